@@ -1,0 +1,1 @@
+"""Ferry in Slack and on the command line."""
