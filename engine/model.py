@@ -315,7 +315,8 @@ class Migration(Record):
         id: Short and typed by people, e.g. "M-4K7QX2F".
         requester: Who asked: a Slack user id, or `user@host` on the command line.
         due_at: When it may start; None means at once.
-        attempts: How many workers have claimed it.
+        cleared_at: When it was first allowed to run (approved, or queued by an operator); without it nothing resumes.
+        attempts: How many workers have claimed it since the last resume and did not hand it back.
         lease_token: The fencing token; it grows with every claim and every rescue.
         collections: What is known of each collection so far.
         error: The failure it ended with, or that made it wait.
@@ -332,6 +333,7 @@ class Migration(Record):
     started_at: AwareDatetime | None = None
     ended_at: AwareDatetime | None = None
     due_at: AwareDatetime | None = None
+    cleared_at: AwareDatetime | None = None
     cancel_requested_at: AwareDatetime | None = None
     cancel_requested_by: str | None = None
     attempts: int = 0
