@@ -1,0 +1,1 @@
+"""The demo: a local Slack workspace, two filled Milvus Lite clusters and the bot, joined in one process."""

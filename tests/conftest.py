@@ -1,0 +1,60 @@
+"""What all tests share: the servers they run against, and the rule for parts that a machine cannot have.
+
+A test that needs such a part asks its fixture; the fixture calls `require` when the part is not there.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from bot.demo.clusters import Server, start_lite
+from tests.beds.real import package_data, real_pair
+
+REQUIRE_ALL = "FERRY_REQUIRE_ALL"
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends the run as Ctrl-C does, so that fixtures close what they started."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def require(reason: str) -> NoReturn:
+    """Skips the test because this machine lacks a part, or fails it where FERRY_REQUIRE_ALL=1 says that nothing may be skipped."""
+    if os.environ.get(REQUIRE_ALL) == "1":
+        pytest.fail(f"{reason} ({REQUIRE_ALL}=1 allows no skips)")
+    pytest.skip(reason)
+
+
+@pytest.fixture(name="require", scope="session")
+def require_fixture() -> Callable[[str], NoReturn]:
+    """`require(reason)`, for tests and fixtures that cannot import this file."""
+    return require
+
+
+@pytest.fixture(scope="session")
+def real_milvus_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    """Two real Milvus 2.3.5 servers, source and target: `.uri`, `.pid` and `.log` of each. They live for the session."""
+    if package_data() is None:
+        require("the PyPI package milvus==2.3.5 (x86-64 Linux only) is not installed")
+    with real_pair(tmp_path_factory.mktemp("real-milvus")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def lite_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """`lite_server(name="source", port=None)` starts a Milvus Lite server over `tmp_path/name`, ready when it returns.
+
+    The same name over a closed server opens its data again. All end with the test.
+    """
+    with ExitStack() as stack:
+
+        def start(name: str = "source", port: int | None = None) -> Server:
+            server = start_lite(tmp_path / name, log=tmp_path / f"{name}.log", port=port)
+            return stack.enter_context(server).wait()
+
+        yield start
