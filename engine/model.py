@@ -104,8 +104,9 @@ class CollectionPlan(Record):
         partitions: Named partitions; with a partition key the one entry has the name "" and stands for all of them.
         partition_key: Whether the partitions are the server's own (partition key), so that none is named in reads and writes.
         loaded: Whether the collection was loaded when it was surveyed.
-        conflict: What stands in the way on the target, or None.
+        conflict: What stands in the way, with what can be done about it; None when nothing does.
         losses: What of this collection will not be carried, one sentence each.
+        notes: What else the reader should know, one sentence each.
     """
 
     name: str
@@ -127,6 +128,7 @@ class CollectionPlan(Record):
     loaded: bool
     conflict: str | None = None
     losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Plan(Record):
@@ -151,7 +153,7 @@ class Plan(Record):
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """What stands in the way on the target, one sentence each."""
+        """What stands in the way, one sentence each."""
         return tuple(c.conflict for c in self.collections if c.conflict)
 
     @property

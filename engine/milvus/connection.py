@@ -1,0 +1,173 @@
+"""A gRPC channel to one database of one cluster, and one way to make a call over it.
+
+It uses pymilvus's generated stubs and none of its client: the client resends writes by itself (up
+to 75 times), and on a server that keeps duplicate keys a resent insert doubles entities. Nothing
+here knows collections.
+"""
+
+import base64
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlsplit
+
+import grpc
+from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
+
+from engine.errors import ConfigurationInvalid, ServiceUnavailable
+from engine.milvus import failures, retry
+from engine.model import Endpoint
+
+DEFAULT_PORT = 19530
+CALL_SECONDS = 60.0
+"""Deadline of one call; a worker's lease is renewed by a thread of its own meanwhile."""
+
+_CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.enable_retries", 0),  # a resent write may be applied twice
+    ("grpc.use_local_subchannel_pool", 1),  # a closed cluster must not leave its socket to the next
+)
+
+
+class Secrets(NamedTuple):
+    """The tokens of source and target; never stored, never printed."""
+
+    source: str = ""
+    target: str = ""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+@dataclass
+class Cluster:
+    """An open connection to one database of one cluster.
+
+    Args:
+        endpoint: Which database of which cluster.
+        stop: When set, waits between retries end at once.
+    """
+
+    endpoint: Endpoint
+    channel: grpc.Channel
+    metadata: tuple[tuple[str, str], ...]
+    stop: threading.Event = field(default_factory=threading.Event)
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        self._stub = milvus_pb2_grpc.MilvusServiceStub(self.channel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def database(self) -> str:
+        """The database that every request names."""
+        return self.endpoint.database
+
+    @property
+    def is_lite(self) -> bool:
+        """Whether this is milvus-lite: one process, one copy of the data, no time ticks."""
+        return self.version.startswith("milvus_lite")
+
+    def once(self, rpc: str, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
+        """Makes one call, once.
+
+        Raises:
+            FerryError: What the server or gRPC said, translated by `failures`.
+        """
+        try:
+            answer = getattr(self._stub, rpc)(request, timeout=seconds, metadata=self.metadata)
+        except grpc.RpcError as error:
+            raise failures.from_grpc(error, rpc, self.endpoint.name) from error
+        status = getattr(answer, "status", answer)
+        refused = failures.from_status(status, rpc, self.endpoint.name)
+        if refused is not None:
+            raise refused
+        return answer
+
+    def call(self, rpc: str, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
+        """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`)."""
+        return retry.repeat(lambda: self.once(rpc, request, seconds=seconds), stop=self.stop)
+
+    def close(self) -> None:
+        """Closes the channel; calls under way fail."""
+        self.channel.close()
+
+
+def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = None) -> Cluster:
+    """Opens a database of a cluster and asks for its version.
+
+    Args:
+        endpoint: `uri` is `http(s)://host[:port]` or the path of a Milvus Lite `.db`.
+        token: `user:password` or an API key; empty where the server asks for none.
+        stop: When set, waits between retries end at once.
+
+    Raises:
+        ConfigurationInvalid: The URI is not one of these.
+        ServiceUnavailable: Nothing answers there.
+        NotPermitted: The token is refused.
+    """
+    address, secure = _address(endpoint)
+    if secure:
+        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
+    else:
+        channel = grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+    metadata: tuple[tuple[str, str], ...] = (("dbname", endpoint.database),)
+    if token:
+        metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
+    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event())
+    try:
+        answer = cluster.once("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
+    except BaseException as error:
+        cluster.close()
+        if isinstance(error, ServiceUnavailable):
+            error.state = "Nothing was read or written."
+        raise
+    cluster.version = answer.version
+    return cluster
+
+
+def _address(endpoint: Endpoint) -> tuple[str, bool]:
+    uri = endpoint.uri
+    if uri.endswith(".db"):
+        return _lite_address(uri), False
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationInvalid(
+            f"“{uri}” is not the address of a cluster.",
+            next_step="Use a cluster's name from ferry.yml, http(s)://host:port, or the path of a "
+            "Milvus Lite .db.",
+        )
+    default = 443 if parts.scheme == "https" else DEFAULT_PORT
+    return f"{parts.hostname}:{parts.port or default}", parts.scheme == "https"
+
+
+def _lite_address(path: str) -> str:
+    try:
+        from milvus_lite.server_manager import (  # noqa: PLC0415  # an extra: only who opens a .db needs it
+            server_manager_instance,
+        )
+    except ImportError as error:
+        raise ConfigurationInvalid(
+            f"“{path}” is a Milvus Lite database, and milvus-lite is not installed.",
+            next_step="Install it: pip install 'ferry[demo]'.",
+        ) from error
+    if not Path(path).absolute().parent.is_dir():
+        raise ConfigurationInvalid(
+            f"The folder of “{path}” does not exist.", next_step="Create it, or correct the path."
+        )
+    uri = server_manager_instance.start_and_get_uri(path)
+    if not uri:
+        raise ServiceUnavailable(
+            f"Milvus Lite could not open “{path}”.",
+            next_step="Check that no other process holds it open.",
+        )
+    return str(urlsplit(uri).netloc)

@@ -1,0 +1,52 @@
+"""Loads and releases collections, and waits until a load is really done.
+
+It remembers nothing: what was loaded before is in the ledger.
+"""
+
+import time
+
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
+
+from engine.errors import ServiceUnavailable
+from engine.milvus.connection import Cluster
+
+LOAD_SECONDS_MAX = 3600.0
+"""How long a load may take: it waits for indexes to be built."""
+
+_POLL_SECONDS = 0.2
+
+
+def is_loaded(cluster: Cluster, collection: str) -> bool:
+    """Whether every partition of a collection is loaded."""
+    request = milvus_pb2.GetLoadStateRequest(db_name=cluster.database, collection_name=collection)
+    state = cluster.call("GetLoadState", request).state
+    return bool(state == common_pb2.LoadStateLoaded)
+
+
+def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS_MAX) -> None:
+    """Loads a collection and returns when it answers queries.
+
+    Raises:
+        MilvusRefused: It cannot be loaded, for example without an index.
+        ServiceUnavailable: It was not loaded in time.
+    """
+    request = milvus_pb2.LoadCollectionRequest(
+        db_name=cluster.database, collection_name=collection, replica_number=1
+    )
+    cluster.call("LoadCollection", request)
+    deadline = time.monotonic() + seconds_max
+    while not is_loaded(cluster, collection):
+        if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
+            raise ServiceUnavailable(
+                f"{cluster.endpoint.name} did not finish loading “{collection}”.",
+                state="All copied entities are on the target; they cannot be read yet.",
+                next_step="Look at the target's memory and index building, then resume.",
+            )
+
+
+def release(cluster: Cluster, collection: str) -> None:
+    """Releases a collection from memory."""
+    request = milvus_pb2.ReleaseCollectionRequest(
+        db_name=cluster.database, collection_name=collection
+    )
+    cluster.call("ReleaseCollection", request)

@@ -1,0 +1,40 @@
+"""The one decision whether a call to a Milvus server is made again, and when.
+
+Only calls that may be repeated without harm are retried here; a write whose outcome is unknown is never resent by this module: the
+copier settles it by an upsert. Waits double from 0.2 s to 16 s, with a total limit.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_after_delay
+from tenacity.stop import stop_when_event_set
+from tenacity.wait import wait_random_exponential
+
+from engine.errors import ServiceUnavailable, Throttled
+
+TOTAL_SECONDS_MAX = 120.0
+"""After this long a server counts as gone and the migration goes back with its reason."""
+
+Answer = TypeVar("Answer")
+
+
+def repeat(call: Callable[[], Answer], *, stop: threading.Event, reads: bool = True) -> Answer:
+    """Makes a call until it succeeds, its failure is final, the limit is reached or `stop` is set.
+
+    Args:
+        call: Raises a FerryError when it fails.
+        stop: Ends the waiting at once; the last failure is then raised.
+        reads: True repeats after any transient failure; False only after a throttle, which is
+            known not to have been applied.
+    """
+    failures = (ServiceUnavailable, Throttled) if reads else (Throttled,)
+    retrying = Retrying(
+        retry=retry_if_exception_type(failures),
+        wait=wait_random_exponential(multiplier=0.2, max=16),
+        stop=stop_after_delay(TOTAL_SECONDS_MAX) | stop_when_event_set(stop),
+        sleep=sleep_using_event(stop),
+        reraise=True,
+    )
+    return retrying(call)

@@ -1,0 +1,179 @@
+"""Surveys one collection of a source: its definition, exact counts, load state and estimated size.
+
+It only reads; what the survey means for a target is the planner's to say.
+"""
+
+from typing import Any
+
+from pymilvus.grpc_gen import milvus_pb2
+
+from engine.errors import SourceUnusable
+from engine.milvus import definitions, loading, pages
+from engine.milvus.connection import Cluster
+from engine.milvus.definitions import ConsistencyLevel, DataType
+from engine.model import CollectionPlan, PartitionPlan
+
+_SAMPLE_ENTITIES = 100
+_TEXT_BYTES_GUESS = 64
+_VECTOR_BYTES_PER_DIMENSION = {
+    DataType.FloatVector: 4.0,
+    DataType.Float16Vector: 2.0,
+    DataType.BFloat16Vector: 2.0,
+    DataType.Int8Vector: 1.0,
+    DataType.BinaryVector: 0.125,
+}
+
+
+def survey(cluster: Cluster, name: str) -> CollectionPlan:
+    """Looks at one collection of the source.
+
+    Args:
+        cluster: The source.
+        name: The collection.
+
+    Raises:
+        SourceUnusable: There is no such collection.
+    """
+    described = definitions.describe(cluster, name)
+    if described is None:
+        raise SourceUnusable(
+            f"There is no collection “{name}” in {cluster.endpoint}.",
+            state="Nothing was changed.",
+            next_step="Check the name; names are case sensitive.",
+        )
+    schema = described.schema
+    key = next(field for field in schema.fields if field.is_primary_key)
+    partition_key = any(field.is_partition_key for field in schema.fields)
+    loaded = loading.is_loaded(cluster, name)
+    indexes = definitions.indexes(cluster, name)
+    partitions = _partitions(cluster, name, key.name, by_key=partition_key, loaded=loaded)
+    entities = sum(partition.entities for partition in partitions)
+    per_entity = _sampled_bytes(cluster, name, schema, key.name) if loaded and entities else None
+    return CollectionPlan(
+        name=name,
+        definition=definitions.encode(schema),
+        fields=tuple(_field_text(field) for field in schema.fields),
+        primary_field=key.name,
+        primary_type="INT64" if key.data_type == DataType.Int64 else "VARCHAR",
+        auto_id=bool(schema.autoID or key.autoID),
+        entities=entities,
+        bytes=round(entities * (per_entity or _guessed_bytes(schema))),
+        partitions=partitions,
+        partition_key=partition_key,
+        num_partitions=described.num_partitions,
+        shards=described.shards_num or 1,
+        consistency_level=ConsistencyLevel.Name(described.consistency_level),
+        properties={pair.key: pair.value for pair in described.properties},
+        indexes=indexes,
+        aliases=definitions.aliases(cluster, name),
+        loaded=loaded,
+        conflict=None if loaded else _why_not_loadable(name, schema, indexes),
+        notes=() if loaded else (_RELEASED,),
+    )
+
+
+_RELEASED = (
+    "It is released on the source: it is loaded for the copy and released again; until then its "
+    "count is the server's statistics and its size a guess."
+)
+
+
+def readable_fields(schema: Any) -> tuple[str, ...]:
+    """The fields to read and to write: outputs of functions are made by the target itself."""
+    names = [field.name for field in schema.fields if not field.is_function_output]
+    names += [field.name for field in schema.struct_array_fields]
+    if schema.enable_dynamic_field and definitions.DYNAMIC_FIELD not in names:
+        names.append(definitions.DYNAMIC_FIELD)
+    return tuple(names)
+
+
+def _partitions(
+    cluster: Cluster, name: str, key_field: str, *, by_key: bool, loaded: bool
+) -> tuple[PartitionPlan, ...]:
+    names = ("",) if by_key else definitions.partition_names(cluster, name)
+    if not loaded:
+        return tuple(
+            PartitionPlan(name=partition, entities=_statistics(cluster, name, partition))
+            for partition in names
+        )
+    return tuple(
+        PartitionPlan(
+            name=partition, entities=pages.count(cluster, pages.Place(name, partition, key_field))
+        )
+        for partition in names
+    )
+
+
+def _statistics(cluster: Cluster, collection: str, partition: str) -> int:
+    if partition:
+        request = milvus_pb2.GetPartitionStatisticsRequest(
+            db_name=cluster.database, collection_name=collection, partition_name=partition
+        )
+        answer = cluster.call("GetPartitionStatistics", request)
+    else:
+        request = milvus_pb2.GetCollectionStatisticsRequest(
+            db_name=cluster.database, collection_name=collection
+        )
+        answer = cluster.call("GetCollectionStatistics", request)
+    return next((int(pair.value) for pair in answer.stats if pair.key == "row_count"), 0)
+
+
+def _sampled_bytes(cluster: Cluster, name: str, schema: Any, key_field: str) -> float | None:
+    place = pages.Place(name, "", key_field)
+    fields = readable_fields(schema)
+    page = next(pages.pages(cluster, place, fields, None, None, limit=_SAMPLE_ENTITIES), None)
+    return page.bytes / len(page.keys) if page else None
+
+
+def _guessed_bytes(schema: Any) -> float:
+    size = 0.0
+    for field in schema.fields:
+        dimensions = next((int(p.value) for p in field.type_params if p.key == "dim"), 0)
+        if dimensions:
+            size += dimensions * _VECTOR_BYTES_PER_DIMENSION.get(field.data_type, 4.0)
+        elif field.data_type in (DataType.VarChar, DataType.JSON, DataType.Array):
+            size += _TEXT_BYTES_GUESS
+        else:
+            size += 8
+    return size
+
+
+def _why_not_loadable(name: str, schema: Any, indexes: tuple[Any, ...]) -> str | None:
+    indexed = {index.field for index in indexes}
+    bare = [
+        field.name
+        for field in schema.fields
+        if _is_vector(field.data_type) and field.name not in indexed
+    ]
+    if not bare:
+        return None
+    return (
+        f"“{name}” has no index on {', '.join(bare)}, so its server cannot load it to be read. "
+        "Create an index on the source, or leave the collection out."
+    )
+
+
+def _is_vector(data_type: int) -> bool:
+    return str(DataType.Name(data_type)).endswith("Vector")
+
+
+def _field_text(field: Any) -> str:
+    kind = DataType.Name(field.data_type)
+    params = {pair.key: pair.value for pair in field.type_params}
+    if "dim" in params:
+        kind += f"({params['dim']})"
+    elif "max_length" in params:
+        kind += f"({params['max_length']})"
+    if field.data_type == DataType.Array:
+        kind += f" of {DataType.Name(field.element_type)}"
+    marks = [
+        word
+        for word, present in (
+            ("primary key", field.is_primary_key),
+            ("partition key", field.is_partition_key),
+            ("nullable", field.nullable),
+            ("made by a function", field.is_function_output),
+        )
+        if present
+    ]
+    return f"{field.name}: {kind}" + (f" ({', '.join(marks)})" if marks else "")

@@ -1,0 +1,62 @@
+"""Writes columns to a collection exactly as they were read: insert in a clean run, upsert for what is in doubt.
+
+A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`) and settles it by an upsert; only a
+throttle, which the server refuses before it applies anything, is waited out here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymilvus.grpc_gen import milvus_pb2
+
+from engine.errors import DataUnreadable
+from engine.milvus import retry
+from engine.milvus.connection import Cluster
+
+DYNAMIC_FIELD = "$meta"
+
+
+def write(
+    cluster: Cluster,
+    collection: str,
+    partition: str,
+    columns: Sequence[Any],
+    rows: int,
+    *,
+    upsert: bool,
+) -> None:
+    """Sends one page of columns.
+
+    Args:
+        cluster: The target.
+        collection: Its name on the target.
+        partition: The partition's name; "" lets the server choose by the partition key.
+        columns: `FieldData` messages as a query answered them; function outputs left out.
+        rows: Entities in the page; the server must acknowledge as many.
+        upsert: Replaces entities that have the same key; for pages whose first write is in doubt.
+
+    Raises:
+        ServiceUnavailable: Whether the page was written is unknown.
+        MilvusRefused: The server refused the page; nothing of it was written.
+        DataUnreadable: The server acknowledged another number of entities.
+    """
+    for column in columns:
+        if column.field_name == DYNAMIC_FIELD:
+            column.is_dynamic = True
+    kind = milvus_pb2.UpsertRequest if upsert else milvus_pb2.InsertRequest
+    request = kind(
+        db_name=cluster.database,
+        collection_name=collection,
+        partition_name=partition,
+        fields_data=columns,
+        num_rows=rows,
+    )
+    rpc = "Upsert" if upsert else "Insert"
+    answer = retry.repeat(lambda: cluster.once(rpc, request), stop=cluster.stop, reads=False)
+    acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt
+    if acknowledged != rows or answer.err_index:
+        raise DataUnreadable(
+            f"{collection}: the target acknowledged {acknowledged} of {rows} entities.",
+            state="Some entities of this page may not have been written.",
+            next_step="Start the migration again: the page is written once more and verified.",
+        )
