@@ -1,0 +1,192 @@
+"""Slack users and their roles: who is meant by the ids, e-mail addresses and user groups of `ferry.yml`, right now.
+
+It asks Slack's Web API and remembers the answers for a short time, because `usergroups.users.list` may be called 20 times a minute
+only. An answer that is needed for a decision is at most `FRESH_SECONDS` old; when Slack does not answer, one of up to
+`STALE_SECONDS` still counts, then roles are unknown and nothing is allowed. It never decides what a role may do.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, TypeVar
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.approvals import Role, Standing
+from bot.settings import Place, Roles
+from engine.errors import ServiceUnavailable
+
+FRESH_SECONDS: Final = 30.0
+"""Two user groups asked about at every expiry stay far below 20 calls a minute; a withdrawn role works for half a minute."""
+
+STALE_SECONDS: Final = 300.0
+
+_GONE: Final = frozenset(
+    {"user_not_found", "users_not_found", "no_such_subteam", "user_not_visible"}
+)
+"""Slack's words for someone or something that is not there (any more): no role, and no failure."""
+
+_log = structlog.get_logger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class Person(NamedTuple):
+    """A Slack user as `users.info` tells it; `active` is False for people who left and for bots."""
+
+    user_id: str
+    email: str
+    active: bool
+
+
+class _Kept(NamedTuple):
+    at: float
+    value: object
+
+
+class Directory:
+    """Answers who has which role; safe to use from several threads.
+
+    Args:
+        client: Slack's Web API with the bot's token (scopes users:read, users:read.email, usergroups:read).
+        roles: Who was given which role.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self, client: WebClient, roles: Roles, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client = client
+        self._roles = roles
+        self._clock = clock
+        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._guard = threading.Lock()
+
+    def standing(self, user_id: str, places: Iterable[Place]) -> Standing:
+        """The roles that a person holds now.
+
+        Raises:
+            ServiceUnavailable: Slack does not say; nothing may be allowed.
+        """
+        roles = {place: self._role(user_id, place) for place in set(places)}
+        return Standing(user_id, {place: role for place, role in roles.items() if role})
+
+    def eligible(self, places: Iterable[Place]) -> Iterator[Standing]:
+        """Everyone still in Slack who has a role in one of the projects, asked for one by one; people who left are left out.
+
+        Raises:
+            ServiceUnavailable: Slack does not say.
+        """
+        wanted = tuple(set(places))
+        for user in dict.fromkeys(u for entry in self._entries(wanted) for u in self._users(entry)):
+            if self.person(user).active:
+                yield self.standing(user, wanted)
+
+    def mentions(self, places: Iterable[Place]) -> str:
+        """Whom to ask for a role's decision, as Slack mentions; addresses that Slack does not know stay addresses."""
+        entries = self._entries(tuple(set(places)))
+        return ", ".join(dict.fromkeys(self._mention(entry) for entry in entries))
+
+    def person(self, user_id: str) -> Person:
+        """One user; raises ServiceUnavailable when Slack does not say."""
+        return self._remember(
+            ("user", user_id),
+            lambda: self._fetch_person(user_id),
+            Person(user_id, "", active=False),
+        )
+
+    def _role(self, user_id: str, place: Place) -> Role | None:
+        if self._is_among(user_id, self._roles.organization_owners.get(place.organization, ())):
+            return Role.ORGANIZATION_OWNER
+        if self._is_among(user_id, self._roles.project_admins.get(str(place), ())):
+            return Role.PROJECT_ADMIN
+        return None
+
+    def _is_among(self, user_id: str, entries: Iterable[str]) -> bool:
+        # Plain ids first: they need no answer from Slack, and work while it has an outage.
+        ordered = sorted(entries, key=lambda entry: entry != user_id)
+        return any(self._matches(user_id, entry) for entry in ordered)
+
+    def _matches(self, user_id: str, entry: str) -> bool:
+        if entry == user_id:
+            return True
+        if "@" in entry:
+            person = self.person(user_id)
+            return person.active and person.email.casefold() == entry.casefold()
+        return entry.startswith("S") and user_id in self._members(entry)
+
+    def _entries(self, places: tuple[Place, ...]) -> list[str]:
+        owners = (self._roles.organization_owners.get(place.organization, ()) for place in places)
+        admins = (self._roles.project_admins.get(str(place), ()) for place in places)
+        return sorted({entry for entries in (*owners, *admins) for entry in entries})
+
+    def _users(self, entry: str) -> tuple[str, ...]:
+        if "@" in entry:
+            found = self._by_email(entry)
+            return (found,) if found else ()
+        return self._members(entry) if entry.startswith("S") else (entry,)
+
+    def _mention(self, entry: str) -> str:
+        if entry.startswith("S") and "@" not in entry:
+            return f"<!subteam^{entry}>"
+        users = self._users(entry)
+        return f"<@{users[0]}>" if users else entry
+
+    def _members(self, group: str) -> tuple[str, ...]:
+        def fetch() -> tuple[str, ...]:
+            answer = self._client.usergroups_users_list(usergroup=group)
+            return tuple(answer.get("users") or ())
+
+        return self._remember(("group", group), fetch, ())
+
+    def _by_email(self, email: str) -> str:
+        def fetch() -> str:
+            return str(self._client.users_lookupByEmail(email=email)["user"]["id"])
+
+        return self._remember(("email", email), fetch, "")
+
+    def _fetch_person(self, user_id: str) -> Person:
+        user = self._client.users_info(user=user_id)["user"]
+        active = not (user.get("deleted") or user.get("is_bot"))
+        return Person(user_id, str((user.get("profile") or {}).get("email") or ""), active=active)
+
+    def _remember(
+        self, key: tuple[str, str], fetch: Callable[[], Answer], nothing: Answer
+    ) -> Answer:
+        """The kept answer while it is fresh, else a new one; the kept one again when Slack fails and it is not too old."""
+        kept: _Kept | None = self._kept.get(key)
+        if kept is not None and self._clock() - kept.at <= FRESH_SECONDS:
+            return kept.value  # type: ignore[return-value]  # each key kind keeps one type
+        try:
+            value = fetch()
+        except (SlackClientError, OSError) as error:
+            if _is_gone(error):
+                value = nothing
+            elif kept is not None and self._clock() - kept.at <= STALE_SECONDS:
+                _log.warning("directory_answer_stale", kind=key[0], id=key[1], error=_word(error))
+                return kept.value  # type: ignore[return-value]  # as above
+            else:
+                raise _unknown(error) from error
+        with self._guard:
+            self._kept[key] = _Kept(self._clock(), value)
+        return value
+
+
+def _is_gone(error: Exception) -> bool:
+    return isinstance(error, SlackApiError) and error.response.get("error") in _GONE
+
+
+def _word(error: Exception) -> str:
+    if isinstance(error, SlackApiError):
+        return str(error.response.get("error"))
+    return type(error).__name__
+
+
+def _unknown(error: Exception) -> ServiceUnavailable:
+    return ServiceUnavailable(
+        f"Slack does not say who has which role ({_word(error)}).",
+        state="Nothing was changed.",
+        next_step="Try again in a minute; if it stays so, an administrator should run `ferry doctor`.",
+    )
