@@ -1,0 +1,259 @@
+"""What a worker records while it copies and verifies: chunks, receipts, mismatches, and how far each collection is.
+
+Chunks are planned once per collection and never computed again. Everything here is one transaction that names the lease's token;
+a fenced worker gets LeaseLost and has written nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from engine.ledger.leases import Leases, fence
+from engine.ledger.records import (
+    chunk_of,
+    chunk_values,
+    collection_of,
+    collection_values,
+    json_text,
+    key_text,
+)
+from engine.ledger.tables import ChunkRow, CollectionRow, MismatchRow
+from engine.model import Chunk, ChunkRange, CollectionState, Lease, Mismatch, Receipt
+
+PAGE: Final = 500
+"""Rows per statement: pages of chunks, keys in an IN list, rows of an insert."""
+
+
+class Chunks(Leases):
+    """The ledger's methods about chunks and collections."""
+
+    def store_chunks(
+        self, lease: Lease, collection: str, partition: str, ranges: Iterable[ChunkRange]
+    ) -> bool:
+        """Store the planned chunks of a whole collection, all or none, and mark it as planned.
+
+        The ranges are read to their end before the transaction begins, so they may come from a server.
+
+        Args:
+            lease: The worker's right.
+            collection: The collection that all ranges belong to.
+            partition: The partition of all ranges, or "" if each range says its own.
+            ranges: With ordinals that differ; they may be none.
+
+        Returns:
+            False if its chunks were stored before: then nothing was changed.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+            ValueError: A range belongs to another collection or partition.
+        """
+        rows = []
+        for each in ranges:
+            if each.collection != collection or partition not in {"", each.partition}:
+                raise ValueError(f"{each} does not belong to {collection}/{partition}")
+            rows.append(chunk_values(lease.migration_id, each))
+        with self._fenced(lease) as session:
+            if _is_planned(session, lease.migration_id, collection):
+                return False
+            for start in range(0, len(rows), PAGE):
+                session.connection().execute(insert(ChunkRow), rows[start : start + PAGE])
+            _upsert_collection(session, lease, collection, {"planned_at": self._clock()})
+        return True
+
+    def chunks_planned(self, migration_id: str, collection: str) -> bool:
+        """Whether the collection's chunks are stored (they may be none)."""
+        with self._read() as session:
+            return _is_planned(session, migration_id, collection)
+
+    def chunks(
+        self, migration_id: str, collection: str, *, pending_only: bool = False
+    ) -> Iterator[Chunk]:
+        """The collection's chunks in the order of their ordinals, a page at a time.
+
+        Each page is a read of its own, so receipts may be recorded while it goes on; `pending_only` leaves out what has a receipt
+        when its page is read.
+        """
+        after = -1
+        while True:
+            query = (
+                select(ChunkRow)
+                .where(
+                    col(ChunkRow.migration_id) == migration_id,
+                    col(ChunkRow.collection) == collection,
+                    col(ChunkRow.ordinal) > after,
+                )
+                .order_by(col(ChunkRow.ordinal))
+                .limit(PAGE)
+            )
+            if pending_only:
+                query = query.where(col(ChunkRow.digest).is_(None))
+            with self._read() as session:
+                page = [chunk_of(row) for row in session.exec(query)]
+            yield from page
+            if len(page) < PAGE:
+                return
+            after = page[-1].range.ordinal
+
+    def forget_chunks(self, lease: Lease, collection: str) -> None:
+        """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
+        with self._fenced(lease) as session:
+            session.connection().execute(
+                delete(ChunkRow).where(
+                    col(ChunkRow.migration_id) == lease.migration_id,
+                    col(ChunkRow.collection) == collection,
+                )
+            )
+            _upsert_collection(session, lease, collection, {"planned_at": None})
+
+    def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:
+        """Record, before their first write, that these chunks may be on the target in part: one commit for all.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+            LookupError: One of them is not a chunk of this migration.
+        """
+        with self._fenced(lease) as session:
+            for start in range(0, len(chunk_ids), PAGE):
+                some = set(chunk_ids[start : start + PAGE])
+                change = update(ChunkRow).where(
+                    col(ChunkRow.id).in_(some), col(ChunkRow.migration_id) == lease.migration_id
+                )
+                if session.connection().execute(change.values(attempted=True)).rowcount != len(
+                    some
+                ):
+                    raise LookupError(f"not all of {some} are chunks of {lease.migration_id}")
+
+    def record_receipt(self, lease: Lease, chunk_id: int, receipt: Receipt) -> None:
+        """Record that a chunk stands on the target: one statement, which names the token.
+
+        A chunk that had one gets the new one, and has to be verified again.
+
+        Raises:
+            LeaseLost: Another worker holds the migration; the receipt was not taken.
+            LookupError: It is not a chunk of this migration.
+        """
+        change = (
+            update(ChunkRow)
+            .where(
+                col(ChunkRow.id) == chunk_id,
+                col(ChunkRow.migration_id) == lease.migration_id,
+                fence(lease).exists(),
+            )
+            .values(
+                attempted=True,
+                copied_entities=receipt.entities,
+                copied_bytes=receipt.bytes,
+                digest=receipt.digest,
+                copied_at=self._clock(),
+                verified=None,
+            )
+        )
+        with self._write() as session:
+            if session.connection().execute(change).rowcount != 1:
+                self._check(session, lease)
+                raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
+
+    def record_verified(
+        self, lease: Lease, chunk_id: int, equal: bool, mismatches: Iterable[Mismatch] = ()
+    ) -> None:
+        """Record what the comparison of a chunk found; it replaces what an earlier one found.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+            LookupError: It is not a chunk of this migration.
+            ValueError: Mismatches of an equal chunk.
+        """
+        found = list(mismatches)
+        if equal and found:
+            raise ValueError("an equal chunk has no mismatches")
+        with self._fenced(lease) as session:
+            collection = _collection_of_chunk(session, lease, chunk_id)
+            connection = session.connection()
+            connection.execute(
+                update(ChunkRow).where(col(ChunkRow.id) == chunk_id).values(verified=equal)
+            )
+            connection.execute(delete(MismatchRow).where(col(MismatchRow.chunk_id) == chunk_id))
+            rows = [_mismatch_values(lease, collection, chunk_id, each) for each in found]
+            for start in range(0, len(rows), PAGE):
+                connection.execute(insert(MismatchRow), rows[start : start + PAGE])
+
+    def clear_verification(self, lease: Lease, collection: str) -> None:
+        """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""
+        with self._fenced(lease) as session:
+            for table, values in ((ChunkRow, {"verified": None}), (MismatchRow, None)):
+                of_it = (
+                    col(table.migration_id) == lease.migration_id,
+                    col(table.collection) == collection,
+                )
+                change = delete(table) if values is None else update(table).values(values)
+                session.connection().execute(change.where(*of_it))
+
+    def collection_states(self, migration_id: str) -> tuple[CollectionState, ...]:
+        """What is known of the migration's collections, in the order in which they were first recorded."""
+        query = (
+            select(CollectionRow)
+            .where(col(CollectionRow.migration_id) == migration_id)
+            .order_by(col(CollectionRow.id))
+        )
+        with self._read() as session:
+            return tuple(collection_of(row) for row in session.exec(query))
+
+    def set_collection(self, lease: Lease, name: str, **changes: Any) -> None:
+        """Record fields of `CollectionState`; the others stay as they are, or get their defaults the first time.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+            TypeError: `CollectionState` has no such field.
+        """
+        values = collection_values(changes)
+        with self._fenced(lease) as session:
+            _upsert_collection(session, lease, name, values)
+
+
+def _is_planned(session: Session, migration_id: str, collection: str) -> bool:
+    query = select(CollectionRow.planned_at).where(
+        col(CollectionRow.migration_id) == migration_id, col(CollectionRow.name) == collection
+    )
+    return session.exec(query).first() is not None
+
+
+def _collection_of_chunk(session: Session, lease: Lease, chunk_id: int) -> str:
+    query = select(ChunkRow.collection).where(
+        col(ChunkRow.id) == chunk_id, col(ChunkRow.migration_id) == lease.migration_id
+    )
+    collection = session.exec(query).first()
+    if collection is None:
+        raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
+    return collection
+
+
+def _mismatch_values(
+    lease: Lease, collection: str, chunk_id: int, found: Mismatch
+) -> dict[str, Any]:
+    return {
+        "migration_id": lease.migration_id,
+        "collection": collection,
+        "chunk_id": chunk_id,
+        "partition": found.partition,
+        "pk": key_text(found.pk),
+        "kind": found.kind,
+        "fields": json_text(found.fields),
+    }
+
+
+def _upsert_collection(session: Session, lease: Lease, name: str, values: dict[str, Any]) -> None:
+    """Two writers of one worker may be the first at once, so it is one statement."""
+    connection = session.connection()
+    place = {"migration_id": lease.migration_id, "name": name}
+    first = {**CollectionState(name=name).model_dump(), **place, **values}
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = dialect.insert(CollectionRow).values(first)
+    # Setting the name to itself where nothing else changes: an upsert has to set something.
+    connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["migration_id", "name"], set_=values or {"name": name}
+        )
+    )

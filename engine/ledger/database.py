@@ -1,0 +1,298 @@
+"""The engine under the ledger: connections, durability, transactions, and Alembic run from inside the program.
+
+It knows SQLite and PostgreSQL and nothing of migrations; the bot's own tables use the same functions. SQLAlchemy's failures become
+Ferry's here, because nothing outside the ledgers knows SQLAlchemy. It never prints a URL with its password.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
+from sqlmodel import Session
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+from engine.errors import ConfigurationInvalid, LedgerIncompatible, ServiceUnavailable
+
+BUSY_SECONDS: Final = 30.0
+"""How long a writer waits for the writer before it."""
+
+VERSION_TABLE: Final = "ledger_version"
+
+_VERSIONS: Final = Path(__file__).parent
+_ORDER_LOCK: Final = 0x46455252595F31
+"""PostgreSQL's advisory lock under which events are appended ("FERRY_1")."""
+_UPGRADE_LOCK: Final = 0x46455252595F32
+_READS: Final = "ferry_reads"
+
+Clock = Callable[[], datetime]
+
+
+class _Cursor(Protocol):
+    def execute(self, statement: str) -> object: ...
+
+    def close(self) -> object: ...
+
+
+def utc_now() -> datetime:
+    """The time, aware, in UTC: the default clock."""
+    return datetime.now(UTC)
+
+
+def open_database(url: str) -> Engine:
+    """Connect to `sqlite:///path` or `postgresql://…` as a ledger needs it; the caller disposes of the engine.
+
+    SQLite: WAL, synchronous=FULL (a power cut loses no commit), foreign keys, and transactions that SQLAlchemy begins itself:
+    `BEGIN IMMEDIATE` for writers, so that none of them fails half-way at the upgrade of a read lock. PostgreSQL: psycopg, READ
+    COMMITTED, nobody waits longer than `BUSY_SECONDS` for a lock.
+
+    Raises:
+        ConfigurationInvalid: The URL is not one of these, or no database can be there.
+        ServiceUnavailable: The database does not answer.
+    """
+    place = _place(url)
+    if place.get_backend_name() == "sqlite":
+        return _open_sqlite(place)
+    return _open_postgresql(place)
+
+
+def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
+    """Bring the tables of one Alembic branch to their newest revision; several processes may do so at once.
+
+    Everything happens in one transaction that excludes all others (`BEGIN IMMEDIATE`, an advisory lock): a crash leaves nothing
+    half done. Revisions are read from `<script_location>/versions`; no `env.py` is needed.
+
+    Raises:
+        LedgerIncompatible: The tables are at a revision that this version does not know.
+        ServiceUnavailable: The database does not answer.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    with answering():
+        with engine.execution_options(**{_READS: True}).connect() as connection:
+            if _at_head(connection, scripts, version_table):
+                return
+        with engine.begin() as connection:
+            _lock(connection, _UPGRADE_LOCK)
+            if not _at_head(connection, scripts, version_table):
+                _run_revisions(connection, config, scripts, version_table)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn the database's failures into `ServiceUnavailable`: what was begun was rolled back.
+
+    Only failures of the database itself: a violated constraint is a mistake of the program and passes as it is.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if type(error).__name__ not in {"OperationalError", "InterfaceError", "DatabaseError"}:
+            raise
+        raise ServiceUnavailable(
+            f"The ledger did not take it: {error.orig}.",
+            state="This step is not recorded; everything before it is.",
+            next_step="See that the ledger's database is up and its disk is not full, then try again.",
+        ) from error
+
+
+class Database:
+    """An engine and a clock, with the two kinds of transactions that the ledger's parts are made of."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._reader = engine.execution_options(**{_READS: True})
+        # SQLite has one writer; threads wait here in turn instead of polling for its file lock.
+        self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    def close(self) -> None:
+        """Close all connections; the ledger must not be used any more."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        """A transaction that only reads: it waits for nobody."""
+        with answering(), Session(self._reader, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def _write(self, *, ordered: bool = False) -> Iterator[Session]:
+        """A transaction that commits at the end, or rolls back when anything is raised.
+
+        Args:
+            ordered: It appends events. On PostgreSQL such transactions follow one another, so that events become visible in the
+                order of their ids and a reader that remembers the last id misses none. It is also the first lock taken, always.
+        """
+        opened = Session(self.engine, expire_on_commit=False)
+        with answering(), self._in_turn(), opened as session, session.begin():
+            if ordered:
+                _lock(session.connection(), _ORDER_LOCK)
+            yield session
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        if self._writer is None:
+            yield
+            return
+        if not self._writer.acquire(timeout=BUSY_SECONDS):
+            raise ServiceUnavailable(
+                f"Another part of this process has been writing to the ledger for {BUSY_SECONDS:.0f} s.",
+                state="This step is not recorded; everything before it is.",
+                next_step="Try again.",
+            )
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+
+def _place(url: str) -> URL:
+    try:
+        place = make_url(url.replace("postgres://", "postgresql://", 1))
+    except ArgumentError as error:
+        raise _unusable("it is not a database URL") from error
+    backend = place.get_backend_name()
+    if backend == "sqlite":
+        if place.database in (None, "", ":memory:"):
+            raise _unusable("it must name a file, because several processes share it")
+        return place.set(drivername="sqlite+pysqlite")
+    if backend == "postgresql":
+        return place.set(drivername="postgresql+psycopg")
+    raise _unusable(f"{backend} is not supported")
+
+
+def _unusable(reason: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(
+        f"The ledger's address cannot be used: {reason}.",
+        state="Nothing was done.",
+        next_step="Set FERRY_DATABASE_URL to sqlite:///path/to/ferry.db or postgresql://user:password@host/database.",
+    )
+
+
+def _open_sqlite(place: URL) -> Engine:
+    folder = Path(str(place.database)).parent
+    if not folder.is_dir():
+        raise _unusable(f"there is no folder {folder}")
+    engine = create_engine(place, pool_size=16, max_overflow=16)
+
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        # pysqlite would begin transactions by itself, late and deferred; SQLAlchemy's "begin" does it below.
+        connection.isolation_level = None
+        _execute(
+            connection.cursor(),
+            f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+        )
+
+    def begin(connection: Connection) -> None:
+        reads = connection.get_execution_options().get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", configure)
+    event.listen(engine, "begin", begin)
+    try:
+        _use_wal(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _use_wal(engine: Engine) -> None:
+    """Switch the file to WAL; the switch itself ignores busy_timeout, hence the retries while others open the file too."""
+    attempts = Retrying(
+        retry=retry_if_exception_type(sqlite3.OperationalError),
+        wait=wait_random(0.01, 0.1),
+        stop=stop_after_delay(BUSY_SECONDS),
+        reraise=True,
+    )
+    try:
+        mode = attempts(_journal_mode, engine)
+    except (sqlite3.DatabaseError, DatabaseError) as error:
+        reason = error.orig if isinstance(error, DatabaseError) else error
+        raise _unusable(f"{engine.url.database}: {reason}") from error
+    if mode != "wal":
+        raise _unusable(f"{engine.url.database} lies on a file system without write-ahead logging")
+
+
+def _journal_mode(engine: Engine) -> str:
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        (mode,) = cursor.fetchone() or ("unknown",)
+        return str(mode)
+    finally:
+        connection.close()
+
+
+def _open_postgresql(place: URL) -> Engine:
+    try:
+        engine = create_engine(place, pool_pre_ping=True, pool_size=16, max_overflow=16)
+    except (ImportError, NoSuchModuleError) as error:
+        raise _unusable("PostgreSQL needs psycopg: install ferry[postgres]") from error
+
+    def configure(connection: Any, _record: object) -> None:
+        milliseconds = f"{BUSY_SECONDS * 1000:.0f}"
+        _execute(connection.cursor(), f"SET lock_timeout = {milliseconds}")
+        connection.commit()
+
+    event.listen(engine, "connect", configure)
+    return engine
+
+
+def _execute(cursor: _Cursor, *statements: str) -> None:
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+
+
+def _lock(connection: Connection, key: int) -> None:
+    """Wait for PostgreSQL's advisory lock and keep it until the transaction ends; `BEGIN IMMEDIATE` is SQLite's."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+def _at_head(connection: Connection, scripts: ScriptDirectory, version_table: str) -> bool:
+    context = MigrationContext.configure(connection, opts={"version_table": version_table})
+    current = set(context.get_current_heads())
+    known = {script.revision for script in scripts.walk_revisions()}
+    if current - known:
+        raise LedgerIncompatible(
+            f"The ledger was written by a newer version of Ferry (revision {', '.join(sorted(current - known))}).",
+            state="Nothing was changed in it.",
+            next_step="Install the version of Ferry that wrote it, or name another ledger in FERRY_DATABASE_URL.",
+        )
+    return current == set(scripts.get_heads())
+
+
+def _run_revisions(
+    connection: Connection, config: Config, scripts: ScriptDirectory, version_table: str
+) -> None:
+    """Run what is missing, inside the caller's transaction."""
+
+    def steps(revision: Any, _context: MigrationContext) -> Any:
+        return scripts._upgrade_revs("head", revision)  # noqa: SLF001  # alembic.command does the same; there is no public name
+
+    with EnvironmentContext(config, scripts, fn=steps, destination_rev="head") as environment:
+        environment.configure(
+            connection=connection, version_table=version_table, transactional_ddl=True
+        )
+        environment.run_migrations()
+
+
+def upgrade_ledger(engine: Engine) -> None:
+    """Create or upgrade the ledger's own tables (`upgrade`)."""
+    upgrade(engine, _VERSIONS, VERSION_TABLE)

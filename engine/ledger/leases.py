@@ -1,0 +1,152 @@
+"""A worker's right to write: claim, renew, and the end of its attempt.
+
+The fencing token grows with every claim and whenever a run ends, and every write of a worker names the token it holds, in the
+statement that writes: a worker that slept through its takeover changes nothing any more (Kleppmann; measured in our E1: by id
+alone a late write is taken, by id and token never). People's acts are in `transaction.py`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, update
+from sqlmodel import Session, col, select
+
+from engine.errors import CancelRequested, LeaseLost, MigrationBusy
+from engine.ledger.database import Database
+from engine.ledger.owners import describe
+from engine.ledger.tables import MigrationRow
+from engine.ledger.transitions import Act, TransitionRefused, append_event, move, situation_of
+from engine.lifecycle import WORKER_EVENTS, EventName, Status
+from engine.model import Details, ErrorText, Lease, Migration
+
+LEASE_SECONDS: Final = 30.0
+"""How long a lease lasts; its worker renews it every third of that (procrastinate: 10 s and 30 s)."""
+
+
+def holds(lease: Lease) -> tuple[ColumnElement[bool], ...]:
+    """The conditions under which the lease's holder may still write for its migration."""
+    return (
+        col(MigrationRow.id) == lease.migration_id,
+        col(MigrationRow.lease_token) == lease.token,
+        col(MigrationRow.lease_owner) == lease.owner,
+        col(MigrationRow.status) == Status.RUNNING,
+    )
+
+
+def fence(lease: Lease) -> Select[tuple[int]]:
+    """A query that finds a row while the lease holds, and on PostgreSQL keeps it so until the transaction ends.
+
+    Without the share lock a takeover that commits between the query and the write would go unseen there.
+    """
+    return select(MigrationRow.number).where(*holds(lease)).with_for_update(read=True)  # type: ignore[return-value]  # a column of an id that was stored
+
+
+class Leases(Database):
+    """The ledger's methods about who may work on a migration."""
+
+    def claim(self, migration_id: str, owner: str, lease_seconds: float = LEASE_SECONDS) -> Lease:
+        """Take a queued migration, or a running one whose worker's lease expired or whose worker is certainly dead.
+
+        Args:
+            migration_id: Which one.
+            owner: Who takes it: `new_owner()` of the worker's own process.
+            lease_seconds: How long the lease lasts unless it is renewed.
+
+        Raises:
+            MigrationBusy: A live worker holds it.
+            TransitionRefused: It is neither queued nor running.
+            InputRejected: There is no such migration.
+        """
+        with self._write(ordered=True) as session:
+            act = Act(EventName.CLAIM, owner, self._clock(), lease_seconds=lease_seconds)
+            try:
+                migration = move(session, migration_id, act)
+            except TransitionRefused as refused:
+                if situation_of(refused.migration, act.at).lease_live:
+                    raise _busy(refused.migration) from refused
+                raise
+        return Lease(migration_id=migration.id, token=migration.lease_token, owner=owner)
+
+    def renew(self, lease: Lease, lease_seconds: float = LEASE_SECONDS) -> None:
+        """Hold on to the migration for that long from now; raises LeaseLost."""
+        expires = self._clock() + timedelta(seconds=lease_seconds)
+        with self._write() as session:
+            change = update(MigrationRow).where(*holds(lease)).values(lease_expires_at=expires)
+            if session.connection().execute(change).rowcount != 1:
+                raise _lost(lease)
+
+    def finish(
+        self,
+        lease: Lease,
+        event: EventName,
+        details: Details | None = None,
+        error: ErrorText | None = None,
+    ) -> Migration:
+        """End this attempt (succeed, mismatch, fail, canceled or release) and give up the lease.
+
+        Raises:
+            LeaseLost: Another worker holds the migration, or it ended.
+            CancelRequested: It cannot succeed or mismatch, because someone asked to cancel first; the lease still holds.
+            TransitionRefused: It cannot end as canceled, because nobody asked.
+        """
+        if event not in WORKER_EVENTS:
+            raise ValueError(f"a worker does not end its attempt with {event}")
+        with self._write(ordered=True) as session:
+            self._check(session, lease)
+            act = Act(event, lease.owner, self._clock(), details, error)
+            try:
+                return move(session, lease.migration_id, act)
+            except TransitionRefused as refused:
+                if refused.migration.cancel_requested_at is not None:
+                    raise CancelRequested(refused.sentence) from refused
+                raise
+
+    def set_phase(self, lease: Lease, phase: str) -> None:
+        """Say in which phase the migration is; raises LeaseLost."""
+        with self._write() as session:
+            change = update(MigrationRow).where(*holds(lease)).values(phase=phase)
+            if session.connection().execute(change).rowcount != 1:
+                raise _lost(lease)
+
+    def note(self, lease: Lease, name: str, details: Details | None = None) -> None:
+        """Record something that happened and changed no state; raises LeaseLost."""
+        with self._write(ordered=True) as session:
+            self._check(session, lease)
+            at = self._clock()
+            append_event(session, lease.migration_id, name, lease.owner, at, details)
+
+    def cancel_requested(self, lease: Lease) -> bool:
+        """Whether someone asked to cancel: one read, cheap enough for every chunk; raises LeaseLost."""
+        with self._read() as session:
+            query = select(MigrationRow.cancel_requested_at).where(*holds(lease))
+            found = session.exec(query).all()
+        if not found:
+            raise _lost(lease)
+        return found[0] is not None
+
+    @contextmanager
+    def _fenced(self, lease: Lease) -> Iterator[Session]:
+        """A write transaction that is open only to the lease's holder, until its end."""
+        with self._write() as session:
+            self._check(session, lease)
+            yield session
+
+    def _check(self, session: Session, lease: Lease) -> None:
+        if session.connection().execute(fence(lease)).first() is None:
+            raise _lost(lease)
+
+
+def _lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"{lease.migration_id} is no longer held with token {lease.token}")
+
+
+def _busy(migration: Migration) -> MigrationBusy:
+    until = migration.lease_expires_at
+    holder = describe(migration.lease_owner or "")
+    return MigrationBusy(
+        f"{migration.id} is being worked on by {holder}, whose lease runs until {until:%H:%M:%S} UTC.",
+        state="It goes on there; nothing was changed here.",
+        next_step=f"`ferry show {migration.id}` shows its progress, `ferry cancel {migration.id}` stops it.",
+    )

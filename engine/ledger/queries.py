@@ -1,0 +1,219 @@
+"""What others ask the ledger: migrations, progress, mismatches, events, and what the scheduler has to do.
+
+It only reads, in transactions that wait for nobody; whatever acts on an answer decides again when it writes.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Row, case, func
+from sqlalchemy import select as select_columns
+from sqlmodel import Session, col, select
+
+from engine.ledger.database import Database
+from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of
+from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
+from engine.ledger.transitions import load, situation_of
+from engine.lifecycle import Status
+from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
+
+_OVER = (Status.SUCCESSFUL, Status.MISMATCHED, Status.REJECTED, Status.EXPIRED)
+_RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
+
+
+class Queries(Database):
+    """The ledger's methods that only read."""
+
+    def migration(self, migration_id: str) -> Migration:
+        """The migration with that id, as people type it.
+
+        Raises:
+            InputRejected: There is none.
+            LedgerIncompatible: Its plan was stored by another version of Ferry.
+        """
+        with self._read() as session:
+            return migration_of(load(session, migration_id))
+
+    def migrations(
+        self,
+        *,
+        limit: int = 50,
+        before: str | None = None,
+        statuses: Collection[Status] | None = None,
+    ) -> tuple[Migration, ...]:
+        """Migrations, the newest first; a plan of another version of Ferry is left out (None).
+
+        Args:
+            limit: How many at most.
+            before: The id of the last migration of the page before.
+            statuses: Only those; None means all.
+        """
+        query = select(MigrationRow).order_by(col(MigrationRow.number).desc()).limit(limit)
+        if statuses is not None:
+            query = query.where(col(MigrationRow.status).in_(statuses))
+        with self._read() as session:
+            if before is not None:
+                query = query.where(col(MigrationRow.number) < load(session, before).number)
+            return tuple(migration_of(row, listed=True) for row in session.exec(query))
+
+    def unfinished(self, identity: str) -> Migration | None:
+        """The newest migration of that `Request.identity` that can go on: waiting, running, or resumable after a failure or cancel.
+
+        Raises:
+            LedgerIncompatible: Its plan was stored by another version of Ferry.
+        """
+        goes_on = col(MigrationRow.status).not_in((*_OVER, *_RESUMABLE_ONLY))
+        resumable = col(MigrationRow.status).in_(_RESUMABLE_ONLY)
+        query = (
+            select(MigrationRow)
+            .where(
+                col(MigrationRow.identity) == identity,
+                goes_on | (resumable & col(MigrationRow.cleared_at).is_not(None)),
+            )
+            .order_by(col(MigrationRow.number).desc())
+            .limit(1)
+        )
+        with self._read() as session:
+            row = session.exec(query).first()
+            return None if row is None else migration_of(row)
+
+    def due(self, now: datetime) -> tuple[str, ...]:
+        """Ids of the queued migrations that may start at `now` (aware), the oldest first."""
+        at_once = col(MigrationRow.due_at).is_(None)
+        query = (
+            select(MigrationRow.id)
+            .where(
+                col(MigrationRow.status) == Status.QUEUED,
+                at_once | (col(MigrationRow.due_at) <= now),
+            )
+            .order_by(col(MigrationRow.number))
+        )
+        with self._read() as session:
+            return tuple(session.exec(query))
+
+    def expired_leases(self, now: datetime) -> tuple[str, ...]:
+        """Ids of the running migrations that nobody works on at `now` (aware): the lease expired, or its process is dead."""
+        query = (
+            select(MigrationRow)
+            .where(col(MigrationRow.status) == Status.RUNNING)
+            .order_by(col(MigrationRow.number))
+        )
+        with self._read() as session:
+            running = session.exec(query).all()
+        return tuple(row.id for row in running if not situation_of(row, now).lease_live)
+
+    def events(
+        self, *, after_id: int = 0, migration_id: str | None = None, limit: int = 500
+    ) -> tuple[Event, ...]:
+        """Events in order, after the one with that id; whoever remembers the last id misses none."""
+        query = (
+            select(EventRow)
+            .where(col(EventRow.id) > after_id)
+            .order_by(col(EventRow.id))
+            .limit(limit)
+        )
+        if migration_id is not None:
+            query = query.where(col(EventRow.migration_id) == migration_id)
+        with self._read() as session:
+            return tuple(event_of(row) for row in session.exec(query))
+
+    def mismatches(
+        self,
+        migration_id: str,
+        collection: str | None = None,
+        *,
+        after_id: int = 0,
+        limit: int = 1000,
+    ) -> tuple[RecordedMismatch, ...]:
+        """What the last verification of each chunk found, in the order of `id`; the next page starts after the last id."""
+        query = (
+            select(MismatchRow)
+            .join(ChunkRow, col(ChunkRow.id) == col(MismatchRow.chunk_id))
+            .where(
+                col(MismatchRow.migration_id) == migration_id,
+                col(MismatchRow.id) > after_id,
+                col(ChunkRow.verified).is_(False),
+            )
+            .order_by(col(MismatchRow.id))
+            .limit(limit)
+        )
+        if collection is not None:
+            query = query.where(col(MismatchRow.collection) == collection)
+        with self._read() as session:
+            return tuple(mismatch_of(row) for row in session.exec(query))
+
+    def mismatch_counts(self, migration_id: str) -> dict[str, dict[MismatchKind, int]]:
+        """How many mismatches of each kind the last verification found, by collection; collections without any are left out."""
+        query = (
+            select_columns(col(MismatchRow.collection), col(MismatchRow.kind), func.count())
+            .join(ChunkRow, col(ChunkRow.id) == col(MismatchRow.chunk_id))
+            .where(col(MismatchRow.migration_id) == migration_id, col(ChunkRow.verified).is_(False))
+            .group_by(col(MismatchRow.collection), col(MismatchRow.kind))
+        )
+        counts: dict[str, dict[MismatchKind, int]] = {}
+        with self._read() as session:
+            for collection, kind, number in session.connection().execute(query):
+                counts.setdefault(collection, dict.fromkeys(MismatchKind, 0))[kind] = number
+        return counts
+
+    def totals(self, migration_id: str) -> Progress:
+        """How far the migration is, summed up by the database.
+
+        Collections come in the order of the plan; before there is a plan, those with chunks. `verified` counts the entities of
+        chunks that were found equal, no others. Raises InputRejected if there is no such migration.
+        """
+        with self._read() as session:
+            migration = migration_of(load(session, migration_id), listed=True)
+            sums = _sums(session, migration.id)
+            states = _states(session, migration.id)
+        collections = tuple(
+            CollectionProgress(
+                name=name,
+                entities=entities,
+                copied=sums[name].copied if name in sums else 0,
+                verified=sums[name].verified if name in sums else 0,
+                phase=states[name].phase if name in states else "waiting",
+            )
+            for name, entities in _planned(migration, sums)
+        )
+        return Progress(
+            phase=migration.phase,
+            entities=sum(each.entities for each in collections),
+            copied=sum(each.copied for each in collections),
+            verified=sum(each.verified for each in collections),
+            bytes=sum(int(each.bytes) for each in sums.values()),
+            seconds=sum(state.copy_seconds for state in states.values()),
+            collections=collections,
+        )
+
+
+Sums: TypeAlias = dict[str, Row[Any]]
+
+
+def _planned(migration: Migration, sums: Sums) -> list[tuple[str, int]]:
+    if migration.plan is None:
+        return [(name, int(each.entities)) for name, each in sums.items()]
+    return [(each.name, each.entities) for each in migration.plan.collections]
+
+
+def _sums(session: Session, migration_id: str) -> Sums:
+    equal = case((col(ChunkRow.verified).is_(True), col(ChunkRow.copied_entities)), else_=0)
+    query = (
+        select_columns(
+            col(ChunkRow.collection),
+            func.coalesce(func.sum(col(ChunkRow.entities)), 0).label("entities"),
+            func.coalesce(func.sum(col(ChunkRow.copied_entities)), 0).label("copied"),
+            func.coalesce(func.sum(equal), 0).label("verified"),
+            func.coalesce(func.sum(col(ChunkRow.copied_bytes)), 0).label("bytes"),
+        )
+        .where(col(ChunkRow.migration_id) == migration_id)
+        .group_by(col(ChunkRow.collection))
+        .order_by(func.min(col(ChunkRow.id)))
+    )
+    return {row.collection: row for row in session.connection().execute(query)}
+
+
+def _states(session: Session, migration_id: str) -> dict[str, CollectionRow]:
+    query = select(CollectionRow).where(col(CollectionRow.migration_id) == migration_id)
+    return {row.name: row for row in session.exec(query)}

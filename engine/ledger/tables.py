@@ -1,0 +1,152 @@
+"""The ledger's tables, on a MetaData of their own: the bot keeps its tables beside them in the same database.
+
+Rows never leave `engine/ledger/`: `records.py` turns them into the frozen records of `engine/model.py`. Nothing here decides
+anything. Whoever changes a table writes a revision in `versions/`; a test compares both on SQLite and PostgreSQL.
+
+Two traps are avoided on purpose: an enum column would store its members' names, and SQLModel's table models do not validate; so
+every enum column is `stored_enum`, which stores values and refuses others in Python and in the database.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from engine.lifecycle import Status
+from engine.model import MismatchKind
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, so that a later revision can name what it changes, on every database."""
+
+BIG_KEY = BigInteger().with_variant(Integer(), "sqlite")
+"""A growing key: SQLite grows only what is declared INTEGER, which holds 64 bits there anyway."""
+
+GROWING: dict[str, Any] = {"sqlite_autoincrement": True}
+"""Ids are never used twice, also after rows were deleted."""
+
+
+def stored_enum(enum: type[StrEnum], name: str) -> Enum:
+    """An enum column that stores values (not names) and refuses others in Python and in the database."""
+    return Enum(
+        enum,
+        name=name,
+        values_callable=lambda members: [member.value for member in members],
+        native_enum=False,
+        create_constraint=True,
+        validate_strings=True,
+        length=32,
+    )
+
+
+class LedgerTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
+    """The base of the ledger's tables: its own registry and MetaData."""
+
+
+class MigrationRow(LedgerTable, table=True):
+    """`engine.model.Migration`; `number` orders migrations, `id` is what people type."""
+
+    __tablename__ = "migration"
+    __table_args__ = (Index(None, "identity"), Index(None, "status"), GROWING)
+
+    number: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    id: str = Field(unique=True, max_length=32)
+    identity: str = Field(max_length=64)
+    request: str = Field(sa_type=Text)
+    status: Status = Field(sa_type=stored_enum(Status, "status"))
+    phase: str = Field(default="", sa_type=Text)
+    requester: str = Field(sa_type=Text)
+    reason: str = Field(default="", sa_type=Text)
+    plan: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    due_at: datetime | None = None
+    cleared_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancel_requested_by: str | None = Field(default=None, sa_type=Text)
+    attempts: int = 0
+    lease_owner: str | None = Field(default=None, sa_type=Text)
+    lease_token: int = Field(default=0, sa_type=BigInteger)
+    lease_expires_at: datetime | None = None
+    error: str | None = Field(default=None, sa_type=Text)
+
+
+class CollectionRow(LedgerTable, table=True):
+    """`engine.model.CollectionState`; `planned_at` says that all its chunks are stored."""
+
+    __tablename__ = "collection_state"
+    __table_args__ = (UniqueConstraint("migration_id", "name"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(foreign_key="migration.id", max_length=32)
+    name: str = Field(sa_type=Text)
+    phase: str = Field(default="waiting", sa_type=Text)
+    target_id: int | None = Field(default=None, sa_type=BigInteger)
+    source_was_loaded: bool | None = None
+    read_timestamp: int = Field(default=0, sa_type=BigInteger)
+    copy_seconds: float = 0.0
+    report: str | None = Field(default=None, sa_type=Text)
+    planned_at: datetime | None = None
+
+
+class ChunkRow(LedgerTable, table=True):
+    """`engine.model.Chunk`; `lower` and `upper` are JSON texts, so that any key survives any database."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (UniqueConstraint("migration_id", "collection", "ordinal"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(foreign_key="migration.id", max_length=32)
+    collection: str = Field(sa_type=Text)
+    partition: str = Field(sa_type=Text)
+    ordinal: int = Field(sa_type=BigInteger)
+    lower: str | None = Field(default=None, sa_type=Text)
+    upper: str | None = Field(default=None, sa_type=Text)
+    entities: int = Field(sa_type=BigInteger)
+    attempted: bool = False
+    copied_entities: int | None = Field(default=None, sa_type=BigInteger)
+    copied_bytes: int | None = Field(default=None, sa_type=BigInteger)
+    digest: str | None = Field(default=None, max_length=32)
+    copied_at: datetime | None = None
+    verified: bool | None = None
+
+
+class MismatchRow(LedgerTable, table=True):
+    """`engine.model.Mismatch`; it counts while its chunk's `verified` is False."""
+
+    __tablename__ = "mismatch"
+    __table_args__ = (Index(None, "migration_id", "collection"), Index(None, "chunk_id"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(foreign_key="migration.id", max_length=32)
+    collection: str = Field(sa_type=Text)
+    chunk_id: int = Field(foreign_key="chunk.id", sa_type=BigInteger, ondelete="CASCADE")
+    partition: str = Field(sa_type=Text)
+    pk: str = Field(sa_type=Text)
+    kind: MismatchKind = Field(sa_type=stored_enum(MismatchKind, "kind"))
+    fields: str = Field(default="[]", sa_type=Text)
+
+
+class EventRow(LedgerTable, table=True):
+    """`engine.model.Event`: what happened, appended in the transaction that made it happen, never changed."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index(None, "migration_id"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(foreign_key="migration.id", max_length=32)
+    at: datetime
+    name: str = Field(max_length=64)
+    actor: str = Field(sa_type=Text)
+    from_status: Status | None = Field(default=None, sa_type=stored_enum(Status, "from_status"))
+    to_status: Status | None = Field(default=None, sa_type=stored_enum(Status, "to_status"))
+    details: str = Field(default="{}", sa_type=Text)

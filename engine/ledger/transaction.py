@@ -1,0 +1,153 @@
+"""What people do to a migration, in a transaction that others can add their own rows to.
+
+The bot records a click, its audit and its messages beside the migration's change, and all of it is committed together or not at
+all. A worker's writes are not here: they carry a lease (`leases.py`, `chunks.py`).
+"""
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import insert, update
+from sqlmodel import Session, col, select
+
+from engine.ledger.database import Clock
+from engine.ledger.records import migration_of, normal_id
+from engine.ledger.tables import MigrationRow
+from engine.ledger.transitions import Act, append_event, load, move, refuse
+from engine.lifecycle import WORKER_EVENTS, EventName, Status
+from engine.model import Details, ErrorText, Migration, Plan, Request
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: nothing in it is mistaken for something else when read aloud or typed."""
+_ID_LENGTH: Final = 7
+
+REQUESTED: Final = "requested"
+"""The name of a migration's first event."""
+PLAN_RECORDED: Final = "plan_recorded"
+
+
+class Transaction:
+    """One transaction of people's acts, from `Ledger.transaction()`; it is committed when the `with` block ends.
+
+    Attributes:
+        session: For the rows of others, in the same commit.
+        now: The time that everything in this transaction is stamped with.
+    """
+
+    def __init__(self, session: Session, clock: Clock) -> None:
+        self.session = session
+        self.now: datetime = clock()
+
+    def add_migration(
+        self,
+        request: Request,
+        *,
+        requester: str,
+        reason: str = "",
+        due_at: datetime | None = None,
+        status: Status = Status.PLANNING,
+    ) -> Migration:
+        """Record a request, with the event "requested".
+
+        Args:
+            request: What was asked for.
+            reason: Why, in the requester's words.
+            requester: A Slack user id, or `user@host`.
+            due_at: Aware; when it may start. None: as soon as it is allowed to.
+            status: PLANNING, or QUEUED where nobody has to approve it.
+        """
+        if status not in {Status.PLANNING, Status.QUEUED}:
+            raise ValueError(f"a migration begins as planning or queued, not as {status}")
+        migration_id = self._new_id()
+        self.session.connection().execute(
+            insert(MigrationRow).values(
+                id=migration_id,
+                identity=request.identity,
+                request=request.model_dump_json(),
+                status=status,
+                phase="",
+                requester=requester,
+                reason=reason.replace("\0", ""),
+                created_at=self.now,
+                due_at=due_at,
+                cleared_at=self.now if status is Status.QUEUED else None,
+                attempts=0,
+                lease_token=0,
+            )
+        )
+        append_event(
+            self.session, migration_id, REQUESTED, requester, self.now, statuses=(None, status)
+        )
+        return self.migration(migration_id)
+
+    def migration(self, migration_id: str) -> Migration:
+        """The migration as it stands in this transaction.
+
+        Raises:
+            InputRejected: There is none.
+            LedgerIncompatible: Its plan was stored by another version of Ferry.
+        """
+        return migration_of(load(self.session, migration_id))
+
+    def apply(
+        self,
+        migration_id: str,
+        event: EventName,
+        *,
+        actor: str,
+        details: Details | None = None,
+        error: ErrorText | None = None,
+    ) -> Migration:
+        """Let an event happen: the state changes and the event is recorded, or neither.
+
+        Of two who do the same at once exactly one succeeds.
+
+        Raises:
+            TransitionRefused: It does not apply as the migration stands now; says who changed it last, and when.
+            InputRejected: There is no such migration.
+        """
+        if event is EventName.CLAIM:
+            raise ValueError("a claim gives a lease: Ledger.claim")
+        if event in WORKER_EVENTS:
+            row = load(self.session, migration_id)
+            if row.status is Status.RUNNING:
+                raise refuse(self.session, row, "It is running, and only its worker can end it so.")
+        act = Act(event, actor, self.now, details, error)
+        return move(self.session, migration_id, act)
+
+    def record_plan(self, migration_id: str, plan: Plan, actor: str) -> Migration:
+        """Store the plan of a migration that is being planned, with the event "plan_recorded" (its hash is in the details).
+
+        Raises:
+            TransitionRefused: It is not being planned any more.
+        """
+        change = update(MigrationRow).where(
+            col(MigrationRow.id) == normal_id(migration_id),
+            col(MigrationRow.status) == Status.PLANNING,
+        )
+        stored = self.session.connection().execute(change.values(plan=plan.model_dump_json()))
+        if stored.rowcount != 1:
+            row = load(self.session, migration_id)
+            raise refuse(self.session, row, "A plan is stored only while a migration is planned.")
+        details = {
+            "hash": plan.hash,
+            "collections": len(plan.collections),
+            "entities": plan.entities,
+        }
+        self.note(migration_id, PLAN_RECORDED, actor, details)
+        return self.migration(migration_id)
+
+    def note(
+        self, migration_id: str, name: str, actor: str, details: Details | None = None
+    ) -> None:
+        """Record something that happened and changed no state, e.g. "approval_refused"."""
+        row = load(self.session, migration_id)
+        append_event(self.session, row.id, name, actor, self.now, details)
+
+    def _new_id(self) -> str:
+        while True:
+            body = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH))
+            taken = select(MigrationRow.number).where(col(MigrationRow.id) == f"M-{body}")
+            if self.session.exec(taken).first() is None:
+                return f"M-{body}"

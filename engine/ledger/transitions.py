@@ -1,0 +1,224 @@
+"""The one way in which a migration changes its state: decide, update what was decided upon, append the event.
+
+`engine/lifecycle.py` decides; the update names the situation that was decided upon, so of two racers exactly one finds its row. All
+of it happens in the caller's transaction; nothing here begins or commits one.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, insert, update
+from sqlmodel import Session, col, select
+
+from engine.errors import InputRejected, NeedsPerson
+from engine.ledger.owners import owner_is_dead
+from engine.ledger.records import event_of, json_text, migration_of, normal_id
+from engine.ledger.tables import EventRow, MigrationRow
+from engine.lifecycle import (
+    EventName,
+    Refused,
+    Situation,
+    Status,
+    advance,
+    is_terminal,
+)
+from engine.model import Details, ErrorText, Event, Migration
+
+
+class TransitionRefused(InputRejected):
+    """The migration does not stand where this act could apply; or someone else was faster.
+
+    Attributes:
+        migration: The migration as it stands now.
+        sentence: Why it was refused, for people.
+        last_event: The last change of state: who won, and when.
+    """
+
+    code = "E-REFUSED"
+
+    def __init__(self, migration: Migration, sentence: str, last_event: Event | None) -> None:
+        last = ""
+        if last_event is not None:
+            at = last_event.at.strftime("%Y-%m-%d %H:%M:%S UTC")
+            last = f"The last change was {last_event.name!r} by {last_event.actor} at {at}."
+        super().__init__(sentence, state=last, next_step=f"`ferry show {migration.id}` shows it.")
+        self.migration = migration
+        self.sentence = sentence
+        self.last_event = last_event
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An event with all that is recorded of it.
+
+    Attributes:
+        actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
+        error: Stored with the migration; a claim and a resume clear it.
+        lease_seconds: For a claim: how long the actor holds the migration.
+    """
+
+    event: EventName
+    actor: str
+    at: datetime
+    details: Details | None = None
+    error: ErrorText | None = None
+    lease_seconds: float = 0.0
+
+
+def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situation:
+    """What `advance` needs to know; a lease whose owner is certainly dead is not live."""
+    owner, expires = migration.lease_owner, migration.lease_expires_at
+    return Situation(
+        status=migration.status,
+        cancel_requested=migration.cancel_requested_at is not None,
+        lease_live=bool(owner and expires and expires > now and not owner_is_dead(owner)),
+        attempts=migration.attempts,
+        cleared=migration.cleared_at is not None,
+    )
+
+
+def load(session: Session, migration_id: str) -> MigrationRow:
+    """The row, as it is now, of the migration with that id as people type it; raises InputRejected if there is none."""
+    query = select(MigrationRow).where(col(MigrationRow.id) == normal_id(migration_id))
+    row = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        raise InputRejected(
+            f"There is no migration {migration_id} in this ledger.",
+            state="Nothing was changed.",
+            next_step="`ferry jobs` lists the migrations; FERRY_DATABASE_URL says which ledger is read.",
+        )
+    return row
+
+
+def last_change(session: Session, migration_id: str) -> Event | None:
+    """The migration's last event that was a transition, not a note."""
+    query = (
+        select(EventRow)
+        .where(col(EventRow.migration_id) == migration_id, col(EventRow.to_status).is_not(None))
+        .order_by(col(EventRow.id).desc())
+        .limit(1)
+    )
+    row = session.exec(query).one_or_none()
+    return None if row is None else event_of(row)
+
+
+def refuse(session: Session, row: MigrationRow, sentence: str) -> TransitionRefused:
+    """The refusal, with the migration as it stands and who was last to change it."""
+    return TransitionRefused(migration_of(row, listed=True), sentence, last_change(session, row.id))
+
+
+def move(session: Session, migration_id: str, act: Act) -> Migration:
+    """Apply an event to a migration, in one update that finds the row only as it was decided upon.
+
+    Raises:
+        TransitionRefused: `advance` refuses, at first or after someone else changed the row.
+        InputRejected: There is no such migration.
+    """
+    while True:
+        row = load(session, migration_id)
+        before = situation_of(row, act.at)
+        decision = advance(before, act.event)
+        if isinstance(decision, Refused):
+            raise refuse(session, row, decision.sentence)
+        act = _with_error(act, row, decision.to)
+        change = update(MigrationRow).where(*_still(row))
+        values = _changes(row, before, decision.to, act)
+        if session.connection().execute(change.values(values)).rowcount == 1:
+            statuses = (before.status, decision.to.status)
+            append_event(session, row.id, act.event, act.actor, act.at, _details(act), statuses)
+            return migration_of(load(session, row.id))
+        # Someone else was faster: decide again on what stands there now, which ends because every round is another's success.
+
+
+def append_event(
+    session: Session,
+    migration_id: str,
+    name: str,
+    actor: str,
+    at: datetime,
+    details: Details | None = None,
+    statuses: tuple[Status | None, Status | None] = (None, None),
+) -> None:
+    """Append an event row; `statuses` (from, to) are for transitions, a note has none."""
+    session.connection().execute(
+        insert(EventRow).values(
+            migration_id=migration_id,
+            at=at,
+            name=name,
+            actor=actor,
+            from_status=statuses[0],
+            to_status=statuses[1],
+            details=json_text(details or {}),
+        )
+    )
+
+
+def _details(act: Act) -> Details:
+    details = dict(act.details or {})
+    if act.error is not None:
+        details.setdefault("error", act.error.model_dump())
+    return details
+
+
+def _still(row: MigrationRow) -> tuple[ColumnElement[bool], ...]:
+    """The row is as it was read, in everything that a decision rests on."""
+    return (
+        col(MigrationRow.id) == row.id,
+        col(MigrationRow.status) == row.status,
+        col(MigrationRow.lease_token) == row.lease_token,
+        col(MigrationRow.lease_expires_at).is_not_distinct_from(row.lease_expires_at),
+        col(MigrationRow.cancel_requested_at).is_not_distinct_from(row.cancel_requested_at),
+    )
+
+
+def _with_error(act: Act, row: MigrationRow, after: Situation) -> Act:
+    """A rescue that gives up says why."""
+    gave_up = act.event is EventName.RESCUE and after.status is Status.FAILED
+    if not gave_up or act.error is not None:
+        return act
+    error = ErrorText(
+        code=NeedsPerson.code,
+        message=f"{row.attempts} workers ended in the middle of this migration without saying why.",
+        state="What was copied is kept; the source was only read.",
+        next_step="Look at the workers' logs and the machine's memory, then resume it.",
+    )
+    return replace(act, error=error)
+
+
+def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -> dict[str, Any]:
+    """The columns that a transition changes."""
+    values: dict[str, Any] = {"status": after.status, "attempts": after.attempts}
+    if after.cleared and not before.cleared:
+        values["cleared_at"] = act.at
+    if after.cancel_requested != before.cancel_requested:
+        asked = after.cancel_requested
+        values["cancel_requested_at"] = act.at if asked else None
+        values["cancel_requested_by"] = act.actor if asked else None
+    if act.event in (EventName.CLAIM, EventName.RESUME):
+        values["error"] = None
+    if act.error is not None:
+        values["error"] = act.error.model_dump_json()
+    if is_terminal(after.status) != is_terminal(before.status):
+        values["ended_at"] = act.at if is_terminal(after.status) else None
+    return values | _lease_changes(row, before, after, act)
+
+
+def _lease_changes(
+    row: MigrationRow, before: Situation, after: Situation, act: Act
+) -> dict[str, Any]:
+    """The fencing token grows with each claim and with each end of a run, whoever ends it: a sleeper is fenced at once."""
+    if act.event is EventName.CLAIM:
+        return {
+            "lease_owner": act.actor,
+            "lease_token": row.lease_token + 1,
+            "lease_expires_at": act.at + timedelta(seconds=act.lease_seconds),
+            "started_at": row.started_at or act.at,
+        }
+    if before.status is Status.RUNNING and after.status is not Status.RUNNING:
+        return {
+            "lease_owner": None,
+            "lease_token": row.lease_token + 1,
+            "lease_expires_at": None,
+        }
+    return {}
