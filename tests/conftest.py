@@ -8,12 +8,12 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from bot.demo.clusters import Server, start_lite
-from tests.beds.real import package_data, real_pair
+if TYPE_CHECKING:  # importing pymilvus takes 2 s, which tests without a server need not pay
+    from bot.demo.clusters import Server
 
 REQUIRE_ALL = "FERRY_REQUIRE_ALL"
 
@@ -37,8 +37,12 @@ def require_fixture() -> Callable[[str], NoReturn]:
 
 
 @pytest.fixture(scope="session")
-def real_milvus_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+def real_milvus_pair(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple["Server", "Server"]]:
     """Two real Milvus 2.3.5 servers, source and target: `.uri`, `.pid` and `.log` of each. They live for the session."""
+    from tests.beds.real import package_data, real_pair  # noqa: PLC0415  # as above
+
     if package_data() is None:
         require("the PyPI package milvus==2.3.5 (x86-64 Linux only) is not installed")
     with real_pair(tmp_path_factory.mktemp("real-milvus")) as pair:
@@ -46,14 +50,16 @@ def real_milvus_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
 
 
 @pytest.fixture
-def lite_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def lite_server(tmp_path: Path) -> Iterator[Callable[..., "Server"]]:
     """`lite_server(name="source", port=None)` starts a Milvus Lite server over `tmp_path/name`, ready when it returns.
 
     The same name over a closed server opens its data again. All end with the test.
     """
+    from bot.demo.clusters import start_lite  # noqa: PLC0415  # as above
+
     with ExitStack() as stack:
 
-        def start(name: str = "source", port: int | None = None) -> Server:
+        def start(name: str = "source", port: int | None = None) -> "Server":
             server = start_lite(tmp_path / name, log=tmp_path / f"{name}.log", port=port)
             return stack.enter_context(server).wait()
 

@@ -28,7 +28,7 @@ class ServerFailed(RuntimeError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Picks different ports that nothing listens on, outside the range from which the system takes those of outgoing connections."""
+    """Picks different ports that nothing listens on, outside the range that the system uses for outgoing connections."""
     ports: set[int] = set()
     while len(ports) < count:
         candidate = random.SystemRandom().randrange(20_000, 32_000)
@@ -61,7 +61,7 @@ class Server:
         directory: Its working directory.
 
     Raises:
-        ServerFailed: Something listens on the port. Two gRPC servers can share one without an error, each getting half of the calls.
+        ServerFailed: Something listens on the port. Two gRPC servers would share it without an error, each getting some calls.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Sample collections for the demo and the tests, and the wait for a server that has just been started.
 
-It only ever writes to the server that it is given, and is no part of a migration. Values come from `sample_values.py`, bulk data for
-measuring from `sample_bulk.py`.
+It only ever writes to the server that it is given, and is no part of a migration. Values come from `sample_values.py`, bulk data
+for measuring from `sample_bulk.py`.
 """
 
 import itertools
@@ -33,8 +33,8 @@ def fill(
         uri: Of the server.
         seed: Equal seeds make equal collections.
         scale: Multiplies the entities; 1.0 makes 16,500.
-        modern: False for a server older than 2.5 (2.3.5): no functions, nulls or default values, which it drops silently (experiment
-            E14, E20 of the peer study).
+        modern: False for a server older than 2.5: no functions, nulls or default values. Milvus 2.3.5 drops nullable silently and
+            leaves half a collection behind where it does not know a field type.
         database: Where to make them; it must exist.
 
     Returns:

@@ -3,18 +3,20 @@
 Memory does not grow with the count: one request is built at a time. It only ever writes to the server that it is given.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import grpc
-import json
 import numpy as np
+from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
 from engine.milvus.sample_values import awkward_key, vectors
 
 KeyType = Literal["INT64", "VARCHAR"]
+Numbers = NDArray[np.int64]
 
 REQUEST_ROWS = 2_000
 """Entities per insert request: 6 MB at 768-d, within the 64 MB that servers take."""
@@ -84,7 +86,7 @@ def _index(client: MilvusClient) -> Any:
 def _send(
     stub: milvus_pb2_grpc.MilvusServiceStub,
     name: str,
-    numbers: np.ndarray,
+    numbers: Numbers,
     columns: list[schema_pb2.FieldData],
 ) -> None:
     request = milvus_pb2.InsertRequest(
@@ -99,7 +101,37 @@ def _send(
 
 
 def _columns(
-    numbers: np.ndarray, dim: int, key_type: KeyType, seed: int
+    numbers: Numbers, dim: int, key_type: KeyType, seed: int
 ) -> list[schema_pb2.FieldData]:
-    """The columns of the entities with these numbers; an entity's content depends on its number and the seed's first use alone."""
-    ...
+    """The columns of the entities with these numbers."""
+    listed = [int(number) for number in numbers]
+    vector = schema_pb2.VectorField(dim=dim)
+    vector.float_vector.data.extend(vectors(len(listed), dim, seed + listed[0]).ravel().tolist())
+    titles = (f"Entity number {number} of a benchmark" for number in listed)
+    payloads = (json.dumps({"number": number, "half": number / 2}) for number in listed)
+    dynamic = (json.dumps({"shelf": number % 97, "checked": number % 2 == 0}) for number in listed)
+    return [
+        _key_column(listed, key_type),
+        schema_pb2.FieldData(field_name="embedding", type=DataType.FLOAT_VECTOR, vectors=vector),
+        _scalar("title", DataType.VARCHAR, string_data=schema_pb2.StringArray(data=titles)),
+        _scalar("payload", DataType.JSON, json_data=_json(payloads)),
+        _scalar("$meta", DataType.JSON, json_data=_json(dynamic), is_dynamic=True),
+    ]
+
+
+def _key_column(numbers: list[int], key_type: KeyType) -> schema_pb2.FieldData:
+    if key_type == "INT64":
+        return _scalar("id", DataType.INT64, long_data=schema_pb2.LongArray(data=numbers))
+    keys = schema_pb2.StringArray(data=map(awkward_key, numbers))
+    return _scalar("id", DataType.VARCHAR, string_data=keys)
+
+
+def _json(texts: Iterable[str]) -> schema_pb2.JSONArray:
+    return schema_pb2.JSONArray(data=(text.encode() for text in texts))
+
+
+def _scalar(
+    name: str, kind: DataType, *, is_dynamic: bool = False, **array: Any
+) -> schema_pb2.FieldData:
+    scalars = schema_pb2.ScalarField(**array)
+    return schema_pb2.FieldData(field_name=name, type=kind, scalars=scalars, is_dynamic=is_dynamic)

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 Row = dict[str, Any]
 
-NOUNS = "river harbour ferry cargo lantern bridge compass island current anchor ledger market signal tide captain".split()
-VERBS = "carries crosses finds keeps leaves lifts loses moves reaches returns sends watches".split()
-ADJECTIVES = (
-    "early quiet narrow northern broken silver distant heavy open patient red steady".split()
-)
+NOUNS = ("river", "harbour", "ferry", "cargo", "lantern", "bridge", "compass", "island", "tide")
+VERBS = ("carries", "crosses", "finds", "keeps", "leaves", "lifts", "reaches", "watches")
+ADJECTIVES = ("early", "quiet", "narrow", "broken", "silver", "distant", "heavy", "patient")
 
 AWKWARD = (
     'say "{n}"',
