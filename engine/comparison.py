@@ -53,7 +53,7 @@ def explain(
     ours, theirs = _groups(source, "source"), _groups(target, "target")
     mine, yours = next(ours, None), next(theirs, None)
     while mine is not None or yours is not None:
-        key = min(group[0] for group in (mine, yours) if group is not None)  # type: ignore[type-var]  # one typed column
+        key = min(group[0] for group in (mine, yours) if group is not None)
         here = mine[1] if mine is not None and mine[0] == key else []
         there = yours[1] if yours is not None and yours[0] == key else []
         yield from _compare(key, here, there, partition)

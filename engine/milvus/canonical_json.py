@@ -1,0 +1,79 @@
+"""Gives JSON documents of equal meaning equal bytes, at the cost of a few hundred nanoseconds each; never changes a document.
+
+    canonical_documents([b'{"b": 1, "a": 2}', ...])  ->  [b'J{"a":2,"b":1}', ...]
+
+The order of keys, white space, escapes and the spelling of a float make no difference. What does: 1 against 1.0 (a type), integers
+of any size digit by digit, an absent key against an explicit null, -0.0 against 0.0, the order of an array. Floats are doubles, as
+in the servers. Of a key that comes twice the last one counts, as for every common parser. NaN and Infinity, which are no JSON but
+which Python's encoder writes, are values of their own. What is no document at all is compared byte by byte.
+
+Every value has one form and so one tag: J where orjson can write it, K where only the slower encoder of the standard library is
+exact (integers above 64 bits, NaN, Infinity, lone surrogates, depth), ! for bytes that are no document.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from math import isinf
+from typing import Any
+
+import orjson
+
+_DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+_LONG = b"0" * 19
+_BEYOND_64_BIT = re.compile(rb"-\d{19}|(?<![.\d])\d{20}")
+"""What may be an integer that orjson would read as a float: below -2**63 or above 2**64 - 1."""
+
+
+def canonical_documents(documents: Sequence[bytes]) -> list[bytes]:
+    """The canonical bytes of each document, in the same order."""
+    if _LONG not in b" ".join(documents).translate(_DIGITS):
+        with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):  # then look at each
+            return [_plain(document) for document in documents]
+    return [_document(document) for document in documents]
+
+
+def _plain(document: bytes) -> bytes:
+    return b"J" + orjson.dumps(orjson.loads(document), None, orjson.OPT_SORT_KEYS)
+
+
+def _document(document: bytes) -> bytes:
+    if _BEYOND_64_BIT.search(document):
+        return _unusual(document)
+    try:
+        return _plain(document)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return _unusual(document)
+
+
+def _unusual(document: bytes) -> bytes:
+    nonfinite: list[str] = []
+
+    def constant(name: str) -> float:
+        nonfinite.append(name)
+        return float(name)
+
+    try:
+        value = json.loads(document.decode(), parse_constant=constant, parse_float=_finite)
+        return b"K" + _exact(value) if nonfinite else _shortest(value)
+    except (ValueError, RecursionError):
+        return b"!" + document
+
+
+def _shortest(value: Any) -> bytes:
+    try:
+        return b"J" + orjson.dumps(value, None, orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        return b"K" + _exact(value)
+
+
+def _exact(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError("beyond a double")  # two such numbers must not both become Infinity
+    return number
