@@ -3,6 +3,8 @@
 A released revision is never edited. It stands on its own, without the tables of today, which may have moved on.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -25,21 +27,21 @@ STATUSES = (
 )
 
 
-def number(name: str) -> sa.Column:
+def number(name: str) -> sa.Column[Any]:
     """A growing key; SQLite grows only what is declared INTEGER."""
     return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False)
 
 
-def moment(name: str, *, nullable: bool = True) -> sa.Column:
+def moment(name: str, *, nullable: bool = True) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
-def one_of(name: str, check: str, values: tuple[str, ...], *, nullable: bool = False) -> sa.Column:
+def one_of(name: str, check: str, values: tuple[str, ...], *, nullable: bool = False) -> sa.Column[Any]:
     kind = sa.Enum(*values, name=op.f(check), native_enum=False, create_constraint=True, length=32)
     return sa.Column(name, kind, nullable=nullable)
 
 
-def migration_id(table: str) -> tuple[sa.Column, sa.ForeignKeyConstraint]:
+def migration_id(table: str) -> tuple[sa.Column[Any], sa.ForeignKeyConstraint]:
     return (
         sa.Column("migration_id", sa.String(32), nullable=False),
         sa.ForeignKeyConstraint(["migration_id"], ["migration.id"], name=f"fk_{table}_migration_id"),
