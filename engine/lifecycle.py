@@ -275,7 +275,7 @@ def _rescue(situation: Situation) -> Advance | Refused:
 
 def _cancel(situation: Situation) -> Advance | Refused:
     asked = replace(situation, cancel_requested=True)
-    if not situation.lease_live:
+    if situation.status is not Status.RUNNING or not situation.lease_live:
         return _end(asked, Status.CANCELED)
     if situation.cancel_requested:
         return Refused("It is already being canceled; its worker stops after the chunk in hand.")

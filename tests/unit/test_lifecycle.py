@@ -1,0 +1,166 @@
+"""The table of states and events, read back from the pure function for every situation there is."""
+
+from itertools import product
+
+import pytest
+
+from engine.lifecycle import (
+    ATTEMPTS_MAX,
+    Advance,
+    EventName,
+    Refused,
+    Situation,
+    Status,
+    advance,
+    is_resumable,
+    is_terminal,
+    zilliz_word,
+)
+
+E = EventName
+S = Status
+
+TABLE: dict[tuple[Status, EventName], set[Status]] = {
+    (S.PLANNING, E.PLANNED): {S.AWAITING_APPROVAL},
+    (S.PLANNING, E.ENQUEUE): {S.QUEUED},
+    (S.PLANNING, E.FAIL): {S.FAILED},
+    (S.PLANNING, E.CANCEL): {S.CANCELED},
+    (S.AWAITING_APPROVAL, E.APPROVE): {S.QUEUED},
+    (S.AWAITING_APPROVAL, E.REJECT): {S.REJECTED},
+    (S.AWAITING_APPROVAL, E.EXPIRE): {S.EXPIRED},
+    (S.AWAITING_APPROVAL, E.CANCEL): {S.CANCELED},
+    (S.QUEUED, E.CLAIM): {S.RUNNING},
+    (S.QUEUED, E.CANCEL): {S.CANCELED},
+    (S.RUNNING, E.CLAIM): {S.RUNNING},
+    (S.RUNNING, E.SUCCEED): {S.SUCCESSFUL},
+    (S.RUNNING, E.MISMATCH): {S.MISMATCHED},
+    (S.RUNNING, E.FAIL): {S.FAILED},
+    (S.RUNNING, E.CANCELED): {S.CANCELED},
+    (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED},
+    (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED},
+    (S.RUNNING, E.CANCEL): {S.RUNNING, S.CANCELED},
+    (S.FAILED, E.RESUME): {S.QUEUED},
+    (S.CANCELED, E.RESUME): {S.QUEUED},
+    (S.MISMATCHED, E.RESUME): {S.QUEUED},
+}
+"""From (state, event) to every state that it may lead to; what is not here is refused."""
+
+
+def situations(status: Status) -> list[Situation]:
+    """All situations in a state, also those that cannot be reached."""
+    flags = (False, True)
+    return [
+        Situation(status, cancel_requested, lease_live, attempts, cleared)
+        for cancel_requested, lease_live, attempts, cleared in product(
+            flags, flags, (0, 1, ATTEMPTS_MAX), flags
+        )
+    ]
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("event", EventName)
+def test_an_event_leads_where_the_table_says_and_nowhere_else(
+    status: Status, event: EventName
+) -> None:
+    """Over all situations of a state, an event reaches exactly the states in the table; where there are none it is refused."""
+    decisions = [advance(situation, event) for situation in situations(status)]
+    reached = {decision.to.status for decision in decisions if isinstance(decision, Advance)}
+    assert reached == TABLE.get((status, event), set())
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("event", EventName)
+def test_a_refusal_is_a_sentence_for_people(status: Status, event: EventName) -> None:
+    """Whatever is refused comes with one plain sentence."""
+    for situation in situations(status):
+        decision = advance(situation, event)
+        if isinstance(decision, Refused):
+            assert decision.sentence.startswith("It ")
+            assert decision.sentence.endswith(".")
+            assert "_" not in decision.sentence
+
+
+def running(
+    *, cancel_requested: bool = False, lease_live: bool = True, attempts: int = 1
+) -> Situation:
+    """A running migration."""
+    return Situation(
+        S.RUNNING,
+        cancel_requested=cancel_requested,
+        lease_live=lease_live,
+        attempts=attempts,
+        cleared=True,
+    )
+
+
+def ended(status: Status, *, cleared: bool) -> Situation:
+    """A migration that was canceled after two attempts."""
+    return Situation(status, cancel_requested=True, lease_live=False, attempts=2, cleared=cleared)
+
+
+def test_cancel_of_a_live_worker_is_a_flag_only() -> None:
+    """While its worker lives, a canceled migration goes on running with the flag set, until the worker stops."""
+    decision = advance(running(), E.CANCEL)
+    assert decision == Advance(running(cancel_requested=True))
+
+
+def test_cancel_of_a_dead_worker_is_immediate() -> None:
+    """A running migration whose lease is dead is canceled at once: nobody would see the flag."""
+    decision = advance(running(lease_live=False), E.CANCEL)
+    assert isinstance(decision, Advance)
+    assert decision.to.status is S.CANCELED
+
+
+@pytest.mark.parametrize("event", [E.SUCCEED, E.MISMATCH])
+def test_cancel_wins_over_the_result(event: EventName) -> None:
+    """Once cancel was requested no result is taken any more."""
+    assert isinstance(advance(running(cancel_requested=True), event), Refused)
+    assert isinstance(advance(running(), event), Advance)
+
+
+def test_a_second_cancel_is_told_that_it_is_on_its_way() -> None:
+    """Who cancels again is refused with the reason that it is already being canceled."""
+    decision = advance(running(cancel_requested=True), E.CANCEL)
+    assert isinstance(decision, Refused)
+    assert "already being canceled" in decision.sentence
+
+
+def test_a_rescue_gives_up_when_the_attempts_are_used_up() -> None:
+    """The last worker's death fails the migration, the ones before it queue it again."""
+    last = advance(running(lease_live=False, attempts=ATTEMPTS_MAX), E.RESCUE)
+    before = advance(running(lease_live=False, attempts=ATTEMPTS_MAX - 1), E.RESCUE)
+    assert isinstance(last, Advance)
+    assert last.to.status is S.FAILED
+    assert isinstance(before, Advance)
+    assert before.to.status is S.QUEUED
+
+
+def test_a_released_attempt_does_not_count() -> None:
+    """A worker that hands the migration back on shutdown uses up no attempt."""
+    decision = advance(running(attempts=3), E.RELEASE)
+    assert isinstance(decision, Advance)
+    assert decision.to.attempts == 2
+
+
+def test_resume_cannot_go_around_the_approval() -> None:
+    """What was canceled before it was approved is not resumed; what was approved once is."""
+    unapproved = ended(S.CANCELED, cleared=False)
+    approved = ended(S.CANCELED, cleared=True)
+    assert isinstance(advance(unapproved, E.RESUME), Refused)
+    queued = Situation(S.QUEUED, cancel_requested=False, lease_live=False, attempts=0, cleared=True)
+    assert advance(approved, E.RESUME) == Advance(queued)
+
+
+def test_ended_states_are_known() -> None:
+    """Six states are ends, and three of those can be resumed."""
+    ends = {status for status in Status if is_terminal(status)}
+    assert ends == {S.SUCCESSFUL, S.MISMATCHED, S.FAILED, S.CANCELED, S.REJECTED, S.EXPIRED}
+    assert {s for s in Status if is_resumable(s)} == {S.MISMATCHED, S.FAILED, S.CANCELED}
+
+
+def test_people_read_zilliz_words() -> None:
+    """Every state has one of the Jobs page's words, and Ferry's MISMATCHED."""
+    words = {"PENDING", "IN PROGRESS", "SUCCESSFUL", "FAILED", "CANCELED", "MISMATCHED"}
+    assert {zilliz_word(status) for status in Status} == words
+    assert zilliz_word(S.RUNNING) == "IN PROGRESS"
+    assert zilliz_word(S.AWAITING_APPROVAL) == "PENDING"

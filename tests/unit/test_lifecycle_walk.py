@@ -1,0 +1,210 @@
+"""Every order of events that two workers, people, expiring leases and crashes can produce, walked to the end.
+
+The world is the situation, what each worker believes to hold, and what was promised to people. Tokens are unbounded, so a worker's
+is only "current" or "stale"; attempts are capped, because nothing asks for more than whether they are used up.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from engine.lifecycle import (
+    ATTEMPTS_MAX,
+    WORKER_EVENTS,
+    Advance,
+    EventName,
+    Refused,
+    Situation,
+    Status,
+    advance,
+    is_terminal,
+)
+
+Decide = Callable[[Situation, EventName], Advance | Refused]
+
+PEOPLE = tuple(e for e in EventName if e is not EventName.CLAIM and e not in WORKER_EVENTS)
+RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
+
+
+@dataclass(frozen=True)
+class World:
+    """One state of everything.
+
+    Attributes:
+        held: For each worker whether the token it holds is the ledger's ("current"), an old one ("stale"), or None.
+        promised: A cancel was accepted and no resume since.
+        approved: Someone approved or queued it.
+    """
+
+    situation: Situation
+    held: tuple[str | None, ...] = (None, None)
+    promised: bool = False
+    approved: bool = False
+
+
+START = World(
+    Situation(Status.PLANNING, cancel_requested=False, lease_live=False, attempts=0, cleared=False)
+)
+
+
+def steps(world: World, decide: Decide) -> Iterator[tuple[str, World]]:
+    """Everything that can happen next."""
+    situation = world.situation
+    if situation.lease_live:
+        yield "expiry", replace(world, situation=replace(situation, lease_live=False))
+    for worker, holds in enumerate(world.held):
+        if holds is not None:
+            yield f"crash of {worker}", replace(world, held=put(world.held, worker, None))
+        yield from apply(world, EventName.CLAIM, decide, worker)
+        if holds == "current" and situation.status is Status.RUNNING:
+            for event in WORKER_EVENTS:
+                yield from apply(world, event, decide, worker)
+    for event in PEOPLE:
+        yield from apply(world, event, decide, None)
+    if situation.status is Status.PLANNING:
+        yield from apply(world, EventName.FAIL, decide, None)
+
+
+def apply(
+    world: World, event: EventName, decide: Decide, worker: int | None
+) -> Iterator[tuple[str, World]]:
+    """The world after an event that was not refused, with the ledger's token moved as the ledger moves it."""
+    decision = decide(world.situation, event)
+    if isinstance(decision, Refused):
+        return
+    after = replace(decision.to, attempts=min(decision.to.attempts, ATTEMPTS_MAX))
+    held = world.held
+    left = world.situation.status is Status.RUNNING and after.status is not Status.RUNNING
+    if event is EventName.CLAIM or left:
+        held = tuple("stale" if each else None for each in held)
+    if worker is not None:
+        held = put(held, worker, "current" if event is EventName.CLAIM else None)
+    promised = event is EventName.CANCEL or (world.promised and event is not EventName.RESUME)
+    approved = world.approved or event in {EventName.APPROVE, EventName.ENQUEUE}
+    yield f"{event} ({worker})", World(after, held, promised, approved)
+
+
+def put(held: tuple[str | None, ...], worker: int, value: str | None) -> tuple[str | None, ...]:
+    """The holdings with one worker's changed."""
+    return tuple(value if number == worker else each for number, each in enumerate(held))
+
+
+Rule = Callable[[World, str, World], bool]
+
+NEVER: dict[str, Rule] = {
+    "two workers hold the current token": lambda _, __, after: after.held.count("current") > 1,
+    "a lease that is not a running migration's": lambda _, __, after: (
+        after.situation.lease_live and after.situation.status is not Status.RUNNING
+    ),
+    "a live lease was taken over": lambda before, step, _: (
+        before.situation.lease_live and step.startswith(("claim", "rescue"))
+    ),
+    "an ended migration went on without a resume": lambda before, step, after: (
+        is_terminal(before.situation.status)
+        and after.situation != before.situation
+        and not step.startswith("resume")
+    ),
+    "an end without an exit was left": lambda before, _, after: (
+        before.situation.status in {Status.SUCCESSFUL, Status.REJECTED, Status.EXPIRED}
+        and after.situation != before.situation
+    ),
+    "a result after an acknowledged cancel": lambda _, __, after: (
+        after.promised and after.situation.status in RESULTS
+    ),
+    "canceled though nobody asked": lambda _, __, after: (
+        after.situation.status is Status.CANCELED and not after.promised
+    ),
+    "running without approval": lambda _, __, after: (
+        after.situation.status is Status.RUNNING and not after.approved
+    ),
+    "the flag is not what was promised": lambda _, __, after: (
+        after.promised is not after.situation.cancel_requested
+    ),
+}
+"""What must never be, seen in one step."""
+
+
+def walk(decide: Decide) -> tuple[dict[World, list[tuple[str, World]]], list[str]]:
+    """All reachable worlds with their steps, and what was wrong on the way."""
+    graph: dict[World, list[tuple[str, World]]] = {}
+    found: list[str] = []
+    waiting = deque([START])
+    while waiting:
+        world = waiting.popleft()
+        if world in graph:
+            continue
+        graph[world] = list(steps(world, decide))
+        for step, after in graph[world]:
+            found.extend(name for name, seen in NEVER.items() if seen(world, step, after))
+            waiting.append(after)
+    return graph, found
+
+
+def test_no_order_of_events_breaks_a_promise() -> None:
+    """Two workers, people, expiry and crashes in every order: one lease, ends stay, cancel is kept, nothing unapproved runs."""
+    graph, found = walk(advance)
+    assert found == []
+    assert {world.situation.status for world in graph} == set(Status)
+    transitions = sum(len(following) for following in graph.values())
+    print(f"{len(graph)} worlds, {transitions} transitions")  # noqa: T201  # the figure of the guarantee
+    assert len(graph) > 200
+
+
+def test_from_everywhere_there_is_a_way_to_an_end() -> None:
+    """No migration can get stuck: from each reachable world an end is reachable, and it can be canceled."""
+    graph, _ = walk(advance)
+    backwards: dict[World, set[World]] = {world: set() for world in graph}
+    for world, following in graph.items():
+        for _, after in following:
+            backwards[after].add(world)
+    reached = {world for world in graph if is_terminal(world.situation.status)}
+    waiting = deque(reached)
+    while waiting:
+        for before in backwards[waiting.popleft()] - reached:
+            reached.add(before)
+            waiting.append(before)
+    assert reached == set(graph)
+    for world, following in graph.items():
+        if not is_terminal(world.situation.status) and not world.promised:
+            assert any(step.startswith("cancel ") for step, _ in following)
+
+
+def test_every_event_happens_somewhere() -> None:
+    """No row of the table is dead: each event is accepted in some reachable world."""
+    graph, _ = walk(advance)
+    happened = {step.split(" ")[0] for following in graph.values() for step, _ in following}
+    assert {event.value for event in EventName} <= happened
+
+
+def without_cancel_guard(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that forgets the flag when a result comes in."""
+    blind = event in {EventName.SUCCEED, EventName.MISMATCH}
+    return advance(replace(situation, cancel_requested=False) if blind else situation, event)
+
+
+def without_lease_guard(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that lets a second worker claim a live lease."""
+    blind = event is EventName.CLAIM
+    return advance(replace(situation, lease_live=False) if blind else situation, event)
+
+
+def without_approval_guard(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that resumes what was never approved."""
+    blind = event is EventName.RESUME
+    return advance(replace(situation, cleared=True) if blind else situation, event)
+
+
+@pytest.mark.parametrize(
+    ("broken", "finding"),
+    [
+        (without_cancel_guard, "a result after an acknowledged cancel"),
+        (without_lease_guard, "a live lease was taken over"),
+        (without_approval_guard, "running without approval"),
+    ],
+)
+def test_the_walk_finds_a_broken_table(broken: Decide, finding: str) -> None:
+    """Each guard that is taken out of the table is found by the walk: it is no net with holes."""
+    _, found = walk(broken)
+    assert finding in found
