@@ -37,7 +37,7 @@ export function patch(host, ...kids) {
 function flatten(kids, out = []) {
   for (const kid of kids) {
     if (Array.isArray(kid)) flatten(kid, out);
-    else if (kid !== null && kid !== undefined && kid !== false && kid !== "") out.push(kid);
+    else if (kid && kid !== true) out.push(kid);
   }
   return out;
 }

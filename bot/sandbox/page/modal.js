@@ -36,10 +36,12 @@ class ModalLayer {
     const fresh = modal.view_id !== this.view;
     this.view = modal.view_id;
     const held = this.node.contains(document.activeElement);
+    const wrong = this.wrong();
     patch(this.node, this.form(modal));
     if (!this.node.open && this.node.isConnected) this.node.showModal();
     if (!this.node.isConnected) queueMicrotask(() => this.update({ store }));
     else if (fresh) this.enter();
+    else if (!wrong && this.wrong()) this.wrong().focus();
     else if (held && !this.node.contains(document.activeElement)) this.node.focus();
     return undefined;
   }
@@ -66,7 +68,12 @@ class ModalLayer {
 
   async submit() {
     const sent = await this.store.surfaces.submit();
-    if (!sent) queueMicrotask(() => this.node.querySelector(".input.wrong input, .input.wrong textarea")?.focus());
+    if (!sent) queueMicrotask(() => this.wrong()?.focus());
+  }
+
+  /** The first field with an error. */
+  wrong() {
+    return this.node.querySelector(".input.wrong input, .input.wrong textarea");
   }
 
   form(modal) {

@@ -21,6 +21,7 @@ const INLINE = new RegExp(
   "gu",
 );
 const BAR = /[█▉▊▋▌▍▎▏▓▒░■□▰▱▬▭━─●○⬛⬜]{4,}/u;
+const SHADES = new Map([["█", 100], ["▓", 70], ["▒", 45], ["░", 20]]);
 const STYLES = { bold: "b", italic: "i", strike: "s" };
 
 /** Elements for one mrkdwn text. `names` says who U1, C1 are: {user(id), channel(id)}. */
@@ -179,5 +180,6 @@ function pieces(text) {
 
 // Fonts give █ and ░ different widths; in cells of one width a bar does not move while it fills.
 function cells(bar) {
-  return h("span", { class: "cells" }, [...bar].map((sign) => h("span", {}, sign)));
+  const shade = (sign) => (SHADES.has(sign) ? { class: "shade", style: `--shade-of:${SHADES.get(sign)}%` } : {});
+  return h("span", { class: "cells" }, [...bar].map((sign) => h("span", shade(sign), sign)));
 }

@@ -1,4 +1,5 @@
-// What stands over the page: the lost line, the sandbox's notices, toasts. Never covers the composer.
+// The lost line, the sandbox's notices, toasts. Notices and toasts stand over the foot of the sidebar:
+// never over a message or the composer.
 
 import { h, icon } from "./dom.js";
 
