@@ -1,7 +1,7 @@
 """Where chunks run: two pools of threads with a bounded number of chunks in flight between them.
 
-Readers and writers of their own keep both servers busy (0.88–0.91 of the bound; one pool that reads and writes in turn reached
-0.65–0.75). It knows nothing of Milvus or the ledger.
+Readers and writers of their own keep both servers busy (0.88–0.91 of the bound; one pool that reads
+and writes in turn reached 0.65–0.75). It knows nothing of Milvus or the ledger.
 """
 
 import threading
@@ -28,8 +28,9 @@ def pipeline(
 ) -> None:
     """Reads and writes every item, several at a time.
 
-    `items` is drawn in the caller's thread, which may raise from it to stop: what is in flight is then finished, so that every chunk
-    that was written also leaves its receipt. The same holds after a failure in a reader or a writer.
+    `items` is drawn in the caller's thread, which may raise from it to stop: what is in flight is
+    then finished, so that every chunk that was written also leaves its receipt. The same holds
+    after a failure in a reader or a writer.
 
     Raises:
         BaseException: The first that `items`, `read` or `write` raised, once nothing is in flight.

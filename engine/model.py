@@ -6,7 +6,7 @@ Nothing here talks to a server, to the ledger or to Slack.
 
 import hashlib
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -28,6 +28,16 @@ class Record(BaseModel):
     """The base of all records: frozen, strict about unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Secrets(NamedTuple):
+    """The tokens of source and target; never stored, never printed."""
+
+    source: str = ""
+    target: str = ""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
 
 
 class Endpoint(Record):

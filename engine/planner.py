@@ -72,10 +72,6 @@ class _Standing:
             alias: name for name in self.names for alias in definitions.aliases(target, name)
         }
 
-    def id_of(self, name: str) -> int:
-        described = definitions.describe(self.target, name)
-        return int(described.collectionID) if described else 0
-
 
 def _against_target(
     collection: CollectionPlan,
@@ -107,7 +103,7 @@ def _against_target(
 
 
 def _is_owned(name: str, standing: _Standing, owned: Mapping[str, int]) -> bool:
-    return name in owned and owned[name] == standing.id_of(name)
+    return name in owned and owned[name] == definitions.collection_id(standing.target, name)
 
 
 def _alias_obstacles(collection: CollectionPlan, standing: _Standing) -> list[str]:

@@ -1,8 +1,8 @@
 """Cuts the sorted keys of a partition into chunks that cover the key space exactly once; pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from engine.model import ChunkRange, PrimaryKey
+from engine.model import ChunkRange, CollectionPlan, PrimaryKey
 
 CHUNK_BYTES = 3 << 20
 """Measured on two real servers: pages of about 3 MB were read and written fastest."""
@@ -23,8 +23,31 @@ def chunk_entities(entities: int, total_bytes: int) -> int:
     return max(1, min(CHUNK_ENTITIES_MAX, CHUNK_BYTES * entities // total_bytes))
 
 
+def plan_ranges(
+    keys: Callable[[str], Iterable[Sequence[PrimaryKey]]], plan: CollectionPlan, size: int
+) -> Iterator[ChunkRange]:
+    """Cuts every partition of a collection.
+
+    Args:
+        keys: Scans the keys of a partition, as `cut` takes them.
+        plan: The collection.
+        size: Keys per range.
+    """
+    ordinal = 0
+    for partition in plan.partitions:
+        pages = keys(partition.name)
+        for key_range in cut(pages, plan.name, partition.name, size, first_ordinal=ordinal):
+            ordinal = key_range.ordinal + 1
+            yield key_range
+
+
 def cut(
-    key_pages: Iterable[Sequence[PrimaryKey]], collection: str, partition: str, size: int
+    key_pages: Iterable[Sequence[PrimaryKey]],
+    collection: str,
+    partition: str,
+    size: int,
+    *,
+    first_ordinal: int = 0,
 ) -> Iterator[ChunkRange]:
     """Yields ranges `lower < pk <= upper`, the first open below, the last open above.
 
@@ -33,32 +56,26 @@ def cut(
         collection: The collection's name.
         partition: The partition's name; "" for the whole collection.
         size: Keys per range; the last one may hold fewer. No key at all gives one open range.
+        first_ordinal: The place of the first range among the collection's chunks.
     """
     lower: PrimaryKey | None = None
     last: PrimaryKey | None = None
-    ordinal = held = 0
+    ordinal, held = first_ordinal, 0
+
+    def until(upper: PrimaryKey | None) -> ChunkRange:
+        return ChunkRange(
+            collection=collection,
+            partition=partition,
+            ordinal=ordinal,
+            lower=lower,
+            upper=upper,
+            entities=held,
+        )
+
     for page in key_pages:
         for key in page:
             if held == size:
-                yield _range(collection, partition, ordinal, lower, last, held)
+                yield until(last)
                 lower, ordinal, held = last, ordinal + 1, 0
             held, last = held + 1, key
-    yield _range(collection, partition, ordinal, lower, None, held)
-
-
-def _range(
-    collection: str,
-    partition: str,
-    ordinal: int,
-    lower: PrimaryKey | None,
-    upper: PrimaryKey | None,
-    entities: int,
-) -> ChunkRange:
-    return ChunkRange(
-        collection=collection,
-        partition=partition,
-        ordinal=ordinal,
-        lower=lower,
-        upper=upper,
-        entities=entities,
-    )
+    yield until(None)

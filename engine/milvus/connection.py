@@ -9,7 +9,7 @@ import base64
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import grpc
@@ -31,16 +31,6 @@ _CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),  # a resent write may be applied twice
     ("grpc.use_local_subchannel_pool", 1),  # a closed cluster must not leave its socket to the next
 )
-
-
-class Secrets(NamedTuple):
-    """The tokens of source and target; never stored, never printed."""
-
-    source: str = ""
-    target: str = ""
-
-    def __repr__(self) -> str:
-        return "Secrets(…)"
 
 
 @dataclass

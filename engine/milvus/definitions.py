@@ -120,7 +120,12 @@ def complete(cluster: Cluster, plan: CollectionPlan) -> int:
     for index in plan.indexes:
         if index.name not in present:
             _create_index(cluster, plan.name, index)
-    described = describe(cluster, plan.name)
+    return collection_id(cluster, plan.name)
+
+
+def collection_id(cluster: Cluster, name: str) -> int:
+    """The server's own id of a collection; 0 where it has none of that name, or gives no ids."""
+    described = describe(cluster, name)
     return int(described.collectionID) if described else 0
 
 

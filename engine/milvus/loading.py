@@ -4,6 +4,8 @@ It remembers nothing: what was loaded before is in the ledger.
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
@@ -50,3 +52,16 @@ def release(cluster: Cluster, collection: str) -> None:
         db_name=cluster.database, collection_name=collection
     )
     cluster.call("ReleaseCollection", request)
+
+
+@contextmanager
+def loaded(cluster: Cluster, collection: str) -> Iterator[None]:
+    """Has a collection loaded while it is read, and leaves it as it was found."""
+    before = is_loaded(cluster, collection)
+    if not before:
+        load(cluster, collection)
+    try:
+        yield
+    finally:
+        if not before:
+            release(cluster, collection)

@@ -78,6 +78,14 @@ _RELEASED = (
 )
 
 
+def reader_of(cluster: Cluster, plan: CollectionPlan) -> pages.CollectionReader:
+    """Reads a planned collection on one side, at a read point of now."""
+    fields = readable_fields(definitions.schema_of(plan))
+    return pages.CollectionReader(
+        cluster, plan.name, plan.primary_field, fields, pages.read_point(cluster)
+    )
+
+
 def readable_fields(schema: Any) -> tuple[str, ...]:
     """The fields to read and to write: outputs of functions are made by the target itself."""
     names = [field.name for field in schema.fields if not field.is_function_output]
@@ -96,11 +104,9 @@ def _partitions(
             PartitionPlan(name=partition, entities=_statistics(cluster, name, partition))
             for partition in names
         )
+    reader = pages.CollectionReader(cluster, name, key_field, (key_field,))
     return tuple(
-        PartitionPlan(
-            name=partition, entities=pages.count(cluster, pages.Place(name, partition, key_field))
-        )
-        for partition in names
+        PartitionPlan(name=partition, entities=reader.count(partition)) for partition in names
     )
 
 
@@ -119,9 +125,8 @@ def _statistics(cluster: Cluster, collection: str, partition: str) -> int:
 
 
 def _sampled_bytes(cluster: Cluster, name: str, schema: Any, key_field: str) -> float | None:
-    place = pages.Place(name, "", key_field)
-    fields = readable_fields(schema)
-    page = next(pages.pages(cluster, place, fields, None, None, limit=_SAMPLE_ENTITIES), None)
+    reader = pages.CollectionReader(cluster, name, key_field, readable_fields(schema))
+    page = next(reader.pages("", limit=_SAMPLE_ENTITIES), None)
     return page.bytes / len(page.keys) if page else None
 
 

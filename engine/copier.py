@@ -1,0 +1,178 @@
+"""Copies a collection chunk by chunk: columns are read, digested and written, then the receipt is left.
+
+Entities pass as the protobuf columns that the source answered; no row is ever made. Nothing here
+decides which collections are copied, and nothing verifies what was written.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from engine.digest import ContentDigest
+from engine.errors import DataUnreadable, ServiceUnavailable, SourceChanged
+from engine.executors import pipeline
+from engine.ledger import Ledger
+from engine.milvus import duplicates, retry, writing
+from engine.milvus.canonical import canonical_columns
+from engine.milvus.connection import Cluster
+from engine.milvus.failures import MessageTooLarge
+from engine.milvus.pages import CollectionReader, Page
+from engine.model import Chunk, ChunkRange, Lease, Receipt
+
+GROWTH_MAX = 4
+"""A chunk that holds so many times the planned entities was written to during the offline window."""
+
+ATTEMPT_WINDOW = 8
+"""Chunks that are marked as attempted in one commit, before the first of them is written."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A chunk as it was read, and the receipt that it leaves once its pages are written."""
+
+    chunk: Chunk
+    pages: tuple[Page, ...]
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class Copier:
+    """Copies the pending chunks of one collection.
+
+    Args:
+        reader: The source's collection at its read point.
+        target: The target cluster, whose collection of the same name exists.
+        ledger: Where receipts go.
+        lease: The worker's right to write.
+        page_entities: Entities per page and request at most.
+        check: Called between chunks; raises a `StopWork` when the copy must end.
+    """
+
+    reader: CollectionReader
+    target: Cluster
+    ledger: Ledger
+    lease: Lease
+    page_entities: int
+    check: Callable[[], None]
+
+    def run(self) -> None:
+        """Copies every chunk that has no receipt yet.
+
+        Raises:
+            StopWork: `check` asked to stop; every written chunk has its receipt.
+            FerryError: A server failed or refused; likewise.
+        """
+        pipeline(self._pending(), self.read, self.write)
+
+    def read(self, chunk: Chunk) -> Content:
+        """Reads a chunk until no page is left, and holds its entities against `count(*)`.
+
+        Raises:
+            SourceChanged: The range holds far more than was planned.
+            DataUnreadable: What was read and what the source counts differ without a reason.
+        """
+        pages, digest = [], ContentDigest()
+        for page in self._pages(chunk.range):
+            digest.add(canonical_columns(page.columns, len(page.keys)))
+            pages.append(page)
+            if digest.count > GROWTH_MAX * max(chunk.range.entities, self.page_entities):
+                raise _grown(chunk.range)
+        self._hold_against_count(chunk.range, pages, digest.count)
+        receipt = Receipt(
+            entities=digest.count,
+            bytes=sum(page.bytes for page in pages),
+            digest=digest.hexdigest(),
+        )
+        return Content(chunk, tuple(pages), receipt)
+
+    def write(self, content: Content) -> None:
+        """Writes a chunk, then its receipt: a crash between them repeats the chunk, never skips it."""
+        chunk = content.chunk
+        try:
+            for page in content.pages:
+                self._write_page(chunk.range, page, upsert=chunk.attempted)
+        except MessageTooLarge:
+            self._write_smaller(content)
+        self.ledger.record_receipt(self.lease, chunk.id, content.receipt)
+
+    def _pending(self) -> Iterator[Chunk]:
+        chunks = self.ledger.chunks(
+            self.lease.migration_id, self.reader.collection, pending_only=True
+        )
+        while window := tuple(islice(chunks, ATTEMPT_WINDOW)):
+            self.check()
+            fresh = [chunk.id for chunk in window if not chunk.attempted]
+            if fresh:
+                self.ledger.mark_attempted(self.lease, fresh)
+            for chunk in window:
+                self.check()
+                yield chunk
+
+    def _pages(self, key_range: ChunkRange, limit: int | None = None) -> Iterator[Page]:
+        return self.reader.pages(
+            key_range.partition,
+            key_range.lower,
+            key_range.upper,
+            limit=limit or self.page_entities,
+        )
+
+    def _write_page(self, key_range: ChunkRange, page: Page, *, upsert: bool) -> None:
+        try:
+            self._send(key_range, page, upsert=upsert)
+        except ServiceUnavailable:
+            # Whether the page was applied is unknown, and a second insert would double it.
+            retry.repeat(lambda: self._send(key_range, page, upsert=True), stop=self.target.stop)
+
+    def _write_smaller(self, content: Content) -> None:
+        """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
+        key_range = content.chunk.range
+        limit = max(len(page.keys) for page in content.pages)
+        while limit > 1:
+            limit //= 2
+            try:
+                for page in self._pages(key_range, limit):
+                    self._write_page(key_range, page, upsert=True)
+            except MessageTooLarge:
+                continue
+            return
+        raise DataUnreadable(
+            f"{key_range.collection}: an entity between the keys {key_range.lower!r} and "
+            f"{key_range.upper!r} is larger than the target accepts in one message.",
+            state="All chunks with a receipt are on the target; this one is not complete.",
+            next_step="Raise the target's message limit, or leave this collection out.",
+        )
+
+    def _send(self, key_range: ChunkRange, page: Page, *, upsert: bool) -> None:
+        writing.write(
+            self.target,
+            self.reader.collection,
+            key_range.partition,
+            page.columns,
+            len(page.keys),
+            upsert=upsert,
+        )
+
+    def _hold_against_count(self, key_range: ChunkRange, pages: list[Page], entities: int) -> None:
+        partition = key_range.partition
+        counted = self.reader.count(partition, key_range.lower, key_range.upper)
+        if counted == entities:
+            return
+        keys = [key for page in pages for key in page.keys]
+        found = duplicates.repeated_keys(self.reader, partition, keys)
+        if counted == entities + sum(number - 1 for _, number in found):
+            return
+        raise DataUnreadable(
+            f"{key_range.collection}: in one range of keys the source counts {counted} entities and "
+            f"answers {entities}.",
+            state="Nothing of this range was written in this attempt.",
+            next_step="Make sure that nobody writes to the source, then resume.",
+        )
+
+
+def _grown(key_range: ChunkRange) -> SourceChanged:
+    return SourceChanged(
+        f"{key_range.collection}: the source was written to during the migration: a range of "
+        f"{key_range.entities} entities now holds more than {GROWTH_MAX} times as many.",
+        state="What was copied before stands on the target.",
+        next_step="Stop the writers, drop the target's collection and migrate again.",
+    )

@@ -1,0 +1,177 @@
+"""The phases of one attempt: create, copy, load, verify, alias.
+
+Each can be repeated: what is done is in the ledger, so that a second start goes on where the first
+one ended. Nothing here decides how the migration ends; it is told by what the phases return or raise.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from engine.copier import Copier
+from engine.heartbeat import Heartbeat
+from engine.ledger import Ledger
+from engine.lifecycle import EventName
+from engine.milvus import definitions, loading
+from engine.milvus.connection import Cluster
+from engine.milvus.survey import reader_of
+from engine.model import ChunkRange, CollectionPlan, CollectionState, Lease, Plan
+from engine.preparer import Preparer
+from engine.proof import Proof
+from engine.ranges import chunk_entities, plan_ranges
+
+CLOCK_SECONDS: Final = 2.0
+"""How often the time spent copying is recorded while it goes on."""
+
+
+class Phases:
+    """One attempt at one migration.
+
+    Args:
+        ledger: What is done already, and where progress goes.
+        lease: The worker's right to write.
+        plan: What is to be done.
+        source: The open source.
+        target: The open target.
+        heartbeat: Says between chunks whether to stop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        plan: Plan,
+        source: Cluster,
+        target: Cluster,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self.ledger = ledger
+        self.lease = lease
+        self.plan = plan
+        self.source = source
+        self.target = target
+        self.heartbeat = heartbeat
+        self.preparer = Preparer(
+            source, target, ledger, lease, plan.request.on_conflict, heartbeat.check
+        )
+
+    def run(self) -> EventName:
+        """Goes through the phases.
+
+        Returns:
+            SUCCEED when everything is proved, MISMATCH when something is not the same.
+        """
+        self._enter("create")
+        self.preparer.database()
+        self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
+        for phase, work in (("copy", self._copy), ("load", self._load), ("verify", self._verify)):
+            self._enter(phase)
+            self._each(work)
+        reports = [self._state(plan).report for plan in self.plan.collections]
+        if not all(report is not None and report.verified for report in reports):
+            return EventName.MISMATCH
+        self._enter("alias")
+        self._each(self._alias)
+        return EventName.SUCCEED
+
+    def put_back(self) -> None:
+        """Releases the source's collections that were loaded for the copy."""
+        for state in self.ledger.collection_states(self.lease.migration_id):
+            if state.source_was_loaded is False:
+                loading.release(self.source, state.name)
+
+    def _enter(self, phase: str) -> None:
+        self.heartbeat.check_now()
+        self.ledger.set_phase(self.lease, phase)
+        self.ledger.note(self.lease, "phase", {"phase": phase})
+
+    def _each(self, work: Callable[[CollectionPlan], None]) -> None:
+        for plan in self.plan.collections:
+            self.heartbeat.check()
+            work(plan)
+
+    def _state(self, plan: CollectionPlan) -> CollectionState:
+        states = self.ledger.collection_states(self.lease.migration_id)
+        return next((s for s in states if s.name == plan.name), CollectionState(name=plan.name))
+
+    def _copy(self, plan: CollectionPlan) -> None:
+        self._load_source(plan)
+        reader = reader_of(self.source, plan)
+        size = chunk_entities(plan.entities, plan.bytes)
+        if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
+            ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
+            self.ledger.store_chunks(self.lease, plan.name, "", ranges)
+        self._record(plan, phase="copying", read_timestamp=reader.timestamp)
+        clock = _Clock(
+            self._state(plan).copy_seconds,
+            self.heartbeat.check,
+            lambda seconds: self._record(plan, copy_seconds=seconds),
+        )
+        try:
+            Copier(reader, self.target, self.ledger, self.lease, size, clock.check).run()
+        finally:
+            clock.record()
+        self._record(plan, phase="copied")
+
+    def _load_source(self, plan: CollectionPlan) -> None:
+        was_loaded = self._state(plan).source_was_loaded
+        loaded = loading.is_loaded(self.source, plan.name)
+        if was_loaded is None:
+            self._record(plan, source_was_loaded=loaded)
+        if not loaded:
+            loading.load(self.source, plan.name)
+
+    def _load(self, plan: CollectionPlan) -> None:
+        loading.load(self.target, plan.name)
+        self._record(plan, phase="loaded")
+
+    def _verify(self, plan: CollectionPlan) -> None:
+        self._record(plan, phase="verifying")
+        proof = Proof(self.source, self.target, plan, self.heartbeat.check)
+        report = proof.of_migration(self.ledger, self.lease)
+        self._record(plan, phase="verified", report=report)
+
+    def _alias(self, plan: CollectionPlan) -> None:
+        present = definitions.aliases(self.target, plan.name)
+        for alias in plan.aliases:
+            if alias not in present:
+                definitions.create_alias(self.target, plan.name, alias)
+        self._record(plan, phase="done")
+
+    def _record(self, plan: CollectionPlan, **changes: object) -> None:
+        self.ledger.set_collection(self.lease, plan.name, **changes)
+
+
+class _Clock:
+    """Adds the time of this attempt's copy to what earlier attempts spent.
+
+    Args:
+        before: Seconds that earlier attempts spent.
+        check: The heartbeat's.
+        write: Records the seconds.
+    """
+
+    def __init__(
+        self, before: float, check: Callable[[], None], write: Callable[[float], None]
+    ) -> None:
+        self._before = before
+        self._check = check
+        self._write = write
+        self._started = self._recorded = time.monotonic()
+
+    def check(self) -> None:
+        """The heartbeat's check, and now and then a record of the time."""
+        self._check()
+        if time.monotonic() - self._recorded > CLOCK_SECONDS:
+            self.record()
+
+    def record(self) -> None:
+        """Writes the time spent so far."""
+        self._recorded = time.monotonic()
+        self._write(self._before + self._recorded - self._started)
+
+
+def _checked(ranges: Iterator[ChunkRange], check: Callable[[], None]) -> Iterator[ChunkRange]:
+    for key_range in ranges:
+        check()
+        yield key_range

@@ -1,0 +1,118 @@
+"""Makes the target's collections and knows which of them are this migration's own.
+
+Nothing that stands on the target is touched unless this migration made it, or its replacement was asked for. No entity is written
+here.
+"""
+
+from collections.abc import Callable
+
+from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
+from engine.ledger import Ledger
+from engine.milvus import definitions
+from engine.milvus.connection import Cluster
+from engine.model import CollectionPlan, CollectionState, Lease, OnConflict
+
+CREATING = "creating"
+CREATED = "created"
+
+
+class Preparer:
+    """Prepares the target of one migration.
+
+    Args:
+        source: Where the definitions come from.
+        target: Where the collections are made.
+        ledger: Where ownership is recorded.
+        lease: The worker's right to write.
+        on_conflict: What to do with a collection that is in the way.
+        check: Called before each collection; raises a `StopWork` when the work must end.
+    """
+
+    def __init__(
+        self,
+        source: Cluster,
+        target: Cluster,
+        ledger: Ledger,
+        lease: Lease,
+        on_conflict: OnConflict,
+        check: Callable[[], None],
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.ledger = ledger
+        self.lease = lease
+        self.on_conflict = on_conflict
+        self.check = check
+
+    def database(self) -> None:
+        """Makes the target's database if it is not there."""
+        name = self.target.database
+        if name not in definitions.database_names(self.target):
+            definitions.create_database(self.target, name)
+
+    def collection(self, plan: CollectionPlan, state: CollectionState | None) -> None:
+        """Makes sure that the target holds this migration's own collection, defined as planned.
+
+        Raises:
+            TargetNotEmpty: Another collection of that name stands there.
+            TargetUnsupported: The target made something else of the definition.
+            SourceChanged: The source's definition is not the planned one any more.
+        """
+        self.check()
+        self._check_source(plan)
+        described = definitions.describe(self.target, plan.name)
+        if described is None:
+            self._create(plan)
+        elif state is not None and state.target_id is not None:
+            self._check_own(plan, state, int(described.collectionID))
+        elif state is not None and state.phase == CREATING:
+            # A crash fell between the creation and its record; nothing was copied yet.
+            definitions.complete(self.target, plan)
+            self._record(plan)
+        elif self.on_conflict is OnConflict.REPLACE:
+            definitions.drop(self.target, plan.name)
+            self._create(plan)
+        else:
+            raise _in_the_way(self.target, plan.name)
+
+    def _create(self, plan: CollectionPlan) -> None:
+        # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
+        self.ledger.forget_chunks(self.lease, plan.name)
+        self.ledger.set_collection(self.lease, plan.name, phase=CREATING, target_id=None)
+        definitions.create(self.target, plan)
+        self._record(plan)
+
+    def _record(self, plan: CollectionPlan) -> None:
+        differences = definitions.differences(self.target, plan)
+        if differences:
+            definitions.drop(self.target, plan.name)
+            raise TargetUnsupported(
+                f"{self.target.endpoint} made something else of “{plan.name}”: {'; '.join(differences)}.",
+                state="The empty collection was dropped again; no entity was copied into it.",
+                next_step="Choose a target that supports this, or leave the collection out.",
+            )
+        target_id = definitions.collection_id(self.target, plan.name)
+        self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
+
+    def _check_own(self, plan: CollectionPlan, state: CollectionState, found: int) -> None:
+        if state.target_id != found:
+            raise _in_the_way(self.target, plan.name)
+        definitions.complete(self.target, plan)
+
+    def _check_source(self, plan: CollectionPlan) -> None:
+        described = definitions.describe(self.source, plan.name)
+        if described is None or definitions.encode(described.schema) != plan.definition:
+            raise SourceChanged(
+                f"The definition of “{plan.name}” on {self.source.endpoint} is not the planned one any more.",
+                state="Nothing was copied since.",
+                next_step="Plan the migration again, so that it is approved as it is now.",
+            )
+
+
+def _in_the_way(target: Cluster, name: str) -> TargetNotEmpty:
+    return TargetNotEmpty(
+        f"{target.endpoint} holds a collection “{name}” that this migration did not make.",
+        state="It was not touched, and nothing was copied into it.",
+        next_step="Choose another target, leave the collection out, or ask for it to be replaced "
+        "(--on-conflict replace).",
+    )

@@ -1,0 +1,74 @@
+"""Puts together what became of a migration, from the ledger alone."""
+
+from collections.abc import Mapping
+
+from engine.ledger import Ledger
+from engine.lifecycle import Status
+from engine.model import (
+    EXAMPLES_MAX,
+    CollectionPlan,
+    CollectionReport,
+    CollectionState,
+    Migration,
+    MismatchKind,
+    Outcome,
+    Report,
+)
+
+_OUTCOMES = {
+    Status.SUCCESSFUL: Outcome.SUCCESSFUL,
+    Status.MISMATCHED: Outcome.MISMATCHED,
+    Status.FAILED: Outcome.FAILED,
+    Status.CANCELED: Outcome.CANCELED,
+}
+
+
+def report(ledger: Ledger, migration_id: str) -> Report:
+    """The report of a migration, as far as it has come.
+
+    Raises:
+        InputRejected: There is no such migration.
+    """
+    migration = ledger.migration(migration_id)
+    totals = ledger.totals(migration.id)
+    states = {state.name: state for state in ledger.collection_states(migration.id)}
+    planned = migration.plan.collections if migration.plan else ()
+    return Report(
+        migration=migration.id,
+        status=_OUTCOMES.get(migration.status, migration.status.upper()),
+        seconds=_seconds(migration),
+        entities=totals.copied,
+        bytes=totals.bytes,
+        entities_per_second=totals.copied / totals.seconds if totals.seconds else 0.0,
+        collections=tuple(_collection(plan, states) for plan in planned),
+        losses=migration.plan.all_losses if migration.plan else (),
+        error=migration.error,
+    )
+
+
+def findings(ledger: Ledger, migration_id: str, base: CollectionReport) -> CollectionReport:
+    """Adds to a collection's report what the ledger holds of its mismatches."""
+    counts = ledger.mismatch_counts(migration_id).get(base.name, {})
+    first = ledger.mismatches(migration_id, base.name, limit=EXAMPLES_MAX)
+    examples = (*base.examples, *(recorded.mismatch for recorded in first))[:EXAMPLES_MAX]
+    return base.model_copy(
+        update={
+            "missing": base.missing + counts.get(MismatchKind.MISSING, 0),
+            "extra": base.extra + counts.get(MismatchKind.EXTRA, 0),
+            "different": base.different + counts.get(MismatchKind.DIFFERENT, 0),
+            "examples": examples,
+        }
+    )
+
+
+def _collection(plan: CollectionPlan, states: Mapping[str, CollectionState]) -> CollectionReport:
+    state = states.get(plan.name)
+    if state is not None and state.report is not None:
+        return state.report
+    return CollectionReport(name=plan.name, source_entities=plan.entities)
+
+
+def _seconds(migration: Migration) -> float:
+    if migration.started_at is None or migration.ended_at is None:
+        return 0.0
+    return (migration.ended_at - migration.started_at).total_seconds()

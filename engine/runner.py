@@ -1,0 +1,103 @@
+"""Drives one leased migration to its end and records how it ended.
+
+What happens in between is `phases.py`; how the process around it starts and ends is the worker's.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+
+from engine.errors import CancelRequested, FerryError, LeaseLost, NeedsPerson, ShutdownRequested
+from engine.heartbeat import Heartbeat
+from engine.ledger import Ledger
+from engine.lifecycle import EventName
+from engine.milvus.connection import connect
+from engine.model import ErrorText, Lease, Plan, Progress, Secrets
+from engine.phases import Phases
+
+log = structlog.get_logger(__name__)
+
+
+def drive(
+    ledger: Ledger,
+    lease: Lease,
+    secrets: Secrets,
+    stop: threading.Event,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Runs a claimed migration to its end and records how it ended.
+
+    Args:
+        ledger: Where everything is recorded.
+        lease: From `ledger.claim`.
+        secrets: The clusters' tokens.
+        stop: Set it to hand the migration back to the queue.
+        on_progress: Called twice a second.
+
+    Raises:
+        LeaseLost: Another worker took over; it records the end.
+    """
+    plan = ledger.migration(lease.migration_id).plan
+    if plan is None:
+        raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
+    with Heartbeat(ledger, lease, stop, on_progress) as heartbeat:
+        try:
+            event, error = _attempt(ledger, lease, plan, secrets, heartbeat), None
+        except CancelRequested:
+            event, error = EventName.CANCELED, None
+        except ShutdownRequested:
+            event, error = EventName.RELEASE, None
+        except FerryError as failure:
+            event, error = EventName.FAIL, error_text(failure)
+        except Exception as failure:  # the outermost loop: the ledger must say how it ended
+            log.exception("migration_failed", migration=lease.migration_id)
+            event, error = EventName.FAIL, unexpected_text(failure)
+        try:
+            ledger.finish(lease, event, error=error)
+        except CancelRequested:
+            ledger.finish(lease, EventName.CANCELED)
+
+
+def error_text(failure: FerryError) -> ErrorText:
+    """A failure as the ledger and people keep it."""
+    return ErrorText(
+        code=failure.code,
+        message=failure.message,
+        state=failure.state,
+        next_step=failure.next_step,
+    )
+
+
+def unexpected_text(failure: Exception) -> ErrorText:
+    """A fault of Ferry's own, told without hiding it."""
+    return ErrorText(
+        code="E-UNEXPECTED",
+        message=f"Ferry itself failed: {type(failure).__name__}: {failure}.",
+        state="Every chunk with a receipt is on the target; the source is as it was.",
+        next_step="Resume it; if it fails again, send us the worker's log.",
+    )
+
+
+def _attempt(
+    ledger: Ledger, lease: Lease, plan: Plan, secrets: Secrets, heartbeat: Heartbeat
+) -> EventName:
+    ends = (plan.request.source, secrets.source), (plan.request.target, secrets.target)
+    with ExitStack() as stack:
+        source, target = (
+            stack.enter_context(connect(endpoint, token, stop=heartbeat.halt))
+            for endpoint, token in ends
+        )
+        phases = Phases(ledger, lease, plan, source, target, heartbeat)
+        try:
+            event = phases.run()
+        except LeaseLost:
+            raise  # the source is the other worker's now
+        except BaseException as failure:
+            phases.put_back()
+            if isinstance(failure, FerryError):
+                heartbeat.check_now()  # a wait that a cancel cut short is no failure
+            raise
+        phases.put_back()
+        return event

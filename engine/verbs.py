@@ -1,0 +1,133 @@
+"""What the engine can be asked to do; the command line and the bot call these and nothing below them.
+
+No verb knows Slack, reads a configuration file or prints.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from engine import reports
+from engine.ledger import Ledger
+from engine.ledger.owners import new_owner
+from engine.milvus import definitions, loading
+from engine.milvus.connection import Cluster, connect
+from engine.milvus.survey import survey
+from engine.model import (
+    CollectionPlan,
+    CollectionReport,
+    Endpoint,
+    Outcome,
+    Plan,
+    Progress,
+    Report,
+    Request,
+    Secrets,
+)
+from engine.planner import make_plan
+from engine.proof import Proof
+from engine.runner import drive
+
+
+def check(endpoint: Endpoint, token: str) -> str:
+    """The version of a cluster that answers and accepts the token; raises a FerryError otherwise."""
+    with connect(endpoint, token) as cluster:
+        definitions.database_names(cluster)
+        return cluster.version
+
+
+def list_databases(endpoint: Endpoint, token: str) -> tuple[str, ...]:
+    """The databases of a cluster, sorted."""
+    with connect(endpoint, token) as cluster:
+        return definitions.database_names(cluster)
+
+
+def list_collections(endpoint: Endpoint, token: str) -> tuple[str, ...]:
+    """The collections of a database, sorted."""
+    with connect(endpoint, token) as cluster:
+        return definitions.collection_names(cluster)
+
+
+def plan(request: Request, secrets: Secrets) -> Plan:
+    """Surveys both sides and writes nothing (`planner.make_plan`)."""
+    with (
+        connect(request.source, secrets.source) as source,
+        connect(request.target, secrets.target) as target,
+    ):
+        return make_plan(source, target, request)
+
+
+def run(
+    ledger: Ledger,
+    migration_id: str,
+    secrets: Secrets,
+    *,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Claims a queued or abandoned migration and drives it to its end in this process.
+
+    Args:
+        ledger: Where the migration is.
+        migration_id: Which one.
+        secrets: The clusters' tokens.
+        stop: Set it to hand the migration back to the queue.
+        on_progress: Called twice a second, from a thread of its own.
+
+    Raises:
+        MigrationBusy: A live worker holds it.
+        LeaseLost: Another worker took over meanwhile.
+    """
+    lease = ledger.claim(migration_id, new_owner())
+    drive(ledger, lease, secrets, stop or threading.Event(), on_progress)
+    return reports.report(ledger, migration_id)
+
+
+def report(ledger: Ledger, migration_id: str) -> Report:
+    """What became of a migration, from the ledger."""
+    return reports.report(ledger, migration_id)
+
+
+def verify(request: Request, secrets: Secrets) -> Report:
+    """Reads both databases as they are now and compares every entity; needs no ledger.
+
+    Collections that are released are loaded for it and released again.
+    """
+    started = time.monotonic()
+    with ExitStack() as stack:
+        source = stack.enter_context(connect(request.source, secrets.source))
+        target = stack.enter_context(connect(request.target, secrets.target))
+        names = request.collections or definitions.collection_names(source)
+        collections = tuple(_verified(source, target, name) for name in names)
+    same = all(collection.verified for collection in collections)
+    return Report(
+        migration=None,
+        status=Outcome.SUCCESSFUL if same else Outcome.MISMATCHED,
+        seconds=time.monotonic() - started,
+        entities=sum(collection.source_entities for collection in collections),
+        collections=collections,
+    )
+
+
+def _verified(source: Cluster, target: Cluster, name: str) -> CollectionReport:
+    with loading.loaded(source, name):
+        plan = survey(source, name)
+        if definitions.describe(target, name) is None:
+            return _absent(plan)
+        with loading.loaded(target, name):
+            return Proof(source, target, plan, _go_on).of_databases()
+
+
+def _absent(plan: CollectionPlan) -> CollectionReport:
+    return CollectionReport(
+        name=plan.name,
+        source_entities=plan.entities,
+        target_entities=0,
+        missing=plan.entities,
+        notes=("the collection is not on the target",),
+    )
+
+
+def _go_on() -> None:
+    """Nothing interrupts a verification on the command line but the process's end."""

@@ -1,0 +1,110 @@
+"""Proves that the target holds what the source holds: digests per chunk, then the keys of what differs.
+
+The target is read once. Equal counts prove nothing, so none is trusted without the content; `count(*)` is asked besides, because a
+server that keeps duplicate keys answers only one of them. Nothing is written to either side.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from engine.comparison import Row, explain, keyed_rows
+from engine.digest import ContentDigest
+from engine.executors import pipeline
+from engine.milvus import duplicates
+from engine.milvus.canonical import canonical_columns
+from engine.milvus.pages import CollectionReader, Page
+from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the comparison of one chunk found.
+
+    Attributes:
+        source_entities: Entities that the source answered (or its receipt says) in the range.
+        mismatches: Empty when the chunk is the same on both sides.
+    """
+
+    chunk: Chunk
+    source_entities: int
+    mismatches: tuple[Mismatch, ...]
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Compares one collection on both sides.
+
+    Args:
+        source: The source's collection, read only where a digest is missing or differs.
+        target: The target's collection at a read point after the last write.
+        page_entities: Entities per page at most.
+        check: Called between chunks; raises a `StopWork` when the verification must end.
+        absent: Partitions that the target does not have: all of their entities are missing.
+    """
+
+    source: CollectionReader
+    target: CollectionReader
+    page_entities: int
+    check: Callable[[], None]
+    absent: frozenset[str] = frozenset()
+
+    def run(self, chunks: Iterable[Chunk], record: Callable[[Finding], None]) -> None:
+        """Compares every chunk and hands each finding to `record`, from several threads.
+
+        A chunk with a receipt is held against it; one without is read on the source as well.
+        """
+        pipeline(self._checked(chunks), self.compare, record)
+
+    def compare(self, chunk: Chunk) -> Finding:
+        """Compares one chunk."""
+        key_range = chunk.range
+        expected = (
+            ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
+            if chunk.receipt
+            else self._digest(self.source, key_range)
+        )
+        found = self._digest(self.target, key_range)
+        mismatches = [] if found == expected else list(self.explain(key_range))
+        if self._counted(key_range) != found.count:
+            mismatches += self._repeated(key_range)
+        return Finding(chunk, expected.count, tuple(mismatches))
+
+    def explain(self, key_range: ChunkRange) -> Iterator[Mismatch]:
+        """Reads a range on both sides and names the keys that are not the same."""
+        source, target = self._rows(self.source, key_range), self._rows(self.target, key_range)
+        return explain(source, target, key_range.partition)
+
+    def _repeated(self, key_range: ChunkRange) -> Iterator[Mismatch]:
+        partition = key_range.partition
+        for page in self._pages(self.target, key_range):
+            found = duplicates.repeated_keys(self.target, partition, page.keys)
+            for key, entities in found:
+                extra = Mismatch(partition=partition, pk=key, kind=MismatchKind.EXTRA)
+                yield from (extra for _ in range(entities - 1))
+
+    def _counted(self, key_range: ChunkRange) -> int:
+        if key_range.partition in self.absent:
+            return 0
+        return self.target.count(key_range.partition, key_range.lower, key_range.upper)
+
+    def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self.check()
+            yield chunk
+
+    def _digest(self, reader: CollectionReader, key_range: ChunkRange) -> ContentDigest:
+        digest = ContentDigest()
+        for page in self._pages(reader, key_range):
+            digest.add(canonical_columns(page.columns, len(page.keys)))
+        return digest
+
+    def _rows(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Row]:
+        for page in self._pages(reader, key_range):
+            yield from keyed_rows(page.keys, canonical_columns(page.columns, len(page.keys)))
+
+    def _pages(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Page]:
+        if reader is self.target and key_range.partition in self.absent:
+            return iter(())
+        return reader.pages(
+            key_range.partition, key_range.lower, key_range.upper, limit=self.page_entities
+        )

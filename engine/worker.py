@@ -1,0 +1,75 @@
+"""The process around one migration: `python -m engine.worker M-…`.
+
+It is started by the bot (`spawn`), so that copying cannot slow down the bot's answers and a crash
+here is one failed attempt. SIGTERM hands the migration back to the queue. It decides nothing.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Final
+
+import structlog
+
+from engine.errors import FerryError, LeaseLost
+from engine.ledger import Ledger
+from engine.model import Secrets
+
+SOURCE_TOKEN: Final = "FERRY_SOURCE_TOKEN"  # noqa: S105  # the variable's name
+TARGET_TOKEN: Final = "FERRY_TARGET_TOKEN"  # noqa: S105  # the variable's name
+DATABASE_URL: Final = "FERRY_DATABASE_URL"
+
+log = structlog.get_logger(__name__)
+
+
+def spawn(migration_id: str, database_url: str, secrets: Secrets) -> subprocess.Popen[bytes]:
+    """Starts a worker; its standard error is a pipe, and nothing is written to its standard output.
+
+    Args:
+        migration_id: Which migration it shall claim.
+        database_url: The ledger.
+        secrets: The clusters' tokens; they travel in the environment, never on the command line.
+    """
+    environment = os.environ | {
+        DATABASE_URL: database_url,
+        SOURCE_TOKEN: secrets.source,
+        TARGET_TOKEN: secrets.target,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "engine.worker", migration_id],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def main() -> int:
+    """Claims the migration named on the command line and drives it to its end.
+
+    Returns:
+        0 when the ledger says how it ended, whatever that is; the error's exit code otherwise.
+    """
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    from engine import verbs  # noqa: PLC0415  # logging is set up first
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    secrets = Secrets(os.environ.get(SOURCE_TOKEN, ""), os.environ.get(TARGET_TOKEN, ""))
+    migration_id = sys.argv[1]
+    try:
+        with Ledger.open(os.environ[DATABASE_URL]) as ledger:
+            verbs.run(ledger, migration_id, secrets, stop=stop)
+    except LeaseLost:
+        log.warning("lease_lost", migration=migration_id)
+    except FerryError as failure:
+        log.error("worker_failed", migration=migration_id, code=failure.code, error=str(failure))  # noqa: TRY400  # told in full
+        return failure.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
