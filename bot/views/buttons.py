@@ -1,0 +1,155 @@
+"""The buttons of a migration and the dialogs before them: which there are in each state, and what each will do.
+
+A button says what it does to the data before it does it. Whether the person who clicks may do it is decided by the service at the
+click, never here.
+"""
+
+from collections.abc import Callable, Sequence
+
+from bot.views import message as m
+from bot.views import text as t
+from bot.views.card import MigrationCard, action_value, amount, place_plain
+from engine.lifecycle import Status
+
+APPROVE = "ferry_approve"
+REJECT = "ferry_reject"
+CANCEL = "ferry_cancel"
+RESUME = "ferry_resume"
+REMIGRATE = "ferry_remigrate"
+
+ACTION_IDS = (APPROVE, REJECT, CANCEL, RESUME, REMIGRATE)
+"""Every action that a message's button can send."""
+
+KEEP = "Go back"
+
+
+def for_status(card: MigrationCard) -> Sequence[m.Block]:
+    """The buttons that do something in the card's state, the most likely one first."""
+    if card.canceling:
+        return ()
+    if card.resumable:
+        return (remigrate(card) if card.migration.status is Status.MISMATCHED else resume(card),)
+    return tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
+
+
+def approve(card: MigrationCard) -> m.Block:
+    """Approve, the one primary button; the dialog names the target and what is deleted there."""
+    what = amount(card.plan) if card.plan else "everything"
+    deleted = (
+        f" It DELETES what stands in the way on {place_plain(card.target, 40)}."
+        if card.replaces
+        else ""
+    )
+    text = (
+        f"Copies {what} from {place_plain(card.source, 40)} to {place_plain(card.target, 40)}.{deleted} "
+        "Writes to the source must be paused."
+    )
+    dialog = m.confirm("Approve this migration?", text, "Approve", KEEP, danger=card.replaces)
+    return m.button(
+        "Approve",
+        APPROVE,
+        action_value(card),
+        style="primary",
+        confirm=dialog,
+        says=f"Approve migration {card.migration.id}",
+    )
+
+
+def reject(card: MigrationCard) -> m.Block:
+    """Reject: harmless to the data, so without the colour of danger."""
+    text = "Nothing has been written and nothing will be. The request ends here; a new one can be made at any time."
+    dialog = m.confirm("Reject this request?", text, "Reject", KEEP)
+    return m.button(
+        "Reject",
+        REJECT,
+        action_value(card),
+        confirm=dialog,
+        says=f"Reject migration {card.migration.id}",
+    )
+
+
+def withdraw(card: MigrationCard) -> m.Block:
+    """Cancel before anything runs."""
+    stays = (
+        f"What has been copied before stays on {place_plain(card.target, 40)}."
+        if card.migration.started_at
+        else "Nothing has been written to the target."
+    )
+    text = f"The migration will not start. {stays}"
+    dialog = m.confirm("Cancel this request?", text, "Cancel request", KEEP)
+    return m.button(
+        "Cancel request",
+        CANCEL,
+        action_value(card),
+        confirm=dialog,
+        says=f"Cancel the request for migration {card.migration.id}",
+    )
+
+
+def cancel(card: MigrationCard) -> m.Block:
+    """Cancel while it runs; the dialog says what stays behind."""
+    text = (
+        "It stops within one chunk. What has been copied stays on "
+        f"{place_plain(card.target, 40)}, incomplete and unverified; Resume can continue from there. "
+        "The source is not touched."
+    )
+    dialog = m.confirm(
+        "Cancel this migration?", text, "Cancel migration", "Let it run", danger=True
+    )
+    return m.button(
+        "Cancel migration",
+        CANCEL,
+        action_value(card),
+        style="danger",
+        confirm=dialog,
+        says=f"Cancel migration {card.migration.id}",
+    )
+
+
+def resume(card: MigrationCard) -> m.Block:
+    """Continue after a failure or a cancel."""
+    text = (
+        f"Continues the copy to {place_plain(card.target, 40)} from what is already there; nothing is copied twice. "
+        "Then everything is verified. Writes to the source must be paused."
+    )
+    dialog = m.confirm("Resume this migration?", text, "Resume", KEEP)
+    return m.button(
+        "Resume",
+        RESUME,
+        action_value(card),
+        style="primary",
+        confirm=dialog,
+        says=f"Resume migration {card.migration.id}",
+    )
+
+
+def remigrate(card: MigrationCard) -> m.Block:
+    """Delete and copy again what did not verify, as the seed document asks for."""
+    text = (
+        f"DELETES the collections with mismatches on {place_plain(card.target, 40)} and copies them again. "
+        f"{_verified(card)}Writes to the source must be paused."
+    )
+    dialog = m.confirm("Delete and re-migrate?", text, "Delete and re-migrate", KEEP, danger=True)
+    return m.button(
+        "Re-migrate",
+        REMIGRATE,
+        action_value(card),
+        style="primary",
+        confirm=dialog,
+        says=f"Delete the mismatched collections of {card.migration.id} and migrate them again",
+    )
+
+
+def _verified(card: MigrationCard) -> str:
+    if card.report is None:
+        return "Verified collections stay. "
+    verified = sum(1 for collection in card.report.collections if collection.verified)
+    return f"{t.counted(verified, 'verified collection')} stay. " if verified else ""
+
+
+_BUTTONS: dict[Status, tuple[Callable[[MigrationCard], m.Block], ...]] = {
+    Status.PLANNING: (withdraw,),
+    Status.AWAITING_APPROVAL: (approve, reject, withdraw),
+    Status.QUEUED: (withdraw,),
+    Status.RUNNING: (cancel,),
+}

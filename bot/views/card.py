@@ -1,0 +1,159 @@
+"""The card: everything that the messages of one migration show, in one frozen record, and the words that all of them use.
+
+The service builds it from the ledger; views only read it. It holds no secret and decides nothing.
+"""
+
+from typing import Literal, NamedTuple
+
+from pydantic import AwareDatetime
+
+from bot.views import text as t
+from engine.lifecycle import is_resumable, is_terminal, zilliz_word
+from engine.model import CollectionPlan, Endpoint, Migration, OnConflict, Plan, Progress, Record
+from engine.model import Report as EngineReport
+
+EMOJI: dict[str, str] = {
+    "PENDING": ":hourglass_flowing_sand:",
+    "IN PROGRESS": ":arrows_counterclockwise:",
+    "SUCCESSFUL": ":white_check_mark:",
+    "MISMATCHED": ":warning:",
+    "FAILED": ":x:",
+    "CANCELED": ":black_square_for_stop:",
+}
+"""Always beside the word, never instead of it."""
+
+
+class Decision(Record):
+    """What one person decided about a request, and in which role."""
+
+    user_id: str
+    role: str
+    verdict: Literal["approved", "rejected"]
+    at: AwareDatetime
+    comment: str = ""
+
+
+class MigrationCard(Record):
+    """A migration with what only the bot knows of it.
+
+    Attributes:
+        decisions: Approvals and rejections, oldest first.
+        canceled_by: Who asked to cancel: a Slack user id or `user@host`.
+        warning: The target's warning text from configuration.
+        approvers: Who may approve, as text; mentions (`<@U…>`, `<!subteam^S…>`) in it are kept, everything else is escaped.
+        progress: How far it came; for what stands on the target after a cancel or a failure.
+        report: The verification report, once there is one.
+    """
+
+    migration: Migration
+    decisions: tuple[Decision, ...] = ()
+    canceled_by: str | None = None
+    warning: str = ""
+    approvers: str = ""
+    progress: Progress | None = None
+    report: EngineReport | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan, once there is one."""
+        return self.migration.plan
+
+    @property
+    def word(self) -> str:
+        """The status as Zilliz Cloud's Jobs page writes it; a rejected or expired request reads CANCELED."""
+        return zilliz_word(self.migration.status)
+
+    @property
+    def source(self) -> Endpoint:
+        """Where the data comes from."""
+        return self.migration.request.source
+
+    @property
+    def target(self) -> Endpoint:
+        """Where the data goes."""
+        return self.migration.request.target
+
+    @property
+    def replaces(self) -> bool:
+        """Whether collections on the target are dropped before the copy."""
+        conflicts = bool(self.plan and self.plan.conflicts)
+        return conflicts and self.migration.request.on_conflict is OnConflict.REPLACE
+
+    @property
+    def canceling(self) -> bool:
+        """Whether someone has asked to cancel and the worker has not stopped yet."""
+        asked = self.migration.cancel_requested_at is not None
+        return asked and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, well or badly."""
+        return is_terminal(self.migration.status)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended so that it can go on: it was once approved or started."""
+        cleared = bool(self.decided("approved") or self.migration.started_at)
+        return cleared and is_resumable(self.migration.status)
+
+    def decided(self, verdict: str) -> tuple[Decision, ...]:
+        """The approvals or the rejections."""
+        return tuple(d for d in self.decisions if d.verdict == verdict)
+
+
+class ActionValue(NamedTuple):
+    """What a button carries: which migration, and which plan its reader saw."""
+
+    migration_id: str
+    plan_hash: str = ""
+
+
+def action_value(card: MigrationCard) -> str:
+    """The `value` of a migration's buttons: its id and the hash of the plan shown beside them."""
+    return f"{card.migration.id} {card.plan.hash if card.plan else ''}".strip()
+
+
+def parse_action_value(value: str) -> ActionValue:
+    """Reads what `action_value` wrote; tolerates a bare id."""
+    migration_id, _, plan_hash = value.partition(" ")
+    return ActionValue(migration_id, plan_hash)
+
+
+def place(endpoint: Endpoint) -> str:
+    """A cluster and its database as code in mrkdwn: `prod` / `default`."""
+    return f"{t.code(endpoint.name, 72)} / {t.code(endpoint.database, 48)}"
+
+
+def place_plain(endpoint: Endpoint, limit: int = 60) -> str:
+    """A cluster and its database as plain text, for headers, dialogs and notifications (escape it for mrkdwn)."""
+    room = max(limit - 1 - min(len(endpoint.database), limit // 3), 8)
+    name = t.shorten_middle(t.visible(endpoint.name), room)
+    return f"{name}/{t.shorten_middle(t.visible(endpoint.database), limit // 3)}"
+
+
+def route_plain(card: MigrationCard, limit: int = 60) -> str:
+    """Source and target as plain text: `prod/default → staging/default`."""
+    return f"{place_plain(card.source, limit)} → {place_plain(card.target, limit)}"
+
+
+def route(card: MigrationCard) -> str:
+    """Source and target as mrkdwn, the arrow pointing to where data is written."""
+    return f"{place(card.source)} → {place(card.target)}"
+
+
+def status_line(card: MigrationCard) -> str:
+    """The status by word, with its emoji behind it: `*SUCCESSFUL* :white_check_mark:`."""
+    return f"{EMOJI[card.word]} *{card.word}*"
+
+
+def amount(plan: Plan) -> str:
+    """What a plan moves: "4 collections, 31,000 entities, about 18 MB"."""
+    collections = t.counted(len(plan.collections), "collection")
+    return f"{collections}, {t.entities(plan.entities)}, about {t.size(plan.bytes)}"
+
+
+def on_target(collection: CollectionPlan, *, replaces: bool) -> str:
+    """What stands on the target under a collection's name, in a few words for a table."""
+    if not collection.conflict:
+        return "new"
+    return "REPLACED" if replaces else "IN THE WAY"

@@ -1,0 +1,181 @@
+"""The progress message: one message in the thread that is edited in place while a migration runs.
+
+Pure figures from `Progress`; the time comes in as an argument. It never shows more than 100 %, and no estimate before there is
+something to estimate from.
+"""
+
+from datetime import datetime
+
+from bot.views import buttons
+from bot.views import message as m
+from bot.views import text as t
+from bot.views.card import MigrationCard, place_plain, route, status_line
+from bot.views.standing import standing
+from engine.lifecycle import Status
+from engine.model import CollectionProgress, Progress
+
+ROWS = 30
+ESTIMATE_FROM = 0.01
+"""The part that must be copied before a remaining time means something."""
+ESTIMATE_AFTER_SECONDS = 10.0
+
+PHASES: dict[str, str] = {
+    "": "Starting",
+    "waiting": "Waiting",
+    "planning": "Planning",
+    "creating": "Creating collections",
+    "create": "Creating collections",
+    "created": "Created",
+    "copying": "Copying",
+    "copy": "Copying",
+    "copied": "Copied",
+    "loading": "Loading",
+    "load": "Loading",
+    "loaded": "Loaded",
+    "verifying": "Verifying",
+    "verify": "Verifying",
+    "verified": "Verified",
+    "aliases": "Setting aliases",
+    "finishing": "Finishing",
+    "done": "Done",
+}
+
+
+def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> m.Message:
+    """The progress message; without a button once the migration has ended or is being canceled."""
+    return m.message(
+        _sentence(card, progress),
+        m.section(f"{status_line(card)} · *{_phase(card, progress)}* · {route(card)}"),
+        m.section(_bars(progress)),
+        m.fields(
+            ("Copied", _of(progress.copied, progress.entities)),
+            ("Rate", _rate(progress)),
+            ("Elapsed", _elapsed(card, now)),
+            ("Remaining (estimate)", _remaining(card, progress)),
+        ),
+        _collections(progress),
+        _hidden(progress),
+        m.section(standing(card)) if card.canceling else None,
+        m.actions(*_buttons(card)),
+        m.context(f"{t.code(card.migration.id)} · as of {t.when(now, only_time=True)}"),
+    )
+
+
+def phase_word(phase: str) -> str:
+    """A phase as people read it; an unknown one as it is."""
+    return PHASES.get(phase, t.shorten(t.visible(phase), 40).capitalize())
+
+
+def remaining_seconds(progress: Progress) -> float | None:
+    """The time left to copy at the rate so far; None while it would be a guess, 0 when all is copied."""
+    if progress.copied >= progress.entities:
+        return 0.0
+    part = t.fraction(progress.copied, progress.entities)
+    if part < ESTIMATE_FROM or not progress.seconds >= ESTIMATE_AFTER_SECONDS:
+        return None
+    return progress.seconds * (progress.entities - progress.copied) / progress.copied
+
+
+def _sentence(card: MigrationCard, progress: Progress) -> str:
+    part = t.percent(t.fraction(progress.copied, progress.entities))
+    places = f"{place_plain(card.source)} to {place_plain(card.target)}"
+    figures = (
+        f"{t.number(min(progress.copied, progress.entities))} of {t.entities(progress.entities)}"
+    )
+    said = f"{card.word}: {_phase(card, progress)}, {figures} copied ({part}), migration {card.migration.id} of {places}."
+    return t.escape(said)
+
+
+def _phase(card: MigrationCard, progress: Progress) -> str:
+    if card.canceling:
+        return "Canceling"
+    if card.ended:
+        return "Ended"
+    if card.migration.status is Status.QUEUED:
+        return "Waiting to continue" if card.migration.started_at else "Waiting to start"
+    return phase_word(progress.phase)
+
+
+def _bars(progress: Progress) -> str:
+    lines = [_bar("Copied  ", progress.copied, progress.entities)]
+    lines.append(_bar("Verified", progress.verified, progress.entities))
+    return "```" + "\n".join(lines) + "```"
+
+
+def _bar(label: str, done: int, total: int) -> str:
+    part = t.fraction(done, total)
+    return f"{label}  {t.bar(part)}  {t.percent(part):>5}"
+
+
+def _of(done: int, total: int) -> str:
+    return f"{t.number(min(done, total))} of {t.entities(total)}"
+
+
+def _rate(progress: Progress) -> str:
+    if progress.copied <= 0 or not progress.seconds > 0:
+        return "–"
+    rate = t.per_second(progress.copied / progress.seconds)
+    return f"{rate} entities/s, {t.size(progress.bytes / progress.seconds)}/s"
+
+
+def _elapsed(card: MigrationCard, now: datetime) -> str:
+    started = card.migration.started_at
+    if started is None:
+        return "not started"
+    end = card.migration.ended_at or now
+    return t.duration((end - started).total_seconds())
+
+
+def _remaining(card: MigrationCard, progress: Progress) -> str:
+    if card.migration.status is not Status.RUNNING or card.canceling:
+        return ""
+    seconds = remaining_seconds(progress)
+    if seconds is None:
+        return "estimating"
+    return (
+        f"about {t.duration(seconds)} to copy"
+        if seconds
+        else "copied; verification runs to its end"
+    )
+
+
+def _collections(progress: Progress) -> m.Block | None:
+    columns = (
+        m.Column("Collection"),
+        m.Column("Copied", numeric=True),
+        m.Column("Of", numeric=True),
+        m.Column("State"),
+    )
+    return m.table(columns, [_row(c) for c in progress.collections[:ROWS]])
+
+
+def _row(collection: CollectionProgress) -> tuple[str, ...]:
+    copied = min(collection.copied, collection.entities)
+    return (
+        collection.name,
+        t.number(copied),
+        t.number(collection.entities),
+        _state(collection),
+    )
+
+
+def _state(collection: CollectionProgress) -> str:
+    if collection.phase == "created" and collection.copied:
+        return f"Copying, {t.percent(t.fraction(collection.copied, collection.entities))}"
+    return phase_word(collection.phase)
+
+
+def _hidden(progress: Progress) -> m.Block | None:
+    hidden = progress.collections[ROWS:]
+    if not hidden:
+        return None
+    copied = sum(min(c.copied, c.entities) for c in hidden)
+    total = sum(c.entities for c in hidden)
+    return m.context(
+        f"and {t.counted(len(hidden), 'more collection')}, {_of(copied, total)} copied"
+    )
+
+
+def _buttons(card: MigrationCard) -> tuple[m.Block, ...]:
+    running = card.migration.status is Status.RUNNING and not card.canceling
+    return (buttons.cancel(card),) if running else ()

@@ -1,0 +1,160 @@
+"""What the request modal holds, and how it is read back from a Slack view: the fields, their ids and the parser.
+
+A view is read by action id, never by position, so that half-filled and reshaped forms are read alike. What the present shape of the
+form does not show (the new cluster's name while "Existing Cluster" is chosen) travels in `private_metadata`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from engine.model import OnConflict
+
+OPTION_VALUE_MAX = 150
+METADATA_MAX = 2_900
+
+
+class Field(StrEnum):
+    """The fields by their action ids."""
+
+    SOURCE = "ferry_source"
+    SOURCE_DATABASE = "ferry_source_database"
+    DESTINATION = "ferry_destination"
+    TARGET = "ferry_target"
+    NEW_CLUSTER_NAME = "ferry_new_cluster_name"
+    TARGET_DATABASE = "ferry_target_database"
+    MIGRATION_TYPE = "ferry_migration_type"
+    COLLECTIONS = "ferry_collections"
+    ON_CONFLICT = "ferry_on_conflict"
+    REASON = "ferry_reason"
+
+
+class RequestForm(BaseModel):
+    """The request as far as it is filled in.
+
+    Attributes:
+        source: The source cluster's name.
+        destination: Whether `target` (an existing cluster) or `new_cluster_name` says where to.
+        collections: The chosen collections; empty means all. Names too long for an option are stand-ins, see `real_names`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str = ""
+    source_database: str = ""
+    destination: Literal["existing", "new"] = "existing"
+    target: str = ""
+    new_cluster_name: str = ""
+    target_database: str = ""
+    migration_type: Literal["offline"] = "offline"
+    collections: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict.FAIL
+    reason: str = ""
+
+
+_NAMES: dict[Field, str] = {field: field.value.removeprefix("ferry_") for field in Field}
+
+
+def block_id(field: Field, form: RequestForm) -> str:
+    """The block id of a field.
+
+    It stays the same while what was typed there still means the same: Slack keeps an input's value over `views.update` exactly as
+    long as block and action id stay. Database and collections belong to a source, so they start afresh with another one.
+    """
+    if field is Field.SOURCE_DATABASE:
+        return f"{field.value}:{_digest(form.source)}"
+    if field is Field.COLLECTIONS:
+        return f"{field.value}:{_digest(form.source, form.source_database)}"
+    return field.value
+
+
+def error_blocks(view: Mapping[str, Any], errors: Mapping[Field, str]) -> dict[str, str]:
+    """Errors by field as `response_action: errors` wants them: by the block ids of the view that was submitted.
+
+    An error at a field that the view does not show goes to the first input, because Slack refuses unknown block ids.
+    """
+    inputs = [block for block in view.get("blocks", ()) if block.get("type") == "input"]
+    by_action = {block.get("element", {}).get("action_id"): block["block_id"] for block in inputs}
+    first = inputs[0]["block_id"] if inputs else ""
+    return {by_action.get(field.value, first): text for field, text in errors.items()}
+
+
+def option_value(name: str) -> str:
+    """A name as an option's value: itself, or a stand-in when it is longer than Slack's 150 characters."""
+    if len(name) <= OPTION_VALUE_MAX:
+        return name
+    return f"{name[:80]}…#{_digest(name)}"
+
+
+def real_names(values: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
+    """The names behind option values, sorted; a value that belongs to none of `names` stays as it is."""
+    known = {option_value(name): name for name in names}
+    return tuple(sorted(known.get(value, value) for value in values))
+
+
+def metadata(form: RequestForm) -> str:
+    """`private_metadata` for a form: all of it, without what does not fit."""
+    for left_out in (set(), {"reason"}, {"reason", "collections"}):
+        text = form.model_dump_json(exclude=left_out, exclude_defaults=True)
+        if len(text) <= METADATA_MAX:
+            return text
+    return "{}"
+
+
+def parse(view: Mapping[str, Any]) -> RequestForm:
+    """The form of a view as Slack sends it with actions, options requests and submissions; missing answers stay empty."""
+    values = _carried(view)
+    shown = {_NAMES[field] for field in Field if _shows(view, field)}
+    for name in shown:
+        values.pop(name, None)
+    values |= _typed(view)
+    return _tolerant(values)
+
+
+def _carried(view: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        carried = json.loads(view.get("private_metadata") or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return carried if isinstance(carried, dict) else {}
+
+
+def _shows(view: Mapping[str, Any], field: Field) -> bool:
+    elements = (block.get("element") or {} for block in view.get("blocks", ()))
+    return any(element.get("action_id") == field.value for element in elements)
+
+
+def _typed(view: Mapping[str, Any]) -> dict[str, Any]:
+    state = (view.get("state") or {}).get("values") or {}
+    answers = {action: a for block in state.values() for action, a in block.items()}
+    read = {_NAMES[field]: _answer(answers.get(field.value)) for field in Field}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _answer(answer: Mapping[str, Any] | None) -> str | list[str] | None:
+    """What an element was answered with; None when it was left empty."""
+    if not answer:
+        return None
+    if answer.get("selected_options") is not None:
+        return [option["value"] for option in answer["selected_options"]]
+    if answer.get("selected_option"):
+        return str(answer["selected_option"]["value"])
+    value = answer.get("value")
+    return None if value is None else str(value)
+
+
+def _tolerant(values: dict[str, Any]) -> RequestForm:
+    """The form without the values that no field can hold: a view of an older version must not break a click."""
+    try:
+        return RequestForm.model_validate(values)
+    except ValidationError as error:
+        wrong = {entry["loc"][0] for entry in error.errors(include_input=False) if entry["loc"]}
+        return RequestForm.model_validate({k: v for k, v in values.items() if k not in wrong})
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]

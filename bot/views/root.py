@@ -1,0 +1,176 @@
+"""The root message of a migration in the approvals channel: the request, the plan, who decided, and where it stands.
+
+It is rendered whole from the card at every change of state, from the request to the last day, and always keeps who asked and who
+decided. It never shows progress figures: those are in the thread (`progress.py`).
+"""
+
+from collections.abc import Sequence
+
+from bot.views import buttons
+from bot.views import message as m
+from bot.views import text as t
+from bot.views.card import (
+    Decision,
+    MigrationCard,
+    amount,
+    on_target,
+    place,
+    route_plain,
+    status_line,
+)
+from bot.views.standing import headline, standing
+from engine.lifecycle import Status
+from engine.model import CollectionPlan, OnConflict, Plan
+
+ROWS = 30
+LINES = 8
+LINE_CHARS = 220
+
+WRITE_FREEZE = (
+    ":no_pedestrians: *Writes to the source must be paused* from the start until the verification has ended. "
+    "Ferry does not stop them; it detects them and then ends the migration as FAILED."
+)
+
+
+def root_message(card: MigrationCard) -> m.Message:
+    """The root message for the card's state; buttons only where they do something."""
+    return m.message(
+        headline(card),
+        m.header(f"Migrate {route_plain(card)}"),
+        m.section(f"{status_line(card)} · {standing(card)}"),
+        _request(card),
+        m.section(t.quote(card.migration.reason)),
+        *(_plan_blocks(card, card.plan) if card.plan else ()),
+        *_warnings(card),
+        _decisions(card.decisions),
+        _approvers(card),
+        m.actions(*buttons.for_status(card)),
+        _footer(card),
+    )
+
+
+def _request(card: MigrationCard) -> m.Block | None:
+    migration = card.migration
+    asked = f"{t.person(migration.requester)}, {t.when(migration.created_at)}"
+    return m.fields(
+        ("Source (read only)", place(card.source)),
+        ("Target (written to)", place(card.target)),
+        ("Requested by", asked),
+        ("Plan", amount(card.plan) if card.plan else "being made"),
+        ("Migration Type", "Offline Migration"),
+        ("Starts", t.when(migration.due_at) if migration.due_at else "as soon as it is approved"),
+        ("Started", t.when(migration.started_at) if migration.started_at else ""),
+        ("Ended", _ended(card)),
+    )
+
+
+def _ended(card: MigrationCard) -> str:
+    started, ended = card.migration.started_at, card.migration.ended_at
+    if ended is None:
+        return ""
+    if started is None:
+        return t.when(ended)
+    return f"{t.when(ended)}, after {t.duration((ended - started).total_seconds())}"
+
+
+def _plan_blocks(card: MigrationCard, plan: Plan) -> Sequence[m.Block | None]:
+    open_for_decision = card.migration.status is Status.AWAITING_APPROVAL
+    return (
+        _collections(plan, replaces=card.replaces) if open_for_decision else None,
+        _hidden_rows(plan) if open_for_decision else None,
+        _conflicts(card, plan),
+        _losses(plan),
+    )
+
+
+def _collections(plan: Plan, *, replaces: bool) -> m.Block | None:
+    columns = (
+        m.Column("Collection"),
+        m.Column("Entities", numeric=True),
+        m.Column("Size", numeric=True),
+        m.Column("Partitions", numeric=True),
+        m.Column("On the target"),
+    )
+    rows = [_row(c, replaces=replaces) for c in _shown_first(plan)[:ROWS]]
+    return m.table(columns, rows)
+
+
+def _row(collection: CollectionPlan, *, replaces: bool) -> tuple[str, ...]:
+    partitions = "by key" if collection.partition_key else t.number(len(collection.partitions))
+    there = on_target(collection, replaces=replaces)
+    return (
+        collection.name,
+        t.number(collection.entities),
+        t.size(collection.bytes),
+        partitions,
+        there,
+    )
+
+
+def _shown_first(plan: Plan) -> list[CollectionPlan]:
+    """Conflicts first: they are what the approver must not overlook."""
+    return sorted(plan.collections, key=lambda collection: collection.conflict is None)
+
+
+def _hidden_rows(plan: Plan) -> m.Block | None:
+    hidden = _shown_first(plan)[ROWS:]
+    if not hidden:
+        return None
+    total = sum(collection.entities for collection in hidden)
+    more = t.counted(len(hidden), "more collection")
+    return m.context(f"and {more} with {t.entities(total)}, all part of this migration")
+
+
+def _conflicts(card: MigrationCard, plan: Plan) -> m.Block | None:
+    if not plan.conflicts:
+        return None
+    if card.migration.request.on_conflict is OnConflict.REPLACE:
+        title = f":warning: *Will be DELETED on {place(card.target)} before the copy*"
+    else:
+        title = f"*Already on {place(card.target)}: the migration stops there*"
+    items = [t.clip(t.visible(conflict), LINE_CHARS) for conflict in plan.conflicts]
+    return m.section(f"{title}\n{t.listing(items, first=LINES, limit=1_900)}")
+
+
+def _losses(plan: Plan) -> m.Block | None:
+    if not plan.all_losses:
+        return m.context("Nothing is left out: everything in the source's definitions is carried.")
+    items = [t.clip(t.visible(loss), LINE_CHARS) for loss in plan.all_losses]
+    return m.section(f"*Will not be carried*\n{t.listing(items, first=LINES, limit=1_900)}")
+
+
+def _warnings(card: MigrationCard) -> Sequence[m.Block | None]:
+    if card.ended:
+        return ()
+    warning = t.clip(t.prose(card.warning), 800)
+    where = t.code(card.target.name, 72)
+    return (
+        m.section(WRITE_FREEZE),
+        m.section(f":warning: *Warning for {where}:* {warning}") if warning else None,
+    )
+
+
+def _decisions(decisions: Sequence[Decision]) -> m.Block | None:
+    lines = [decision_line(decision) for decision in decisions[-LINES:]]
+    return m.section("\n".join(lines))
+
+
+def decision_line(decision: Decision) -> str:
+    """Who decided what, in which role and when: the attribution that no later rendering may lose."""
+    emoji = ":white_check_mark:" if decision.verdict == "approved" else ":no_entry_sign:"
+    role = f" ({t.clip(decision.role, 60)})" if decision.role else ""
+    said = f"{emoji} {decision.verdict.capitalize()} by {t.person(decision.user_id)}{role}"
+    comment = f"\n{t.quote(decision.comment, 200)}" if decision.comment.strip() else ""
+    return f"{said}, {t.when(decision.at)}{comment}"
+
+
+def _approvers(card: MigrationCard) -> m.Block | None:
+    if card.migration.status is not Status.AWAITING_APPROVAL or not card.approvers.strip():
+        return None
+    who = t.keep_mentions(t.shorten(card.approvers, 1_000))
+    return m.section(f"*Who may approve:* {who}")
+
+
+def _footer(card: MigrationCard) -> m.Block | None:
+    plan_hash = f"plan {t.code(card.plan.hash[:12])}" if card.plan else ""
+    return m.context(t.joined((t.code(card.migration.id), plan_hash), " · "))
