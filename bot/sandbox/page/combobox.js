@@ -9,7 +9,7 @@ let serial = 0;
 
 /**
  * props: {label, labelledby, describedby, invalid, placeholder, multi, max, minQuery, searches, chosen: [item],
- * load(query) -> groups or a promise of them, emit(items) -> promise of false when refused}.
+ * offers(item) -> whether it may stay chosen, load(query) -> groups or a promise of them, emit(items) -> promise of false when refused}.
  */
 export function combobox(props) {
   const box = new Combobox(props);
@@ -53,12 +53,13 @@ class Combobox {
     };
     input.oninput = () => (this.open ? this.search() : this.show());
     input.onkeydown = (event) => this.key(event);
-    input.onblur = () => this.shut();
+    input.onblur = () => this.leave();
   }
 
   update(props) {
     this.props = props;
     if (!this.touched) this.chosen = props.chosen;
+    if (props.offers) this.chosen = this.chosen.filter(props.offers);
     wire(this.input, props);
     if (props.label && !props.labelledby) this.list.setAttribute("aria-label", props.label);
     if (props.labelledby) this.list.setAttribute("aria-labelledby", props.labelledby);
@@ -97,6 +98,13 @@ class Combobox {
     const untyped = !this.props.multi && this.input.value === (this.chosen[0]?.label ?? "");
     if (untyped) this.input.select();
     return this.search(untyped ? "" : this.input.value);
+  }
+
+  // Emptying an optional field by keyboard clears it, as the cross does by mouse.
+  leave() {
+    const emptied = this.open && this.props.clearable && this.chosen.length && !this.input.value;
+    if (emptied) this.commit([]);
+    this.shut();
   }
 
   shut() {
@@ -187,7 +195,7 @@ class Combobox {
 
   key(event) {
     const { key } = event;
-    if (key === "Tab") return this.shut();
+    if (key === "Tab") return this.leave();
     if (key === "Backspace" && this.props.multi && !this.input.value && this.chosen.length) {
       return this.commit(this.chosen.slice(0, -1));
     }

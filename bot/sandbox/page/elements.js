@@ -112,6 +112,7 @@ function select(description, block, surface, labels) {
     busy: surface.pending(block.block_id, description.action_id),
     chosen,
     load: source.load,
+    offers: source.offers,
     emit: (items) => emit(description, block, surface, multi ? items.map(told) : items.length ? told(items[0]) : null, {}),
   });
 }
@@ -125,7 +126,11 @@ const fromList = (items) => ({
 });
 
 const sources = {
-  static: (description) => ({ load: () => groupsOf(description), item: (option) => itemOf(option) }),
+  static: (description) => ({
+    load: () => groupsOf(description),
+    item: (option) => itemOf(option),
+    offers: ({ value }) => groupsOf(description).some((group) => group.items.some((item) => item.value === value)),
+  }),
   users: (_, __, surface) => fromList(people(surface)),
   channels: (_, __, surface) => fromList(rooms(surface)),
   conversations: (_, __, surface) => fromList(rooms(surface)),

@@ -5,10 +5,8 @@ import { h, icon } from "./dom.js";
 
 /** The banner while the sandbox cannot be reached. */
 export function banner(status) {
-  if (status === "online") return null;
-  const lost = status === "lost";
-  const words = lost ? "The connection to the sandbox is lost. Trying again…" : "Connecting to the sandbox…";
-  return h("div", { class: `banner ${status}`, role: lost ? "alert" : "status" }, icon(lost ? "warning" : "info"), words);
+  if (status !== "lost") return null;
+  return h("div", { class: "banner", role: "alert" }, icon("warning"), "The connection to the sandbox is lost. What you see may be old. Trying again…");
 }
 
 /** Notices of the sandbox and toasts of this page, at the corner. */
