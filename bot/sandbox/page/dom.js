@@ -42,8 +42,10 @@ function flatten(kids, out = []) {
   return out;
 }
 
+// Without a key the tag and the first class tell siblings apart, so that a part which comes or goes does not
+// make the next one anew.
 function nameOf(kid, counts) {
-  const kind = typeof kid === "object" ? (kid.tag ?? kid.make.name) : "#text";
+  const kind = typeof kid !== "object" ? "#text" : kid.make ? kid.make.name : `${kid.tag}.${`${kid.props.class ?? ""}`.split(" ")[0]}`;
   const base = kid.key === null || kid.key === undefined ? `${kind}` : `${kind}!${kid.key}`;
   const n = (counts.get(base) ?? 0) + 1;
   counts.set(base, n);
