@@ -124,27 +124,27 @@ def resume(card: MigrationCard) -> m.Block:
 
 
 def remigrate(card: MigrationCard) -> m.Block:
-    """Delete and copy again what did not verify, as the seed document asks for."""
+    """Ask to delete and copy again what did not verify, as the seed document says; it is a new request, so nothing happens yet."""
     text = (
-        f"DELETES the collections with mismatches on {place_plain(card.target, 40)} and copies them again. "
-        f"{_verified(card)}Writes to the source must be paused."
+        f"Makes a new request for {_differing(card)}. Nothing is changed before another person approves it; then they are "
+        f"DELETED on {place_plain(card.target, 40)} and copied again. Verified collections stay."
     )
-    dialog = m.confirm("Delete and re-migrate?", text, "Delete and re-migrate", KEEP, danger=True)
+    dialog = m.confirm("Request a re-migration?", text, "Request it", KEEP)
     return m.button(
         "Re-migrate",
         REMIGRATE,
         action_value(card),
         style="primary",
         confirm=dialog,
-        says=f"Delete the mismatched collections of {card.migration.id} and migrate them again",
+        says=f"Request a re-migration of what differs in {card.migration.id}",
     )
 
 
-def _verified(card: MigrationCard) -> str:
+def _differing(card: MigrationCard) -> str:
     if card.report is None:
-        return "Verified collections stay. "
-    verified = sum(1 for collection in card.report.collections if collection.verified)
-    return f"{t.counted(verified, 'verified collection')} stay. " if verified else ""
+        return "the collections that differ"
+    differing = sum(1 for collection in card.report.collections if not collection.verified)
+    return t.counted(differing, "collection that differs", "collections that differ")
 
 
 _BUTTONS: dict[Status, tuple[Callable[[MigrationCard], m.Block], ...]] = {

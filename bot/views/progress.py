@@ -21,24 +21,25 @@ ESTIMATE_AFTER_SECONDS = 10.0
 
 PHASES: dict[str, str] = {
     "": "Starting",
-    "waiting": "Waiting",
-    "planning": "Planning",
-    "creating": "Creating collections",
     "create": "Creating collections",
+    "copy": "Copying",
+    "load": "Loading",
+    "verify": "Verifying",
+    "alias": "Setting aliases",
+}
+"""What `engine/phases.py` calls its phases, in words for people."""
+
+STATES: dict[str, str] = {
+    "waiting": "Waiting",
+    "creating": "Creating",
     "created": "Created",
     "copying": "Copying",
-    "copy": "Copying",
     "copied": "Copied",
-    "loading": "Loading",
-    "load": "Loading",
     "loaded": "Loaded",
     "verifying": "Verifying",
-    "verify": "Verifying",
-    "verified": "Verified",
-    "aliases": "Setting aliases",
-    "finishing": "Finishing",
-    "done": "Done",
+    "done": "Verified",
 }
+"""The phases of one collection; "verified" is read from its figures, because there it means that it was compared."""
 
 
 def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> m.Message:
@@ -62,8 +63,12 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
 
 
 def phase_word(phase: str) -> str:
-    """A phase as people read it; an unknown one as it is."""
-    return PHASES.get(phase, t.shorten(t.visible(phase), 40).capitalize())
+    """A migration's phase as people read it; an unknown one as it is."""
+    return PHASES.get(phase, _unknown(phase))
+
+
+def _unknown(name: str) -> str:
+    return t.shorten(t.visible(name), 40).capitalize()
 
 
 def remaining_seconds(progress: Progress) -> float | None:
@@ -160,9 +165,9 @@ def _row(collection: CollectionProgress) -> tuple[str, ...]:
 
 
 def _state(collection: CollectionProgress) -> str:
-    if collection.phase == "created" and collection.copied:
-        return f"Copying, {t.percent(t.fraction(collection.copied, collection.entities))}"
-    return phase_word(collection.phase)
+    if collection.phase == "verified":
+        return "Verified" if collection.verified >= collection.entities else "DIFFERENT"
+    return STATES.get(collection.phase, _unknown(collection.phase))
 
 
 def _hidden(progress: Progress) -> m.Block | None:

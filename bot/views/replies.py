@@ -9,7 +9,6 @@ from collections.abc import Callable
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
-from bot.views.progress import phase_word
 from bot.views.refusals import refusal
 from bot.views.standing import failure, stays_behind, verdict
 from engine.lifecycle import EventName, Status
@@ -17,7 +16,7 @@ from engine.model import Event
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
-TOLD_PHASES = frozenset({"copying", "loading", "verifying"})
+TOLD_PHASES = frozenset({"verify"})
 """The phases whose start is worth a notification; the others show in the progress message alone."""
 
 
@@ -112,11 +111,12 @@ def _claim(card: MigrationCard, event: Event) -> _Said:
     )
 
 
-def _phase(_card: MigrationCard, event: Event) -> _Said | None:
-    phase = _detail(event, "phase")
-    if phase not in TOLD_PHASES:
+def _phase(card: MigrationCard, event: Event) -> _Said | None:
+    if _detail(event, "phase") not in TOLD_PHASES:
         return None
-    return "IN PROGRESS", f"{t.escape(phase_word(phase))}.", ""
+    planned = t.entities(card.plan.entities) if card.plan else "the entities"
+    compared = "Now everything on the target is read again and compared with the source."
+    return "IN PROGRESS", f"All of {planned} are copied. {compared}", ""
 
 
 def _cancel(card: MigrationCard, event: Event) -> _Said:
@@ -173,7 +173,7 @@ def _succeed(card: MigrationCard, _event: Event) -> _Said:
 
 
 def _mismatch(card: MigrationCard, _event: Event) -> _Said:
-    advice = "Do not switch over yet; the report says which entities, and Re-migrate copies those collections again."
+    advice = "Do not switch over yet; the report says which entities, and Re-migrate asks to copy those collections again."
     return "MISMATCHED", f"{verdict(card)} {advice}", ""
 
 
