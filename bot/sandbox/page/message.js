@@ -7,6 +7,7 @@ import { domId, h, icon } from "./dom.js";
 import { drawEmoji, emojiOf } from "./emoji.js";
 import { mrkdwn } from "./mrkdwn.js";
 
+const SLACKBOT = "USLACKBOT";
 const SIZES = ["B", "kB", "MB", "GB"];
 
 /** The coloured square with a person's initials, or an app's sign. */
@@ -20,7 +21,8 @@ export function avatar(user, { size = "", bot = false } = {}) {
 /** Who wrote a message: {user, name, bot}. */
 export function authorOf(message, names) {
   const user = names.user(message.user);
-  const bot = Boolean(message.bot_id || user?.is_bot);
+  const bot = Boolean(message.bot_id || user?.is_bot || message.user === SLACKBOT);
+  if (message.user === SLACKBOT) return { user: { real_name: "Slackbot", color: "5b6770" }, bot, name: "Slackbot" };
   return { user, bot, name: message.username || user?.real_name || user?.name || (bot ? "App" : message.user) };
 }
 

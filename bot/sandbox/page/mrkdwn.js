@@ -21,6 +21,7 @@ const INLINE = new RegExp(
   "gu",
 );
 const BAR = /[█▉▊▋▌▍▎▏▓▒░■□▰▱▬▭━─●○⬛⬜]{4,}/u;
+const LINKS = /^(https?:|mailto:)/i;
 const SHADES = new Map([["█", 100], ["▓", 70], ["▒", 45], ["░", 20]]);
 const STYLES = { bold: "b", italic: "i", strike: "s" };
 
@@ -71,7 +72,7 @@ export function unescape(text) {
 
 /** A link that leaves the page, or plain words for anything that is not http or mail. */
 export function link(url, label) {
-  if (!/^(https?:|mailto:)/i.test(url)) return h("span", { title: url }, label);
+  if (!LINKS.test(url)) return h("span", { title: url }, label);
   return h("a", { class: "link", href: url, target: "_blank", rel: "noopener noreferrer" }, label);
 }
 
@@ -153,6 +154,7 @@ function entity(body, names) {
   if (head.startsWith("#")) return channelMention(head.slice(1), names, label);
   if (head.startsWith("!")) return special(head.slice(1), label);
   const url = unescape(head);
+  if (label === null && !LINKS.test(url)) return `<${url}>`;
   return link(url, label ?? url.replace(/^mailto:/, ""));
 }
 

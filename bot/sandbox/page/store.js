@@ -98,12 +98,11 @@ export class Store {
     return this.act({ type: "message", channel, text: this.marked(line), ...(thread ? { thread_ts: thread } : {}) });
   }
 
-  // People type @ada and #ops; Slack's client turns them into ids and escapes the three control signs.
+  // People type @ada and #ops; Slack's client turns them into ids. The sandbox escapes the rest.
   marked(line) {
-    const escaped = line.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
     const rooms = new Map(this.snap.channels.map((room) => [room.name, `<#${room.id}>`]));
     const people = new Map(this.snap.users.map((user) => [user.name, `<@${user.id}>`]));
-    return escaped
+    return line
       .replace(/(^|\s)@([\w.-]+)/g, (whole, gap, name) => (people.has(name) ? gap + people.get(name) : whole))
       .replace(/(^|\s)#([\w.-]+)/g, (whole, gap, name) => (rooms.has(name) ? gap + rooms.get(name) : whole));
   }

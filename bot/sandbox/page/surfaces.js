@@ -2,13 +2,11 @@
 // act, input, suggest, state, error, pending. Typed values travel in order and always before a submission.
 // Never draws.
 
-import { fault, held } from "./values.js";
-
 const TYPING_MS = 250;
 
 export function surfaces(store) {
   const outbox = new Outbox(store);
-  const checks = { view: null, faults: {}, sending: false, typed: new Map() };
+  let sending = false;
 
   const base = (container, scope, address) => ({
     scope,
@@ -48,54 +46,28 @@ export function surfaces(store) {
 
   function view() {
     const { modal } = store.snap;
-    if (checks.view !== modal.view_id) Object.assign(checks, { view: modal.view_id, faults: {}, typed: new Map() });
-    const scope = `v/${store.place.user}/${modal.view_id}`;
-    const made = base("view", scope, {});
     return {
-      ...made,
+      ...base("view", `v/${store.place.user}/${modal.view_id}`, {}),
       state: (block, action) => modal.values?.[block]?.[action],
-      error: (block) => checks.faults[block] ?? modal.errors?.[block] ?? null,
-      input: (block, element, value, typing) => {
-        checks.typed.set(`${block.block_id}/${element.action_id}`, value);
-        if (checks.faults[block.block_id] && !fault(block, value)) delete checks.faults[block.block_id];
-        return made.input(block, element, value, typing);
-      },
+      error: (block) => modal.errors?.[block] ?? null,
     };
   }
 
-  function faults({ blocks, values }) {
-    const found = {};
-    for (const block of blocks.filter((one) => one.type === "input")) {
-      const key = `${block.block_id}/${block.element.action_id}`;
-      const state = values?.[block.block_id]?.[block.element.action_id];
-      const value = checks.typed.has(key) ? checks.typed.get(key) : held(block.element, state);
-      const reason = fault(block, value);
-      if (reason) found[block.block_id] = reason;
-    }
-    return found;
-  }
-
-  /** Submit the modal on top; false when a field must be mended first. */
+  /** Submit the modal on top; false when it stays open to be mended. */
   async function submit() {
-    const { modal } = store.snap;
-    if (checks.sending || modal.busy) return true;
-    checks.faults = faults(modal);
-    store.changed();
-    if (Object.keys(checks.faults).length) return false;
-    checks.sending = true;
+    if (sending || store.snap.modal.busy) return true;
+    sending = true;
     store.changed();
     await outbox.flush();
     const answer = await store.act({ type: "submit" });
-    checks.sending = false;
+    sending = false;
     store.changed();
-    if (!answer.ok && store.snap.modal && !store.snap.modal.error) {
-      store.toast({ title: "The form was not accepted", text: answer.error, level: "error" });
-    }
-    return answer.ok;
+    if (!answer.ok) store.toast({ title: "The form was not accepted", text: answer.error, level: "error" });
+    return answer.ok && !Object.keys(answer.errors ?? {}).length;
   }
 
   const close = () => outbox.flush().then(() => store.act({ type: "close" }));
-  return { message, home, view, submit, close, sending: () => checks.sending };
+  return { message, home, view, submit, close, sending: () => sending };
 }
 
 // Typed values wait a moment for the next key; all values leave one after the other, so that the last one wins.

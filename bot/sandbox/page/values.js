@@ -37,30 +37,6 @@ export function groupsOf(holder, extra = {}) {
   return groups ?? [{ label: "", items: (holder.options ?? []).map((option) => itemOf(option, extra)) }];
 }
 
-/** The reason why a value cannot be submitted, or null. Slack's own client checks the same before it sends. */
-export function fault(block, value) {
-  const { element } = block;
-  const empty = value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
-  if (empty) return block.optional ? null : "Please complete this required field.";
-  if (element.type === "number_input") return numberFault(element, value);
-  if (element.min_length && `${value}`.length < element.min_length) {
-    return `Please write at least ${element.min_length} characters.`;
-  }
-  if (element.type === "email_text_input" && !/^\S+@\S+\.\S+$/.test(value)) return "Please enter a valid email address.";
-  if (element.type === "url_text_input" && !/^https?:\/\/\S+$/.test(value)) return "Please enter a valid URL.";
-  return null;
-}
-
-function numberFault(element, value) {
-  const number = Number(value);
-  if (Number.isNaN(number)) return "Please enter a number.";
-  if (!element.is_decimal_allowed && !Number.isInteger(number)) return "Please enter a whole number.";
-  const low = element.min_value === undefined ? -Infinity : Number(element.min_value);
-  const high = element.max_value === undefined ? Infinity : Number(element.max_value);
-  if (number < low) return `Must be ${low} or more.`;
-  return number > high ? `Must be ${high} or less.` : null;
-}
-
 /** Epoch seconds <-> the local text of a datetime-local input. */
 export function localText(seconds) {
   if (seconds === null || seconds === undefined || seconds === "") return "";
