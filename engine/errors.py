@@ -148,3 +148,13 @@ class LeaseLost(StopWork):
 
 class ShutdownRequested(StopWork):
     """The process was asked to end; the migration goes back to the queue."""
+
+
+def exit_code_of(code: str) -> int:
+    """The exit status that belongs to a failure's code; 7 for a code of no known class."""
+    found = {each.code: each.exit_code for each in _classes(FerryError)}
+    return found.get(code, FerryError.exit_code)
+
+
+def _classes(base: type[FerryError]) -> list[type[FerryError]]:
+    return [base, *(each for child in base.__subclasses__() for each in _classes(child))]

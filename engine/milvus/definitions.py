@@ -140,7 +140,11 @@ def creation_schema(plan: CollectionPlan) -> Any:
 
 
 def drop(cluster: Cluster, name: str) -> None:
-    """Drops a collection with everything in it."""
+    """Drops a collection with everything in it, and its aliases, which Milvus 2.3.5 would leave dangling."""
+    for alias in aliases(cluster, name):
+        cluster.call(
+            "DropAlias", milvus_pb2.DropAliasRequest(db_name=cluster.database, alias=alias)
+        )
     request = milvus_pb2.DropCollectionRequest(db_name=cluster.database, collection_name=name)
     cluster.call("DropCollection", request)
 

@@ -1,0 +1,177 @@
+"""What the command line shows: tables, a progress bar and sentences; the machine's object with --json.
+
+Results go to standard output, everything else to standard error. Nothing is decided here.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from engine.errors import FerryError
+from engine.lifecycle import zilliz_word
+from engine.model import CollectionReport, ErrorText, Event, Migration, Outcome, Plan, Report
+from engine.model import Progress as Reached
+
+_KINDS = {"missing": "-", "extra": "+", "different": "*"}
+
+_PIPE_COLUMNS = 160
+"""How wide tables are where no terminal says it."""
+
+out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = _PIPE_COLUMNS
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def as_json(value: Any) -> None:
+    """Prints one object on standard output."""
+    print(json.dumps(value, ensure_ascii=False))  # noqa: T201  # rich would wrap and colour it
+
+
+def failure(error: FerryError | ErrorText) -> None:
+    """Says a failure: what happened, in what state the data is, what to do now."""
+    err.print(f"[red]{escape(error.message)}[/red]")
+    for sentence in (error.state, error.next_step):
+        if sentence:
+            err.print(escape(sentence))
+
+
+def plan(plan: Plan) -> None:
+    """Shows what would be done."""
+    out.print(f"{plan.request.source} → {plan.request.target}", style="bold", markup=False)
+    out.print(f"{plan.entities:,} entities, about {_size(plan.bytes)}")
+    table = _table("collection", "entities", "size", "partitions", "indexes", "aliases")
+    for each in plan.collections:
+        partitions = "by key" if each.partition_key else str(len(each.partitions))
+        indexes = ", ".join(index.params.get("index_type", index.name) for index in each.indexes)
+        table.add_row(
+            *map(escape, (each.name, f"{each.entities:,}", _size(each.bytes), partitions, indexes)),
+            escape(", ".join(each.aliases)),
+        )
+    out.print(table)
+    _list("Not carried", plan.all_losses)
+    _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
+    _list("In the way", plan.conflicts)
+
+
+def report(report: Report) -> None:
+    """Shows how a migration or a verification ended."""
+    style = "green" if report.status == Outcome.SUCCESSFUL else "red"
+    head = f"[bold {style}]{escape(str(report.status))}[/]"
+    copied = f"{report.entities:,} entities in {report.seconds:,.1f} s"
+    if report.entities_per_second:
+        copied += f", copied at {report.entities_per_second:,.0f} entities/s"
+    out.print(f"{head}  {escape(report.migration or '')}  {copied}")
+    table = _table("collection", "source", "target", "missing", "extra", "different", "verified")
+    for each in report.collections:
+        target = "–" if each.target_entities is None else f"{each.target_entities:,}"
+        counts = (f"{each.missing:,}", f"{each.extra:,}", f"{each.different:,}")
+        verdict = "[green]yes[/]" if each.verified else "[red]no[/]"
+        table.add_row(escape(each.name), f"{each.source_entities:,}", target, *counts, verdict)
+    out.print(table)
+    for each in report.collections:
+        _findings(each)
+    if report.error:
+        failure(report.error)
+
+
+def jobs(migrations: Iterable[Migration]) -> None:
+    """Lists migrations, newest first, as the Jobs page does."""
+    table = _table("id", "status", "source → target", "entities", "start", "end", "created by")
+    for each in migrations:
+        entities = f"{each.plan.entities:,}" if each.plan else "–"
+        cells = (
+            each.id,
+            zilliz_word(each.status),
+            f"{each.request.source} → {each.request.target}",
+            entities,
+            _moment(each.started_at),
+            _moment(each.ended_at),
+            each.requester,
+        )
+        table.add_row(*map(escape, cells))
+    out.print(table)
+
+
+def events(events: Iterable[Event]) -> None:
+    """Lists what happened to a migration, oldest first."""
+    table = _table("when", "what", "who", "details")
+    for each in events:
+        details = ", ".join(f"{key}={value}" for key, value in each.details.items())
+        table.add_row(*map(escape, (_moment(each.at), each.name, each.actor, details)))
+    out.print(table)
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """Yields a function that takes the progress; on a terminal it moves a bar, elsewhere it is silent."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
+        task = bar.add_task("starting", total=None, rate="")
+
+        def show(reached: Reached) -> None:
+            verifying = reached.phase in {"verify", "alias"}
+            rate = reached.copied / reached.seconds if reached.seconds else 0
+            bar.update(
+                task,
+                description=reached.phase,
+                total=max(reached.entities, 1),
+                completed=reached.verified if verifying else reached.copied,
+                rate=f"{rate:,.0f} entities/s" if rate and not verifying else "",
+            )
+
+        yield show
+
+
+def _findings(collection: CollectionReport) -> None:
+    for note in collection.notes:
+        out.print(f"  {collection.name}: {note}", markup=False)
+    for each in collection.examples:
+        where = f" in {each.partition}" if each.partition not in {"", "_default"} else ""
+        fields = f" ({', '.join(each.fields)})" if each.fields else ""
+        sigil = _KINDS[each.kind]
+        line = f"  {sigil} {collection.name}{where}: {each.pk!r} is {each.kind}{fields}"
+        out.print(line, markup=False)
+    found = collection.missing + collection.extra + collection.different
+    if found > len(collection.examples):
+        out.print(f"  … {found:,} in all", markup=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    numbers = {"entities", "source", "target", "missing", "extra", "different", "size"}
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    return table
+
+
+def _list(title: str, sentences: Iterable[str]) -> None:
+    lines = [f"  · {sentence}" for sentence in sentences]
+    if lines:
+        out.print(f"{title}:", style="bold")
+        out.print("\n".join(lines), markup=False)
+
+
+def _moment(at: Any) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:  # noqa: PLR2004  # decimal units
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
