@@ -12,7 +12,6 @@ exact (integers above 64 bits, NaN, Infinity, lone surrogates, depth), ! for byt
 """
 
 import json
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from math import isinf
@@ -22,29 +21,40 @@ import orjson
 
 _DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 _LONG = b"0" * 19
-_BEYOND_64_BIT = re.compile(rb"-\d{19}|(?<![.\d])\d{20}")
-"""What may be an integer that orjson would read as a float: below -2**63 or above 2**64 - 1."""
+"""Digits that an integer needs to be below -2**63; one digit more to be above 2**64 - 1."""
 
 
 def canonical_documents(documents: Sequence[bytes]) -> list[bytes]:
     """The canonical bytes of each document, in the same order."""
-    if _LONG not in b" ".join(documents).translate(_DIGITS):
+    if not _may_exceed_64_bit(b" ".join(documents)):
         with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):  # then look at each
-            return [_plain(document) for document in documents]
+            return _plain(documents)
     return [_document(document) for document in documents]
 
 
-def _plain(document: bytes) -> bytes:
-    return b"J" + orjson.dumps(orjson.loads(document), None, orjson.OPT_SORT_KEYS)
+def _plain(documents: Sequence[bytes]) -> list[bytes]:
+    loads, dumps, sort = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS
+    return [b"J" + dumps(loads(document), None, sort) for document in documents]
 
 
 def _document(document: bytes) -> bytes:
-    if _BEYOND_64_BIT.search(document):
-        return _unusual(document)
-    try:
-        return _plain(document)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-        return _unusual(document)
+    if not _may_exceed_64_bit(document):
+        with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
+            return _plain((document,))[0]
+    return _unusual(document)
+
+
+def _may_exceed_64_bit(text: bytes) -> bool:
+    """Whether an integer in it may be one that orjson would read as a float; long fractions, the usual long runs, are not."""
+    digits = text.translate(_DIGITS) + b" "
+    start = digits.find(_LONG)
+    while start >= 0:
+        end = digits.find(b" ", start)
+        before = text[start - 1 : start]
+        if before == b"-" or (before != b"." and end - start > len(_LONG)):
+            return True
+        start = digits.find(_LONG, end)
+    return False
 
 
 def _unusual(document: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """A page that went through a Milvus Lite server has the digest of what was sent."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import grpc
@@ -9,7 +9,7 @@ import pytest
 from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
-from bot.demo.clusters import Server
+from bot.demo.clusters import Server, start_lite
 from engine.comparison import explain, keyed_rows
 from engine.digest import ContentDigest
 from engine.milvus.canonical import canonical_columns
@@ -114,11 +114,19 @@ def query(stub: Any, names: Sequence[str]) -> list[Any]:
     return list(answer.fields_data)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One Milvus Lite server for this file: starting it is what costs time."""
+    directory = tmp_path_factory.mktemp("lite")
+    with start_lite(directory / "data", log=directory / "lite.log") as started:
+        yield started.wait()
+
+
 @pytest.fixture
-def stub(lite_server: Callable[..., Server]) -> Any:
-    """Raw calls to a Milvus Lite server that holds the empty collection."""
-    server = lite_server()
+def stub(server: Server) -> Iterator[Any]:
+    """Raw calls to the server, which holds the collection, empty."""
     client = MilvusClient(server.uri)
+    client.drop_collection("all")
     create(client)
     with grpc.insecure_channel(server.uri.removeprefix("http://")) as channel:
         yield milvus_pb2_grpc.MilvusServiceStub(channel)
