@@ -166,7 +166,7 @@ def _row(collection: CollectionProgress) -> tuple[str, ...]:
 
 def _state(collection: CollectionProgress) -> str:
     if collection.phase == "verified":
-        return "Verified" if collection.verified >= collection.entities else "DIFFERENT"
+        return "Verified" if collection.verified >= collection.entities else "Compared"
     return STATES.get(collection.phase, _unknown(collection.phase))
 
 

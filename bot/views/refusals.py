@@ -12,7 +12,8 @@ from bot.views.standing import headline
 
 _TEXTS: dict[str, str] = {
     "no_role": (
-        "You may not do this: it takes the role Organization Owner or Project Admin. {sentence} Nothing was changed. Ask {approvers}."
+        "You may not do this: it takes the role Organization Owner or Project Admin. {sentence} "
+        "Nothing was changed. Ask {approvers}."
     ),
     "own_request": (
         "You made this request, so another person has to approve it. Nothing was changed. Ask {approvers}."

@@ -114,9 +114,9 @@ def _claim(card: MigrationCard, event: Event) -> _Said:
 def _phase(card: MigrationCard, event: Event) -> _Said | None:
     if _detail(event, "phase") not in TOLD_PHASES:
         return None
-    planned = t.entities(card.plan.entities) if card.plan else "the entities"
+    copied = f" ({t.entities(card.progress.copied)})" if card.progress else ""
     compared = "Now everything on the target is read again and compared with the source."
-    return "IN PROGRESS", f"All of {planned} are copied. {compared}", ""
+    return "IN PROGRESS", f"The copy is complete{copied}. {compared}", ""
 
 
 def _cancel(card: MigrationCard, event: Event) -> _Said:

@@ -1,0 +1,116 @@
+"""Each view in each state, as it was last looked at by a person; Slack would accept every one of them."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.views.home import home_view
+from bot.views.progress import progress_message
+from bot.views.replies import reply
+from bot.views.report import report_message
+from bot.views.request_modal import RequestForm, build, failed, sent, working
+from bot.views.root import root_message
+from engine.lifecycle import EventName, Status
+from engine.model import OnConflict
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+CLUSTERS = ("prod-eu", "staging")
+FORM = RequestForm(
+    source="prod-eu",
+    source_database="shop",
+    target="staging",
+    collections=("articles", "sessions"),
+    on_conflict=OnConflict.REPLACE,
+    reason="Move the shop (OPS-1312).",
+)
+NEW = FORM.model_copy(update={"destination": "new", "new_cluster_name": "shop-2027"})
+
+
+def _progress(s: Any, copied: int, status: Status = Status.RUNNING, **given: Any) -> Any:
+    return progress_message(s.card(status), s.progress(copied, **given), s.now)
+
+
+def _event(s: Any, name: str, status: Status, actor: str = "U02BOB", **details: Any) -> Any:
+    return reply(s.card(status), s.event(name, actor, **details))
+
+
+ROOTS = {f"root-{status.value}": status for status in Status}
+REPORTS = {
+    f"report-{status.value}": status
+    for status in (Status.SUCCESSFUL, Status.MISMATCHED, Status.FAILED, Status.CANCELED)
+}
+REPLIES: dict[str, tuple[str, Status]] = {
+    "planned": (EventName.PLANNED, Status.AWAITING_APPROVAL),
+    "approve": (EventName.APPROVE, Status.QUEUED),
+    "reject": (EventName.REJECT, Status.REJECTED),
+    "expire": (EventName.EXPIRE, Status.EXPIRED),
+    "claim": (EventName.CLAIM, Status.RUNNING),
+    "cancel-running": (EventName.CANCEL, Status.RUNNING),
+    "cancel-queued": (EventName.CANCEL, Status.CANCELED),
+    "canceled": (EventName.CANCELED, Status.CANCELED),
+    "release": (EventName.RELEASE, Status.QUEUED),
+    "rescue": (EventName.RESCUE, Status.QUEUED),
+    "resume": (EventName.RESUME, Status.QUEUED),
+    "fail": (EventName.FAIL, Status.FAILED),
+    "succeed": (EventName.SUCCEED, Status.SUCCESSFUL),
+    "mismatch": (EventName.MISMATCH, Status.MISMATCHED),
+}
+CASES: dict[str, Callable[[Any], Any]] = {
+    **{name: lambda s, at=status: root_message(s.card(at)) for name, status in ROOTS.items()},
+    **{
+        name: lambda s, at=status: report_message(s.card(at), s.report(at))
+        for name, status in REPORTS.items()
+    },
+    **{f"reply-{name}": lambda s, of=of: _event(s, of[0], of[1]) for name, of in REPLIES.items()},
+    "reply-phase-verify": lambda s: _event(s, "phase", Status.RUNNING, "worker", phase="verify"),
+    "root-replacing": lambda s: root_message(s.replacing()),
+    "root-due": lambda s: root_message(s.card(due_at=s.now + timedelta(hours=3))),
+    "root-canceling": lambda s: root_message(_canceling(s)),
+    "progress-start": lambda s: _progress(s, 0, phase="create", seconds=0.0),
+    "progress-estimating": lambda s: _progress(s, 200, seconds=2.0),
+    "progress-copying": lambda s: _progress(s, 12_000),
+    "progress-verifying": lambda s: _progress(s, 31_000, phase="verify", verified=9_000),
+    "progress-canceling": lambda s: progress_message(_canceling(s), s.progress(), s.now),
+    "progress-successful": lambda s: _progress(s, 31_000, Status.SUCCESSFUL, verified=31_000),
+    "progress-canceled": lambda s: _progress(s, 12_000, Status.CANCELED),
+    "modal-empty": lambda _: build(RequestForm(), clusters=CLUSTERS),
+    "modal-existing": lambda _: build(FORM, clusters=CLUSTERS, warning="Serves the shop."),
+    "modal-new": lambda _: build(NEW, clusters=CLUSTERS),
+    "modal-problem": lambda s: build(FORM, clusters=CLUSTERS, problem=s.error),
+    "modal-no-clusters": lambda _: build(RequestForm(), clusters=()),
+    "modal-working": lambda _: working(FORM),
+    "modal-failed": lambda s: failed(s.error, FORM),
+    "modal-sent": lambda _: sent("M-4K7QX2F", "C0APPROVALS"),
+    "home-empty": lambda _: home_view(()),
+    "home-jobs": lambda s: home_view([s.card(status) for status in Status], total=31),
+}
+
+
+def _canceling(s: Any) -> Any:
+    asked = {"cancel_requested_at": s.now, "cancel_requested_by": "U03CAROL"}
+    return s.card(Status.RUNNING, **asked)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_view_is_drawn_as_it_was_looked_at(
+    name: str, samples: Any, golden: Callable[..., None], accepted: Callable[..., None]
+) -> None:
+    """The rendering equals the kept one, and Slack would accept it."""
+    rendered = CASES[name](samples)
+    accepted(rendered)
+    golden(name, rendered)
+
+
+def test_no_golden_file_is_left_over() -> None:
+    """Every kept rendering belongs to a case, so that none is trusted that nobody compares."""
+    assert {file.stem for file in GOLDEN.glob("*.json")} <= set(CASES)
+
+
+def test_golden_files_are_not_renewed_in_ci() -> None:
+    """CI compares: a run that would write the files it checks is refused."""
+    in_ci = os.environ.get("CI") or os.environ.get("FERRY_REQUIRE_ALL") == "1"
+    assert not (in_ci and os.environ.get("FERRY_UPDATE_GOLDEN"))
