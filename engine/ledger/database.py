@@ -17,7 +17,14 @@ from alembic.migration import MigrationContext
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
@@ -92,18 +99,26 @@ def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
 def answering() -> Iterator[None]:
     """Turn the database's failures into `ServiceUnavailable`: what was begun was rolled back.
 
-    Only failures of the database itself: a violated constraint is a mistake of the program and passes as it is.
+    Only failures of the database itself: a violated constraint or wrong SQL is a mistake of the program and passes as it is.
     """
     try:
         yield
     except DBAPIError as error:
-        if type(error).__name__ not in {"OperationalError", "InterfaceError", "DatabaseError"}:
+        if not _is_outage(error):
             raise
         raise ServiceUnavailable(
             f"The ledger did not take it: {error.orig}.",
             state="This step is not recorded; everything before it is.",
-            next_step="See that the ledger's database is up and its disk is not full, then try again.",
+            next_step="See that the ledger's database is up, may be written, and has room on its disk; then try again.",
         ) from error
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    # Exactly these: IntegrityError, ProgrammingError and others derive from DatabaseError.
+    if type(error) not in {OperationalError, InterfaceError, DatabaseError}:
+        return False
+    # SQLite calls wrong SQL operational too, with its plainest code.
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
 
 
 class Database:

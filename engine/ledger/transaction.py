@@ -59,6 +59,8 @@ class Transaction:
         """
         if status not in {Status.PLANNING, Status.QUEUED}:
             raise ValueError(f"a migration begins as planning or queued, not as {status}")
+        if due_at is not None and due_at.utcoffset() is None:
+            raise ValueError(f"due_at has no time zone: {due_at}")
         migration_id = self._new_id()
         self.session.connection().execute(
             insert(MigrationRow).values(
