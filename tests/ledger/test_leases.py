@@ -98,6 +98,12 @@ def taken_over(ledger: Ledger, lease: Lease, clock: Any) -> None:
     ledger.claim(lease.migration_id, FOREIGN_OWNER)
 
 
+def taken_again(ledger: Ledger, lease: Lease, clock: Any) -> None:
+    """A worker of the same name claims it, as another thread of the same process could: only the token differs."""
+    clock.pass_seconds(31)
+    ledger.claim(lease.migration_id, lease.owner)
+
+
 def rescued(ledger: Ledger, lease: Lease, clock: Any, after: float = 31) -> None:
     """The scheduler queues it again."""
     clock.pass_seconds(after)
@@ -112,7 +118,7 @@ def ended(ledger: Ledger, lease: Lease, clock: Any) -> None:
 
 
 @pytest.mark.parametrize("write", LATE.values(), ids=LATE)
-@pytest.mark.parametrize("happened", [taken_over, rescued, ended])
+@pytest.mark.parametrize("happened", [taken_over, taken_again, rescued, ended])
 def test_a_fenced_worker_changes_nothing(
     ledger: Ledger,
     lease: Lease,
