@@ -126,8 +126,8 @@ def resume(card: MigrationCard) -> m.Block:
 def remigrate(card: MigrationCard) -> m.Block:
     """Ask to delete and copy again what did not verify, as the seed document says; it is a new request, so nothing happens yet."""
     text = (
-        f"Makes a new request for {_differing(card)}. Nothing is changed before another person approves it; then they are "
-        f"DELETED on {place_plain(card.target, 40)} and copied again. Verified collections stay."
+        f"Makes a new request for {_differing(card)}. Only when it is approved, what is there on "
+        f"{place_plain(card.target, 40)} is DELETED and copied again. Verified collections stay."
     )
     dialog = m.confirm("Request a re-migration?", text, "Request it", KEEP)
     return m.button(

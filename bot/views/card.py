@@ -92,9 +92,8 @@ class MigrationCard(Record):
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended so that it can go on: it was once approved or started."""
-        cleared = bool(self.decided("approved") or self.migration.started_at)
-        return cleared and is_resumable(self.migration.status)
+        """Whether it ended so that it can go on: it was once allowed to run."""
+        return self.migration.cleared_at is not None and is_resumable(self.migration.status)
 
     def decided(self, verdict: str) -> tuple[Decision, ...]:
         """The approvals or the rejections."""

@@ -34,7 +34,7 @@ def home_view(
         m.divider(),
         *(block for card in shown for block in _job(card)),
         m.section("No migration has been requested yet.") if not shown else None,
-        m.context(f"and {t.counted(hidden, 'older job')}; /migrate jobs lists them")
+        m.context(f"and {t.counted(hidden, 'older job')}; `ferry jobs` lists them")
         if hidden > 0
         else None,
     ]

@@ -37,8 +37,9 @@ class Column(NamedTuple):
 
 
 def message(sentence: str, *blocks: Block | None) -> Message:
-    """A message of the blocks that are there; `sentence` is finished mrkdwn."""
-    return Message(_cut(sentence, TEXT_CHARS), [block for block in blocks if block])
+    """A message of the blocks that are there; `sentence` is finished mrkdwn, of which notifications show no code marks."""
+    spoken = " ".join(sentence.replace("`", "").split())
+    return Message(_cut(spoken, TEXT_CHARS), [block for block in blocks if block])
 
 
 def mrkdwn(text: str, limit: int = SECTION_CHARS) -> Block:

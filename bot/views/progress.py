@@ -46,7 +46,7 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
     """The progress message; without a button once the migration has ended or is being canceled."""
     return m.message(
         _sentence(card, progress),
-        m.section(f"{status_line(card)} · *{_phase(card, progress)}* · {route(card)}"),
+        m.section(t.joined((status_line(card), _bold_phase(card, progress), route(card)), " · ")),
         m.section(_bars(progress)),
         m.fields(
             ("Copied", _of(progress.copied, progress.entities)),
@@ -54,11 +54,11 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
             ("Elapsed", _elapsed(card, now)),
             ("Remaining (estimate)", _remaining(card, progress)),
         ),
-        _collections(progress),
+        _collections(card, progress),
         _hidden(progress),
         m.section(standing(card)) if card.canceling else None,
         m.actions(*_buttons(card)),
-        m.context(f"{t.code(card.migration.id)} · as of {t.when(now, only_time=True)}"),
+        m.context(f"{t.code(card.migration.id)} · {_as_of(card, now)}"),
     )
 
 
@@ -87,18 +87,30 @@ def _sentence(card: MigrationCard, progress: Progress) -> str:
     figures = (
         f"{t.number(min(progress.copied, progress.entities))} of {t.entities(progress.entities)}"
     )
-    said = f"{card.word}: {_phase(card, progress)}, {figures} copied ({part}), migration {card.migration.id} of {places}."
-    return t.escape(said)
+    phase = _phase(card, progress).lower()
+    done = t.joined((phase, f"{figures} copied ({part})"), ", ")
+    return t.escape(f"{card.word}: {done}, migration {card.migration.id} of {places}.")
 
 
 def _phase(card: MigrationCard, progress: Progress) -> str:
     if card.canceling:
         return "Canceling"
     if card.ended:
-        return "Ended"
+        return ""
     if card.migration.status is Status.QUEUED:
         return "Waiting to continue" if card.migration.started_at else "Waiting to start"
     return phase_word(progress.phase)
+
+
+def _bold_phase(card: MigrationCard, progress: Progress) -> str:
+    phase = _phase(card, progress)
+    return f"*{t.escape(phase)}*" if phase else ""
+
+
+def _as_of(card: MigrationCard, now: datetime) -> str:
+    if card.migration.ended_at:
+        return f"ended {t.when(card.migration.ended_at)}"
+    return f"as of {t.when(now, only_time=True)}"
 
 
 def _bars(progress: Progress) -> str:
@@ -137,34 +149,32 @@ def _remaining(card: MigrationCard, progress: Progress) -> str:
     seconds = remaining_seconds(progress)
     if seconds is None:
         return "estimating"
-    return (
-        f"about {t.duration(seconds)} to copy"
-        if seconds
-        else "copied; verification runs to its end"
-    )
+    return f"about {t.duration(seconds)} to copy" if seconds else "only the verification"
 
 
-def _collections(progress: Progress) -> m.Block | None:
+def _collections(card: MigrationCard, progress: Progress) -> m.Block | None:
     columns = (
         m.Column("Collection"),
         m.Column("Copied", numeric=True),
         m.Column("Of", numeric=True),
         m.Column("State"),
     )
-    return m.table(columns, [_row(c) for c in progress.collections[:ROWS]])
+    return m.table(columns, [_row(card, c) for c in progress.collections[:ROWS]])
 
 
-def _row(collection: CollectionProgress) -> tuple[str, ...]:
+def _row(card: MigrationCard, collection: CollectionProgress) -> tuple[str, ...]:
     copied = min(collection.copied, collection.entities)
     return (
         collection.name,
         t.number(copied),
         t.number(collection.entities),
-        _state(collection),
+        _state(card, collection),
     )
 
 
-def _state(collection: CollectionProgress) -> str:
+def _state(card: MigrationCard, collection: CollectionProgress) -> str:
+    if card.ended and collection.copied < collection.entities:
+        return "Incomplete" if collection.copied else "Not copied"
     if collection.phase == "verified":
         return "Verified" if collection.verified >= collection.entities else "Compared"
     return STATES.get(collection.phase, _unknown(collection.phase))

@@ -5,14 +5,17 @@ here; the words for refusals are in `refusals.py`.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
+
+from pydantic import ValidationError
 
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
 from bot.views.refusals import refusal
-from bot.views.standing import failure, stays_behind, verdict
+from bot.views.standing import failure, failure_lines, stays_behind, verdict
 from engine.lifecycle import EventName, Status
-from engine.model import Event
+from engine.model import ErrorText, Event
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
@@ -30,20 +33,29 @@ def reply(card: MigrationCard, event: Event) -> m.Message | None:
     said = _SAYERS.get(event.name, _silent)(card, event)
     if said is None:
         return None
-    word, sentence, comment = said
-    emoji = EMOJI.get(word, "")
-    line = t.joined((emoji, f"*{word}*", "·", sentence))
-    subject = t.code(card.migration.id)
+    told = said.lines or said.sentence
     return m.message(
-        f"{word}: migration {t.escape(card.migration.id)}: {sentence}",
-        m.section(line),
-        m.section(t.quote(comment, 400)),
-        m.context(subject),
+        f"{said.word}: migration {t.escape(card.migration.id)}: {said.sentence}",
+        m.section(f"{EMOJI.get(said.word, '')} *{said.word}* · {told}"),
+        m.section(t.quote(said.comment, 400)),
+        m.context(t.code(card.migration.id)),
     )
 
 
-_Said = tuple[str, str, str]
-"""Status word, finished mrkdwn sentences, and what a person wrote (not escaped)."""
+class Said(NamedTuple):
+    """A reply's content.
+
+    Attributes:
+        word: The status by word.
+        sentence: Finished mrkdwn, one line.
+        comment: What a person wrote, not escaped.
+        lines: What the block shows instead of the sentence.
+    """
+
+    word: str
+    sentence: str
+    comment: str = ""
+    lines: str = ""
 
 
 def _detail(event: Event, name: str) -> str:
@@ -56,31 +68,31 @@ def _by(event: Event, role: str = "") -> str:
     return t.person(event.actor) + (f" ({t.clip(named, 60)})" if named else "")
 
 
-def _silent(_card: MigrationCard, _event: Event) -> _Said | None:
+def _silent(_card: MigrationCard, _event: Event) -> Said | None:
     return None
 
 
-def _planned(card: MigrationCard, _event: Event) -> _Said:
+def _planned(card: MigrationCard, _event: Event) -> Said:
     size = f": {amount(card.plan)}" if card.plan else ""
     waits = "Nothing has been written; it waits for approval."
-    return "PENDING", f"The plan is ready{size}. {waits}", ""
+    return Said("PENDING", f"The plan is ready{size}. {waits}")
 
 
-def _enqueue(_card: MigrationCard, event: Event) -> _Said:
-    return "PENDING", f"Queued by {_by(event)}.", ""
+def _enqueue(_card: MigrationCard, event: Event) -> Said:
+    return Said("PENDING", f"Queued by {_by(event)}.")
 
 
-def _approve(card: MigrationCard, event: Event) -> _Said:
-    decision = _decision(card, event, "approved")
+def _approve(card: MigrationCard, event: Event) -> Said:
+    role, comment = _decision(card, event, "approved")
     due = card.migration.due_at
-    start = f"It starts {t.when(due)}." if due else "It starts now."
-    return "PENDING", f"Approved by {_by(event, decision[0])}. {start}", decision[1]
+    start = f"It starts {t.when(due)}." if due else "It starts as soon as a worker is free."
+    return Said("PENDING", f"Approved by {_by(event, role)}. {start}", comment)
 
 
-def _reject(card: MigrationCard, event: Event) -> _Said:
-    decision = _decision(card, event, "rejected")
+def _reject(card: MigrationCard, event: Event) -> Said:
+    role, comment = _decision(card, event, "rejected")
     ends = "Nothing was written; the request has ended."
-    return "CANCELED", f"Rejected by {_by(event, decision[0])}. {ends}", decision[1]
+    return Said("CANCELED", f"Rejected by {_by(event, role)}. {ends}", comment)
 
 
 def _decision(card: MigrationCard, event: Event, verdict_: str) -> tuple[str, str]:
@@ -91,93 +103,86 @@ def _decision(card: MigrationCard, event: Event, verdict_: str) -> tuple[str, st
     return "", _detail(event, "comment") or _detail(event, "reason")
 
 
-def _expire(_card: MigrationCard, _event: Event) -> _Said:
-    return (
-        "CANCELED",
-        "Nobody approved it in time. Nothing was written; ask again when it is needed.",
-        "",
-    )
+def _expire(_card: MigrationCard, _event: Event) -> Said:
+    late = "Nobody approved it in time. Nothing was written; ask again when it is needed."
+    return Said("CANCELED", late)
 
 
-def _claim(card: MigrationCard, event: Event) -> _Said:
-    attempt = event.details.get("attempts", card.migration.attempts)
-    if isinstance(attempt, int) and attempt > 1:
-        again = f"Started again (attempt {attempt}); it continues from what is already copied."
-        return "IN PROGRESS", again, ""
-    return (
-        "IN PROGRESS",
-        f"Started. Writes to {place(card.source)} must stay paused until it has ended.",
-        "",
-    )
+def _claim(card: MigrationCard, event: Event) -> Said:
+    first = card.migration.started_at
+    if first is not None and first < event.at:
+        return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
+    paused = f"Writes to {place(card.source)} must stay paused until it has ended."
+    return Said("IN PROGRESS", f"Started. {paused}")
 
 
-def _phase(card: MigrationCard, event: Event) -> _Said | None:
+def _phase(card: MigrationCard, event: Event) -> Said | None:
     if _detail(event, "phase") not in TOLD_PHASES:
         return None
     copied = f" ({t.entities(card.progress.copied)})" if card.progress else ""
     compared = "Now everything on the target is read again and compared with the source."
-    return "IN PROGRESS", f"The copy is complete{copied}. {compared}", ""
+    return Said("IN PROGRESS", f"The copy is complete{copied}. {compared}")
 
 
-def _cancel(card: MigrationCard, event: Event) -> _Said:
+def _cancel(card: MigrationCard, event: Event) -> Said:
+    reason = _detail(event, "reason")
     if card.migration.status is Status.CANCELED:
-        return (
-            "CANCELED",
-            f"Canceled by {_by(event)}. {stays_behind(card)}",
-            _detail(event, "reason"),
-        )
+        return Said("CANCELED", f"Canceled by {_by(event)}. {stays_behind(card)}", reason)
     asked = f"{_by(event)} asked to cancel. It stops within one chunk; what is copied stays."
-    return card.word, asked, _detail(event, "reason")
+    return Said("IN PROGRESS", asked, reason)
 
 
-def _canceled(card: MigrationCard, _event: Event) -> _Said:
+def _canceled(card: MigrationCard, _event: Event) -> Said:
     who = card.canceled_by or card.migration.cancel_requested_by
     by = f" by {t.person(who)}" if who else ""
-    return "CANCELED", f"Canceled{by}. {stays_behind(card)}", ""
+    return Said("CANCELED", f"Canceled{by}. {stays_behind(card)}")
 
 
-def _release(card: MigrationCard, _event: Event) -> _Said:
+def _release(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.CANCELED:
-        return _canceled(card, _event)
-    return (
-        "PENDING",
-        "Its process was shut down; it goes on by itself from what is copied. Nothing is lost.",
-        "",
-    )
+        return _canceled(card, event)
+    paused = "Its process was shut down; it goes on by itself from what is copied. Nothing is lost."
+    return Said("PENDING", paused)
 
 
-def _rescue(card: MigrationCard, event: Event) -> _Said:
+def _rescue(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.CANCELED:
         return _canceled(card, event)
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
     lost = "Its process was lost. Another one takes over and continues from what is copied; a chunk in doubt is written again."
-    return "PENDING", lost, ""
+    return Said("PENDING", lost)
 
 
-def _resume(card: MigrationCard, event: Event) -> _Said:
-    return (
-        "PENDING",
-        f"Resumed by {_by(event)}. It continues from what is already on {place(card.target)}.",
-        "",
-    )
+def _resume(card: MigrationCard, event: Event) -> Said:
+    there = f"It continues from what is already on {place(card.target)}."
+    return Said("PENDING", f"Resumed by {_by(event)}. {there}")
 
 
-def _fail(card: MigrationCard, _event: Event) -> _Said:
-    return "FAILED", failure(card.migration.error, card), ""
+def _fail(card: MigrationCard, event: Event) -> Said:
+    error = _error(event)
+    return Said("FAILED", failure(card, error), lines=f"it stopped.\n{failure_lines(card, error)}")
 
 
-def _succeed(card: MigrationCard, _event: Event) -> _Said:
+def _error(event: Event) -> ErrorText | None:
+    """The failure as the event keeps it: the migration's own is cleared by a resume."""
+    try:
+        return ErrorText.model_validate(event.details.get("error"))
+    except ValidationError:
+        return None
+
+
+def _succeed(card: MigrationCard, _event: Event) -> Said:
     now = f"{place(card.target)} can be used."
-    return "SUCCESSFUL", f"{verdict(card)} {now}", ""
+    return Said("SUCCESSFUL", f"{verdict(card)} {now}")
 
 
-def _mismatch(card: MigrationCard, _event: Event) -> _Said:
+def _mismatch(card: MigrationCard, _event: Event) -> Said:
     advice = "Do not switch over yet; the report says which entities, and Re-migrate asks to copy those collections again."
-    return "MISMATCHED", f"{verdict(card)} {advice}", ""
+    return Said("MISMATCHED", f"{verdict(card)} {advice}")
 
 
-_SAYERS: dict[str, Callable[[MigrationCard, Event], _Said | None]] = {
+_SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.PLANNED: _planned,
     EventName.ENQUEUE: _enqueue,
     EventName.APPROVE: _approve,

@@ -10,7 +10,7 @@ from bot.views import buttons
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, place_plain, route
-from bot.views.standing import failure, report_verdict, stays_behind
+from bot.views.standing import failure, failure_lines, report_verdict, stays_behind
 from engine.model import CollectionReport, Mismatch, MismatchKind, Outcome, Report
 
 ROWS = 30
@@ -38,7 +38,7 @@ def report_message(card: MigrationCard, report: Report) -> m.Message:
     return m.message(
         _sentence(card, report),
         m.section(f"{EMOJI.get(word, ':memo:')} *{t.clip(word, 40)}* · {route(card)}"),
-        m.section(_verdict(card, report)),
+        m.section(_lines(card, report)),
         _collections(report),
         _hidden(report),
         _examples(report),
@@ -59,7 +59,7 @@ def _sentence(card: MigrationCard, report: Report) -> str:
 def _verdict(card: MigrationCard, report: Report) -> str:
     match report.status:
         case Outcome.FAILED:
-            return failure(report.error, card)
+            return failure(card, report.error)
         case Outcome.CANCELED:
             return f"Canceled before the verification was complete. {stays_behind(card)}"
         case Outcome.MISMATCHED:
@@ -68,10 +68,16 @@ def _verdict(card: MigrationCard, report: Report) -> str:
             return report_verdict(report)
 
 
+def _lines(card: MigrationCard, report: Report) -> str:
+    if report.status == Outcome.FAILED:
+        return failure_lines(card, report.error)
+    return _verdict(card, report)
+
+
 def _advice(report: Report) -> str:
     if report.error and report.error.next_step:
         return t.sentence(t.clip(t.prose(report.error.next_step), 600))
-    return "The source is unchanged. Do not switch over yet: find out what changed the target, then press Re-migrate."
+    return "The source was only read. Do not switch over yet: find out what changed the target, then press Re-migrate."
 
 
 def _collections(report: Report) -> m.Block | None:

@@ -249,7 +249,7 @@ def _target_database(form: RequestForm) -> m.Block:
 def _migration_type(form: RequestForm) -> m.Block:
     hint = (
         "Writes to the source must be paused before it starts, until the verification has ended. "
-        "Ferry detects writes but does not stop them."
+        "Ferry does not pause them."
     )
     element = _radio(_TYPES, form.migration_type)
     return _input(Field.MIGRATION_TYPE, form, "Migration Type", element, hint=hint)

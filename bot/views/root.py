@@ -27,8 +27,8 @@ LINES = 8
 LINE_CHARS = 220
 
 WRITE_FREEZE = (
-    ":no_pedestrians: *Writes to the source must be paused* from the start until the verification has ended. "
-    "Ferry does not stop them; it detects them and then ends the migration as FAILED."
+    ":lock: *Writes to the source must be paused* from the start until the verification has ended. Ferry does not pause them. "
+    "What is written meanwhile may not reach the target."
 )
 
 
@@ -58,10 +58,21 @@ def _request(card: MigrationCard) -> m.Block | None:
         ("Requested by", asked),
         ("Plan", amount(card.plan) if card.plan else "being made"),
         ("Migration Type", "Offline Migration"),
-        ("Starts", t.when(migration.due_at) if migration.due_at else "as soon as it is approved"),
+        ("Starts", _starts(card)),
         ("Started", t.when(migration.started_at) if migration.started_at else ""),
         ("Ended", _ended(card)),
     )
+
+
+def _starts(card: MigrationCard) -> str:
+    """When it will start; nothing once it has started or ended."""
+    if card.ended or card.migration.started_at:
+        return ""
+    due = card.migration.due_at
+    if due:
+        return t.when(due)
+    queued = card.migration.status is Status.QUEUED
+    return "as soon as a worker is free" if queued else "as soon as it is approved"
 
 
 def _ended(card: MigrationCard) -> str:
@@ -79,7 +90,7 @@ def _plan_blocks(card: MigrationCard, plan: Plan) -> Sequence[m.Block | None]:
         _collections(plan, replaces=card.replaces) if open_for_decision else None,
         _hidden_rows(plan) if open_for_decision else None,
         _conflicts(card, plan),
-        _losses(plan),
+        _losses(card, plan),
     )
 
 
@@ -125,18 +136,20 @@ def _conflicts(card: MigrationCard, plan: Plan) -> m.Block | None:
     if not plan.conflicts:
         return None
     if card.migration.request.on_conflict is OnConflict.REPLACE:
-        title = f":warning: *Will be DELETED on {place(card.target)} before the copy*"
+        will = "Approved to be" if card.migration.cleared_at else "Will be"
+        title = f":warning: *{will} DELETED on {place(card.target)} before the copy*"
     else:
-        title = f"*Already on {place(card.target)}: the migration stops there*"
+        title = f":warning: *In the way on {place(card.target)}: the migration stops there*"
     items = [t.clip(t.visible(conflict), LINE_CHARS) for conflict in plan.conflicts]
     return m.section(f"{title}\n{t.listing(items, first=LINES, limit=1_900)}")
 
 
-def _losses(plan: Plan) -> m.Block | None:
+def _losses(card: MigrationCard, plan: Plan) -> m.Block | None:
     if not plan.all_losses:
         return m.context("Nothing is left out: everything in the source's definitions is carried.")
     items = [t.clip(t.visible(loss), LINE_CHARS) for loss in plan.all_losses]
-    return m.section(f"*Will not be carried*\n{t.listing(items, first=LINES, limit=1_900)}")
+    title = "Not carried, as approved" if card.migration.cleared_at else "Will not be carried"
+    return m.section(f"*{title}*\n{t.listing(items, first=LINES, limit=1_900)}")
 
 
 def _warnings(card: MigrationCard) -> Sequence[m.Block | None]:

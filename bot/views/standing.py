@@ -3,10 +3,12 @@
 The root message, the thread and the notifications all take their sentences from here, so that they never contradict each other.
 """
 
+from collections.abc import Sequence
+
 from bot.views import text as t
 from bot.views.card import MigrationCard, amount, place, place_plain
 from engine.lifecycle import Status
-from engine.model import ErrorText, Report
+from engine.model import CollectionReport, ErrorText, Report
 
 RESUMABLE = "Resume continues from there."
 
@@ -49,7 +51,7 @@ def standing(card: MigrationCard) -> str:
         case Status.QUEUED:
             return _queued(card)
         case Status.RUNNING:
-            return "the thread shows the progress."
+            return "running; the thread shows the progress."
         case _:
             return _ending(card)
 
@@ -69,7 +71,7 @@ def _ending(card: MigrationCard) -> str:
         case Status.MISMATCHED:
             return f"{verdict(card)} What was copied stays on {place(card.target)}."
         case Status.FAILED:
-            return failure(card.migration.error, card)
+            return f"the migration stopped.\n{failure_lines(card)}"
         case Status.CANCELED:
             return f"canceled by {_canceler(card)}. {stays_behind(card)}"
         case Status.REJECTED:
@@ -98,47 +100,60 @@ def verdict(card: MigrationCard) -> str:
 
 
 def report_verdict(report: Report) -> str:
-    """What a report found, in one sentence of mrkdwn."""
+    """What a report found, in one or two sentences of mrkdwn."""
     collections = report.collections
-    verified = sum(1 for collection in collections if collection.verified)
-    checked = sum(collection.source_entities for collection in collections)
-    differences = difference_counts(report)
-    if differences:
-        where = sum(1 for c in collections if c.missing or c.extra or c.different)
-        found = f"in {t.number(where)} of {t.counted(len(collections), 'collection')}"
-        return f"Compared with the source, {differences} on the target, {found}."
-    if verified == len(collections) and verified:
-        whole = t.counted(verified, "collection")
-        return f"{whole} with {t.entities(checked)}: every one is proved equal on both sides."
-    return f"{t.number(verified)} of {t.counted(len(collections), 'collection')} are verified."
+    verified = [collection for collection in collections if collection.verified]
+    whole = t.counted(len(collections), "collection")
+    differing = [c for c in collections if c.missing or c.extra or c.different]
+    if differing:
+        found = f"{_differences(differing)}, in {t.number(len(differing))} of {whole}."
+        return t.joined((found, _unexplained(len(collections) - len(verified) - len(differing))))
+    if collections and len(verified) == len(collections):
+        checked = t.entities(sum(collection.source_entities for collection in collections))
+        return f"{checked} in {whole} are proved equal on both sides."
+    return f"{t.number(len(verified))} of {whole} verified; the notes say why not all."
 
 
-def difference_counts(report: Report) -> str:
-    """All differences by kind: "1 entity missing, 2 extra, 1 different", or nothing."""
-    missing = sum(collection.missing for collection in report.collections)
-    extra = sum(collection.extra for collection in report.collections)
-    different = sum(collection.different for collection in report.collections)
-    kinds = ((missing, "missing"), (extra, "extra"), (different, "different"))
-    found = [f"{t.number(count)} {kind}" for count, kind in kinds if count]
-    if not found:
-        return ""
-    first, _, rest = found[0].partition(" ")
-    noun = "entity" if first == "1" else "entities"
-    verb = "is" if missing + extra + different == 1 else "are"
-    return ", ".join((f"{first} {noun} {verb} {rest}", *found[1:]))
-
-
-def failure(error: ErrorText | None, card: MigrationCard) -> str:
-    """What went wrong, in what state the data is, and what to do now; never empty."""
-    message = (
-        error.message
-        if error and error.message
-        else "The migration stopped without a reason given."
+def _differences(collections: Sequence[CollectionReport]) -> str:
+    """All differences, in sum and by kind: "16 entities are not the same on both sides: 1 missing, 1 extra, 14 different"."""
+    kinds = {
+        "missing": sum(collection.missing for collection in collections),
+        "extra": sum(collection.extra for collection in collections),
+        "different": sum(collection.different for collection in collections),
+    }
+    total = sum(kinds.values())
+    named = ", ".join(f"{t.number(count)} {kind}" for kind, count in kinds.items() if count)
+    return (
+        f"{t.entities(total)} {'is' if total == 1 else 'are'} not the same on both sides: {named}"
     )
-    state = t.clip(t.prose(error.state), 600) if error and error.state else stays_behind(card)
-    advice = error.next_step if error and error.next_step else _default_advice(card)
-    parts = (t.clip(t.prose(message), 900), state, t.clip(t.prose(advice), 600))
-    return t.joined(t.sentence(part) for part in parts)
+
+
+def _unexplained(count: int) -> str:
+    if count <= 0:
+        return ""
+    return f"{t.counted(count, 'more collection')} not verified; the notes say why."
+
+
+def failure(card: MigrationCard, error: ErrorText | None = None) -> str:
+    """What went wrong, in what state the data is, and what to do now, as one line of sentences; never empty."""
+    return t.joined(_failure_parts(card, error))
+
+
+def failure_lines(card: MigrationCard, error: ErrorText | None = None) -> str:
+    """The same, a labelled line each."""
+    labels = ("What happened", "The data", "What to do")
+    parts = _failure_parts(card, error)
+    return "\n".join(f"*{label}:* {part}" for label, part in zip(labels, parts, strict=True))
+
+
+def _failure_parts(card: MigrationCard, error: ErrorText | None) -> tuple[str, str, str]:
+    told = error or card.migration.error or ErrorText(code="", message="")
+    message = told.message or "The migration stopped without a reason given."
+    return (
+        t.sentence(t.clip(t.prose(message), 900)),
+        t.sentence(t.clip(t.prose(told.state), 600)) or stays_behind(card, advice=False),
+        t.sentence(t.clip(t.prose(told.next_step), 600)) or _default_advice(card),
+    )
 
 
 def _default_advice(card: MigrationCard) -> str:
@@ -149,14 +164,17 @@ def _default_advice(card: MigrationCard) -> str:
     )
 
 
-def stays_behind(card: MigrationCard) -> str:
+def stays_behind(card: MigrationCard, *, advice: bool = True) -> str:
     """What a migration that did not finish leaves on the target, one or two sentences."""
     if card.migration.started_at is None:
         return "It had not started; nothing was written."
-    copied = card.progress.copied if card.progress else None
-    if copied == 0:
-        return f"No entity was copied; empty collections may stand on {place(card.target)}. {RESUMABLE}"
-    what = "What was copied"
-    if card.progress and copied:
-        what = f"{t.number(copied)} of {t.entities(card.progress.entities)}"
-    return f"{what} stay on {place(card.target)}, incomplete and unverified. {RESUMABLE}"
+    go_on = RESUMABLE if advice and card.resumable else ""
+    target = place(card.target)
+    if card.progress is None:
+        return t.joined((f"What was copied stays on {target}, incomplete and unverified.", go_on))
+    copied = t.entities(card.progress.copied)
+    if not card.progress.copied:
+        return t.joined((f"No entity was copied; empty collections may stand on {target}.", go_on))
+    whole = t.number(card.progress.entities)
+    left = f"{copied} of {whole} {'stays' if card.progress.copied == 1 else 'stay'} on {target}"
+    return t.joined((f"{left}, incomplete and unverified.", go_on))

@@ -94,8 +94,8 @@ def code(text: str, limit: int = 60) -> str:
 
 def quote(text: str, limit: int = 600) -> str:
     """What a person wrote, escaped, as a quotation of at most about `limit` characters."""
-    lines = clip(prose(text), limit).split("\n")
-    return "\n".join(f">{line}" for line in lines[:12])
+    said = clip(prose(text), limit)
+    return "\n".join(f">{line}" for line in said.split("\n")[:12]) if said else ""
 
 
 def keep_mentions(text: str) -> str:

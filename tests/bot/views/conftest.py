@@ -11,6 +11,7 @@ import pytest
 from slack_sdk.models.blocks import Block
 from slack_sdk.models.views import View
 
+from bot.sandbox.blocks import check_message, check_view
 from bot.views import message as m
 from bot.views.card import Decision, MigrationCard
 from engine.lifecycle import Status, is_terminal
@@ -108,6 +109,7 @@ class Samples:
             Status.REJECTED,
             Status.EXPIRED,
         }
+        never_cleared = before_start - {Status.QUEUED}
         plan = None if status is Status.PLANNING else self.plan()
         values: dict[str, Any] = {
             "id": "M-4K7QX2F",
@@ -120,6 +122,7 @@ class Samples:
             "started_at": None if status in before_start else STARTED,
             "ended_at": ENDED if is_terminal(status) else None,
             "error": ERROR if status is Status.FAILED else None,
+            "cleared_at": None if status in never_cleared else ASKED + timedelta(minutes=5),
         }
         if status is Status.CANCELED:
             values |= {"cancel_requested_at": ENDED, "cancel_requested_by": "U02BOB"}
@@ -274,6 +277,7 @@ def _check_message(message: m.Message) -> None:
     assert message.text.rstrip("…").endswith((".", ")", "?", ">")) or message.text.endswith("…")
     assert len(message.blocks) <= 48
     assert m.characters(message) <= m.MESSAGE_CHARS
+    assert check_message(message.blocks, []) == []
     assert sum(block["type"] == "table" for block in message.blocks) <= 1
     for block in message.blocks:
         _check_block(block)
@@ -281,6 +285,7 @@ def _check_message(message: m.Message) -> None:
 
 def _check_view(view: dict[str, Any]) -> None:
     View(**view).validate_json()
+    assert check_view(view) == []
     assert len(view["blocks"]) <= 95
     assert sum(map(len, _texts(view))) <= 30_000
     for block in view["blocks"]:
