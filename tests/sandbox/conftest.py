@@ -1,0 +1,195 @@
+"""A sandbox workspace and slack-bolt apps that connect to it over real sockets."""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler as BuiltinHandler
+from slack_bolt.adapter.socket_mode.websocket_client import (
+    SocketModeHandler as WebsocketClientHandler,
+)
+from slack_sdk import WebClient
+
+from bot.sandbox import Sandbox, Timing, WorkspaceConfig
+
+BOT = "xoxb-sandbox"
+DESCRIPTION: dict[str, Any] = {
+    "team_name": "Harbour",
+    "users": [
+        {"id": "U1", "name": "ada", "real_name": "Ada Byron", "email": "ada@example.org"},
+        {"id": "U2", "name": "ben", "real_name": "Ben Ito", "tz": "Asia/Tokyo"},
+        {"id": "U3", "name": "gone", "email": "gone@example.org", "deleted": True},
+    ],
+    "channels": [
+        {"id": "C1", "name": "data", "members": ["U1", "U2", "UBOT"]},
+        {"id": "C2", "name": "botless", "members": ["U1"]},
+        {"id": "G1", "name": "secret", "is_private": True, "members": ["U1"]},
+        {"id": "G2", "name": "inner", "is_private": True, "members": ["U1", "UBOT"]},
+    ],
+    "usergroups": [{"id": "S1", "handle": "admins", "users": ["U1"]}],
+    "apps": [
+        {
+            "id": "A1",
+            "name": "Porter",
+            "bot_user": "UBOT",
+            "commands": [
+                {"command": "/port", "description": "Ports things", "usage_hint": "[what]"},
+                {"command": "/who", "should_escape": True},
+            ],
+            "events": ["app_home_opened", "message.channels", "app_mention"],
+        }
+    ],
+}
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def description() -> dict[str, Any]:
+    """A workspace as plain data."""
+    return DESCRIPTION
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A running workspace whose retries come at once."""
+    timing = Timing(ack=2.0, event_retries=(0.0, 0.01, 0.01))
+    with Sandbox(WorkspaceConfig.model_validate(DESCRIPTION), timing=timing) as running:
+        yield running
+
+
+@pytest.fixture
+def client(sandbox: Sandbox) -> WebClient:
+    """The app's Web API client; never retries by itself."""
+    return WebClient(BOT, base_url=sandbox.api_url, retry_handlers=[])
+
+
+@pytest.fixture
+def app(client: WebClient) -> App:
+    """A Bolt app without listeners, not yet connected."""
+    return App(client=client, request_verification_enabled=False)
+
+
+@pytest.fixture(params=["websocket_client"])
+def socket_library(request: pytest.FixtureRequest) -> str:
+    """Which of Bolt's Socket Mode clients is used."""
+    return str(request.param)
+
+
+@pytest.fixture
+def connect(sandbox: Sandbox, socket_library: str) -> Iterator[Connect]:
+    """Connects a Bolt app over Socket Mode; everything is closed at the end of the test."""
+    kinds: dict[str, Any] = {"websocket_client": WebsocketClientHandler, "builtin": BuiltinHandler}
+    with ExitStack() as opened:
+
+        def connected(app: App) -> Any:
+            before = sandbox.connections()
+            web_client = WebClient(base_url=sandbox.api_url)
+            handler = kinds[socket_library](app, "xapp-sandbox", web_client=web_client)
+            opened.callback(handler.close)
+            handler.connect()
+            sandbox.wait_for(lambda: sandbox.connections() > before, 10, "the connection")
+            return handler
+
+        yield connected
+
+
+@pytest.fixture
+def modal() -> Callable[..., dict[str, Any]]:
+    """Builds a modal from blocks."""
+
+    def build(*blocks: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        return {
+            "type": "modal",
+            "callback_id": "form",
+            "title": {"type": "plain_text", "text": "A form"},
+            "submit": {"type": "plain_text", "text": "Send"},
+            "blocks": list(blocks),
+            **fields,
+        }
+
+    return build
+
+
+@pytest.fixture
+def field() -> Callable[..., dict[str, Any]]:
+    """Builds an input block whose block_id is the action_id with "_block" behind it."""
+
+    def build(action_id: str, kind: str = "plain_text_input", **fields: Any) -> dict[str, Any]:
+        around = {k: fields.pop(k) for k in ("optional", "dispatch_action") if k in fields}
+        return {
+            "type": "input",
+            "block_id": f"{action_id}_block",
+            "label": {"type": "plain_text", "text": action_id},
+            "element": {"type": kind, "action_id": action_id, **fields},
+            **around,
+        }
+
+    return build
+
+
+@pytest.fixture
+def buttons() -> Callable[..., dict[str, Any]]:
+    """Builds an actions block with one button per name."""
+
+    def build(*names: str, **fields: Any) -> dict[str, Any]:
+        return {
+            "type": "actions",
+            "block_id": "buttons",
+            "elements": [
+                {
+                    "type": "button",
+                    "action_id": name,
+                    "text": {"type": "plain_text", "text": name.title()},
+                    "value": f"{name}-value",
+                    **fields,
+                }
+                for name in names
+            ],
+        }
+
+    return build
+
+
+@pytest.fixture
+def open_form(
+    app: App, connect: Connect, sandbox: Sandbox
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Lets ada type /port, which opens the given modal; returns the modal that she sees."""
+
+    def open_it(view: dict[str, Any]) -> dict[str, Any]:
+        @app.command("/port")
+        def port(ack: Any, body: dict[str, Any], client: WebClient) -> None:
+            ack()
+            client.views_open(trigger_id=body["trigger_id"], view=view)
+
+        connect(app)
+        ada = sandbox.user("U1")
+        assert ada.command("/port", channel="C1")
+        return ada.wait_for_view()
+
+    return open_it
+
+
+@pytest.fixture
+def heard(app: App) -> list[dict[str, Any]]:
+    """Collects every payload of block actions that the app gets, and acknowledges them."""
+    payloads: list[dict[str, Any]] = []
+
+    @app.action(re.compile(".*"))
+    def collect(ack: Any, body: dict[str, Any]) -> None:
+        ack()
+        payloads.append(body)
+
+    return payloads
+
+
+@pytest.fixture(autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """The sandbox's own thread ends with it."""
+    yield
+    assert "slack-sandbox" not in {thread.name for thread in threading.enumerate()}
