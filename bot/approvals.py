@@ -18,17 +18,23 @@ class Role(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an act was allowed or refused; views have a text for each."""
+    """Why an act was done or refused; `views/refusals.py` has a text for each refusal, or says the sentence that comes with it."""
 
     ALLOWED = "allowed"
     NO_ROLE = "no_role"
-    SELF_APPROVAL = "self_approval"
+    OWN_REQUEST = "own_request"
     NOBODY_CAN_APPROVE = "nobody_can_approve"
     PLAN_CHANGED = "plan_changed"
-    TOO_LATE = "too_late"
+    ALREADY_APPROVED = "already_approved"
+    ALREADY_REJECTED = "already_rejected"
+    ALREADY_CANCELED = "already_canceled"
+    ALREADY_CANCELING = "already_canceling"
+    EXPIRED = "expired"
+    WRONG_STATE = "wrong_state"
     UNKNOWN_MIGRATION = "unknown_migration"
-    NOT_CONFIGURED = "not_configured"
-    ROLES_UNKNOWN = "roles_unknown"
+    SAME_PLACE = "same_place"
+    NO_CLUSTERS = "no_clusters"
+    IMPOSSIBLE = "impossible"
     DUPLICATE = "duplicate"
 
 
@@ -63,7 +69,7 @@ def may_approve(
     """Whether a person may approve: a role in each project, and not their own request unless policy says so."""
     verdict = _needs_all(person, places)
     if verdict.allowed and person.user_id == requester and not policy.requester_may_approve:
-        return Verdict(Reason.SELF_APPROVAL, verdict.role)
+        return Verdict(Reason.OWN_REQUEST, verdict.role)
     return verdict
 
 

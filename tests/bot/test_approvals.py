@@ -47,7 +47,7 @@ def test_across_organizations_both_must_agree_to_an_approval() -> None:
 def test_the_requester_may_not_approve() -> None:
     """The person who asked is refused as approver, with that reason."""
     verdict = may_approve(person("U1", search=OWNER), (SEARCH,), "U1", STRICT)
-    assert verdict.reason is Reason.SELF_APPROVAL
+    assert verdict.reason is Reason.OWN_REQUEST
 
 
 def test_policy_can_let_the_requester_approve() -> None:

@@ -1,0 +1,115 @@
+"""The Bolt app: the listeners, and what holds for all of them: each delivery counts once, and every failure is answered.
+
+It opens no connection; `runtime.py` does.
+"""
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from logging import getLogger
+from typing import Any, Final
+
+import structlog
+from slack_bolt import App, BoltContext, BoltResponse
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
+
+from bot.ledger import BotLedger
+from bot.listeners import buttons, command, home, request
+from bot.listeners.desk import Desk, where_of, whisper
+from bot.views import request_modal
+from bot.views import text as t
+from engine.errors import FerryError
+from engine.model import ErrorText
+
+LISTENER_THREADS: Final = 32
+"""Bolt's own five would let a burst of clicks wait for their acknowledgement (measured: the 11th of 12 is lost)."""
+
+_log = structlog.get_logger(__name__)
+
+
+def build(client: WebClient, records: BotLedger, desk: Desk) -> App:
+    """The app with all listeners; asks Slack nothing yet."""
+    app = App(
+        client=client,
+        logger=getLogger("slack_bolt"),
+        token_verification_enabled=False,
+        raise_error_for_unhandled_request=False,
+        ssl_check_enabled=False,
+        url_verification_enabled=False,
+        request_verification_enabled=False,
+        listener_executor=ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="listener"),
+    )
+
+    @app.middleware
+    def once(
+        body: dict[str, Any], context: BoltContext, next_: Callable[[], BoltResponse]
+    ) -> BoltResponse:
+        context["delivery"] = key = delivery_of(body)
+        if key and records.received(key):
+            _log.info("delivered_again", key=key)
+            return BoltResponse(status=200)
+        return next_()
+
+    @app.error
+    def failed(error: Exception, body: dict[str, Any], client: WebClient) -> BoltResponse:
+        _answer_failure(error, body, client)
+        return BoltResponse(status=200)
+
+    for surface in (command, request, buttons, home):
+        surface.register(app, desk)
+    return app
+
+
+def delivery_of(body: dict[str, Any]) -> str:
+    """What makes a delivery the same one when Slack sends it again: never the attempt, never the envelope.
+
+    Events have an id; a click is a person's, on a message, at an instant (`action_ts`); a view is sent once with success. The rest
+    (options, commands) has no effect in the ledger and no key.
+    """
+    user = (body.get("user") or {}).get("id", "")
+    kind = body.get("type")
+    if kind == "event_callback":
+        return f"event:{body.get('event_id', '')}"
+    if kind == "view_submission":
+        return f"view:{body['view']['id']}"
+    if kind == "block_actions" and body.get("actions"):
+        action, message = body["actions"][0], body.get("message") or {}
+        parts = (user, message.get("ts", ""), action.get("action_id"), action.get("action_ts"))
+        return ":".join(("click", *(str(part) for part in parts)))
+    return ""
+
+
+def _answer_failure(error: Exception, body: dict[str, Any], client: WebClient) -> None:
+    """Log a failure of a listener and tell the person who waits for an answer."""
+    number = uuid.uuid4().hex[:8]
+    if isinstance(error, FerryError):
+        _log.warning("listener_refused", number=number, code=error.code, error=str(error))
+        why = ErrorText(
+            code=error.code, message=error.message, state=error.state, next_step=error.next_step
+        )
+    else:
+        _log.error("listener_failed", number=number, exc_info=error)
+        why = ErrorText(
+            code="E-UNEXPECTED",
+            message=f"Ferry itself failed over this (number {number}).",
+            state="What is recorded stays as it is.",
+            next_step="Try again; if it fails again, show an administrator the number: it stands in Ferry's log.",
+        )
+    try:
+        _tell(why, body, client)
+    except (SlackClientError, OSError) as again:
+        _log.error("failure_not_told", number=number, error=str(again))
+
+
+def _tell(why: ErrorText, body: dict[str, Any], client: WebClient) -> None:
+    """Where the person waits: in the open modal, under the clicked message, or where the command was typed."""
+    said = t.escape(t.joined((why.message, why.state, why.next_step)))
+    view = body.get("view") or {}
+    if view.get("type") == "modal" and body.get("type") != "block_suggestion":
+        form = request_modal.parse(view)
+        client.views_update(view_id=view["id"], view=request_modal.failed(why, form))
+    elif body.get("command"):
+        client.chat_postEphemeral(channel=body["channel_id"], user=body["user_id"], text=said)
+    elif body.get("type") == "block_actions":
+        whisper(client, where_of(body), said)

@@ -1,0 +1,95 @@
+"""Makes the card that every message of a migration is drawn from: the ledger's record with what the bot knows of it.
+
+It only reads. A card is made anew for each message and never kept.
+"""
+
+import structlog
+
+from bot.directory import Directory
+from bot.ledger import BotLedger
+from bot.settings import Place, Settings
+from bot.verbs import Verbs
+from bot.views.card import Decision, MigrationCard
+from engine.errors import FerryError
+from engine.ledger import Ledger
+from engine.lifecycle import Status, is_terminal
+from engine.model import Migration, Progress, Report
+
+_log = structlog.get_logger(__name__)
+
+
+class Cards:
+    """Reads cards out of the ledger.
+
+    Args:
+        ledger: The engine's part.
+        records: The bot's part.
+        settings: For warnings and projects.
+        directory: For who may approve.
+        verbs: For the report.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        records: BotLedger,
+        settings: Settings,
+        directory: Directory,
+        verbs: Verbs,
+    ) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._settings = settings
+        self._directory = directory
+        self._verbs = verbs
+
+    def card(self, migration_id: str) -> MigrationCard:
+        """The card of one migration; raises InputRejected when there is none."""
+        return self.card_of(self._ledger.migration(migration_id))
+
+    def card_of(self, migration: Migration) -> MigrationCard:
+        """The card of a migration as it was just read."""
+        return MigrationCard(
+            migration=migration,
+            decisions=tuple(
+                Decision(**decided.model_dump(exclude={"plan_hash"}))
+                for decided in self._records.decisions(migration.id)
+            ),
+            canceled_by=migration.cancel_requested_by,
+            warning=self._settings.warning_of(migration.request.target),
+            approvers=self._approvers(migration),
+            progress=self.progress(migration),
+            report=self.report(migration),
+        )
+
+    def listed(self, limit: int) -> tuple[MigrationCard, ...]:
+        """The newest migrations, as they are drawn in a list: without decisions, progress and report."""
+        return tuple(
+            MigrationCard(migration=each, canceled_by=each.cancel_requested_by)
+            for each in self._ledger.migrations(limit=limit)
+        )
+
+    def places(self, migration: Migration) -> tuple[Place, ...]:
+        """The projects that a migration concerns; raises ConfigurationInvalid when one is no longer configured."""
+        request = migration.request
+        return (self._settings.place_of(request.source), self._settings.place_of(request.target))
+
+    def progress(self, migration: Migration) -> Progress | None:
+        """How far it came, once it was started."""
+        return self._ledger.totals(migration.id) if migration.started_at else None
+
+    def report(self, migration: Migration) -> Report | None:
+        """What became of it, once it has ended after a start."""
+        if migration.started_at is None or not is_terminal(migration.status):
+            return None
+        return self._verbs.report(self._ledger, migration.id)
+
+    def _approvers(self, migration: Migration) -> str:
+        if migration.status is not Status.AWAITING_APPROVAL:
+            return ""
+        try:
+            return self._directory.mentions(self.places(migration))
+        except FerryError as error:
+            # The message is worth more than this line of it: it is drawn again with the next change.
+            _log.warning("approvers_unknown", migration=migration.id, error=str(error))
+            return ""

@@ -1,0 +1,232 @@
+"""The bot's part of the ledger: what only the bot knows of a migration, in the same database and the same transactions.
+
+    decisions   who approved or rejected which plan, in which role        written with the migration's change of state
+    inbox       deliveries from Slack whose effect is recorded            written with that effect
+    outbox      messages owed to Slack, one of a kind per event           written with the narrator's place among the events
+    posted      where a migration's messages stand in Slack               written with the outbox row that posted them
+
+It never talks to Slack and never renders a text. SQL stays in here.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pydantic import AwareDatetime
+from sqlalchemy import delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, col, select
+
+from bot.ledger.tables import (
+    DecisionRow,
+    Delivery,
+    InboxRow,
+    Kind,
+    OutboxRow,
+    PlaceRow,
+    PostedRow,
+    Verdict,
+)
+from engine.ledger import Ledger, Transaction, upgrade
+from engine.ledger.database import Database
+from engine.model import Record
+
+__all__ = ["BotLedger", "Decided", "Delivery", "Kind", "Owed", "Posted", "Verdict"]
+
+VERSION_TABLE: Final = "bot_version"
+_NARRATOR: Final = "narrator"
+
+
+class Decided(Record):
+    """What one person decided about a request, in which role, and about which plan."""
+
+    user_id: str
+    role: str
+    verdict: Verdict
+    plan_hash: str
+    comment: str = ""
+    at: AwareDatetime
+
+
+class Posted(NamedTuple):
+    """Where a message stands in Slack."""
+
+    channel: str
+    ts: str
+
+
+class Owed(Record):
+    """A message that is owed to Slack: which event of which migration it tells, and how often it was tried."""
+
+    id: int
+    migration_id: str
+    event_id: int
+    kind: Kind
+    attempts: int
+    not_before: AwareDatetime | None = None
+
+
+class BotLedger(Database):
+    """The bot's tables in an open ledger; creates and upgrades them. Each method is one transaction, unless it takes one.
+
+    Raises:
+        LedgerIncompatible: A newer version of Ferry wrote them.
+        ServiceUnavailable: The database does not answer.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger.engine, ledger._clock)  # noqa: SLF001  # the same base, the same time
+        # One lock for all writers of this process, whichever tables they write.
+        self._writer = ledger._writer  # noqa: SLF001  # as above
+        upgrade(ledger.engine, Path(__file__).parent, VERSION_TABLE)
+
+    def receive(self, tx: Transaction, key: str, migration_id: str = "") -> bool:
+        """Record a delivery from Slack in the transaction of its effect; False if its effect is there already."""
+        return _insert_new(
+            tx.session, InboxRow, {"key": key, "migration_id": migration_id, "at": tx.now}
+        )
+
+    def received(self, key: str) -> bool:
+        """Whether a delivery's effect is recorded."""
+        with self._read() as session:
+            return session.get(InboxRow, key) is not None
+
+    def forget_deliveries(self, before: datetime) -> None:
+        """Drop deliveries of before `before` (aware): Slack repeats none that is older than 5 minutes."""
+        with self._write() as session:
+            session.connection().execute(delete(InboxRow).where(col(InboxRow.at) < before))
+
+    def decide(self, tx: Transaction, migration_id: str, decided: Decided) -> None:
+        """Record a decision in the transaction that lets it happen."""
+        values = decided.model_dump() | {"migration_id": migration_id}
+        tx.session.connection().execute(insert(DecisionRow).values(values))
+
+    def decisions(self, migration_id: str) -> tuple[Decided, ...]:
+        """The decisions about a migration, oldest first."""
+        query = (
+            select(DecisionRow)
+            .where(col(DecisionRow.migration_id) == migration_id)
+            .order_by(col(DecisionRow.id))
+        )
+        with self._read() as session:
+            return tuple(
+                Decided(**row.model_dump(exclude={"id", "migration_id"}))
+                for row in session.exec(query)
+            )
+
+    def posted(self, migration_id: str) -> Mapping[Kind, Posted]:
+        """Where the migration's messages stand."""
+        query = select(PostedRow).where(col(PostedRow.migration_id) == migration_id)
+        with self._read() as session:
+            return {row.kind: Posted(row.channel, row.ts) for row in session.exec(query)}
+
+    def put_posted(self, migration_id: str, kind: Kind, posted: Posted) -> None:
+        """A message of that kind stands there now."""
+        with self._write() as session:
+            _put_posted(session, migration_id, kind, posted)
+
+    def forget_posted(self, migration_id: str, kind: Kind) -> None:
+        """A message is no longer there (someone deleted it): the next one is posted anew."""
+        with self._write() as session:
+            session.connection().execute(
+                delete(PostedRow).where(
+                    col(PostedRow.migration_id) == migration_id, col(PostedRow.kind) == kind
+                )
+            )
+
+    def place(self) -> int:
+        """The id of the last event whose messages are in the outbox; 0 before the first."""
+        with self._read() as session:
+            row = session.get(PlaceRow, _NARRATOR)
+            return 0 if row is None else row.event_id
+
+    def collect(self, after_id: int, up_to_id: int, owed: Iterable[tuple[str, int, Kind]]) -> bool:
+        """Put messages into the outbox and move the narrator's place, both or neither.
+
+        Args:
+            after_id: The place from which the events were read.
+            up_to_id: The last event that was read.
+            owed: Migration, event and kind of each message.
+
+        Returns:
+            False if another narrator was faster: then nothing was changed.
+        """
+        with self._write() as session:
+            _insert_new(session, PlaceRow, {"reader": _NARRATOR, "event_id": 0})
+            move = update(PlaceRow).where(
+                col(PlaceRow.reader) == _NARRATOR, col(PlaceRow.event_id) == after_id
+            )
+            moved = session.connection().execute(move.values(event_id=up_to_id))
+            if moved.rowcount != 1:
+                return False
+            now = self._clock()
+            for migration_id, event_id, kind in owed:
+                _insert_new(session, OutboxRow, _owed_values(migration_id, event_id, kind, now))
+        return True
+
+    def pending(self) -> tuple[Owed, ...]:
+        """What is owed to Slack, in the order in which it came."""
+        query = (
+            select(OutboxRow)
+            .where(col(OutboxRow.delivery) == Delivery.PENDING)
+            .order_by(col(OutboxRow.id))
+        )
+        fields = set(Owed.model_fields)
+        with self._read() as session:
+            return tuple(Owed(**row.model_dump(include=fields)) for row in session.exec(query))
+
+    def settle(
+        self,
+        owed: Owed,
+        delivery: Delivery,
+        *,
+        posted: Posted | None = None,
+        error: str = "",
+    ) -> None:
+        """A message was sent, superseded or dropped; `posted` says where it stands now, in the same transaction."""
+        with self._write() as session:
+            change = update(OutboxRow).where(col(OutboxRow.id) == owed.id)
+            session.connection().execute(
+                change.values(delivery=delivery, done_at=self._clock(), error=error)
+            )
+            if posted is not None:
+                _put_posted(session, owed.migration_id, owed.kind, posted)
+
+    def postpone(self, owed: Owed, until: datetime, error: str) -> None:
+        """A message could not be sent; try again at `until` (aware)."""
+        with self._write() as session:
+            change = update(OutboxRow).where(col(OutboxRow.id) == owed.id)
+            session.connection().execute(
+                change.values(attempts=owed.attempts + 1, not_before=until, error=error)
+            )
+
+
+def _owed_values(migration_id: str, event_id: int, kind: Kind, now: datetime) -> dict[str, object]:
+    return {
+        "migration_id": migration_id,
+        "event_id": event_id,
+        "kind": kind,
+        "delivery": Delivery.PENDING,
+        "attempts": 0,
+        "created_at": now,
+        "error": "",
+    }
+
+
+def _put_posted(session: Session, migration_id: str, kind: Kind, posted: Posted) -> None:
+    session.connection().execute(
+        delete(PostedRow).where(
+            col(PostedRow.migration_id) == migration_id, col(PostedRow.kind) == kind
+        )
+    )
+    values = {"migration_id": migration_id, "kind": kind, **posted._asdict()}
+    session.connection().execute(insert(PostedRow).values(values))
+
+
+def _insert_new(session: Session, table: type, values: Mapping[str, object]) -> bool:
+    """Insert a row unless one with its unique key is there; says whether it was new."""
+    connection = session.connection()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    return connection.execute(statement).rowcount == 1

@@ -1,0 +1,116 @@
+"""The bot's own tables, beside the engine's in the same database: decisions, messages, outbox, inbox and the narrator's place.
+
+Rows never leave `bot/ledger/`. Nothing here decides anything. Whoever changes a table writes a revision in `versions/`; a test
+compares both.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Index, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from engine.ledger.tables import BIG_KEY, GROWING, NAMING, stored_enum
+
+
+class Verdict(StrEnum):
+    """What someone decided about a request."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class Kind(StrEnum):
+    """What a message is: `root` and `progress` are one message each that is edited, the others are posted once."""
+
+    ROOT = "root"
+    PROGRESS = "progress"
+    REPLY = "reply"
+    REPORT = "report"
+    FINDINGS = "findings"
+    DIRECT = "direct"
+
+
+class Delivery(StrEnum):
+    """Where an outbox row stands; `superseded` was left out because a later one says it all, `dropped` was refused by Slack."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    SUPERSEDED = "superseded"
+    DROPPED = "dropped"
+
+
+class BotTable(SQLModel, registry=registry(metadata=MetaData(naming_convention=NAMING))):
+    """The base of the bot's tables: its own registry and MetaData."""
+
+
+class DecisionRow(BotTable, table=True):
+    """An approval or a rejection, bound to the plan that was shown (`plan_hash`); appended, never changed."""
+
+    __tablename__ = "bot_decision"
+    __table_args__ = (Index(None, "migration_id"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(max_length=32)
+    user_id: str = Field(max_length=32)
+    role: str = Field(sa_type=Text)
+    verdict: Verdict = Field(sa_type=stored_enum(Verdict, "verdict"))
+    plan_hash: str = Field(max_length=64)
+    comment: str = Field(default="", sa_type=Text)
+    at: datetime
+
+
+class PostedRow(BotTable, table=True):
+    """Where a message of a migration stands in Slack, so that it can be edited and its thread be found."""
+
+    __tablename__ = "bot_posted"
+    __table_args__ = (UniqueConstraint("migration_id", "kind"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(max_length=32)
+    kind: Kind = Field(sa_type=stored_enum(Kind, "kind"))
+    channel: str = Field(max_length=32)
+    ts: str = Field(max_length=32)
+
+
+class OutboxRow(BotTable, table=True):
+    """A message that is owed to Slack: at most one of each kind per event; its text is made when it is sent."""
+
+    __tablename__ = "bot_outbox"
+    __table_args__ = (
+        UniqueConstraint("migration_id", "event_id", "kind"),
+        Index(None, "delivery"),
+        GROWING,
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(max_length=32)
+    event_id: int = Field(sa_type=BigInteger)
+    kind: Kind = Field(sa_type=stored_enum(Kind, "kind"))
+    delivery: Delivery = Field(default=Delivery.PENDING, sa_type=stored_enum(Delivery, "delivery"))
+    attempts: int = 0
+    not_before: datetime | None = None
+    created_at: datetime
+    done_at: datetime | None = None
+    error: str = Field(default="", sa_type=Text)
+
+
+class InboxRow(BotTable, table=True):
+    """A delivery from Slack whose effect is in the ledger; kept far longer than Slack repeats one (5 minutes)."""
+
+    __tablename__ = "bot_inbox"
+    __table_args__ = (Index(None, "at"),)
+
+    key: str = Field(primary_key=True, max_length=255)
+    migration_id: str = Field(default="", max_length=32)
+    at: datetime
+
+
+class PlaceRow(BotTable, table=True):
+    """Up to which event the narrator has put messages into the outbox."""
+
+    __tablename__ = "bot_place"
+
+    reader: str = Field(primary_key=True, max_length=32)
+    event_id: int = Field(default=0, sa_type=BigInteger)

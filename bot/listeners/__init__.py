@@ -1,0 +1,9 @@
+"""What Slack delivers, one module per surface: each listener acknowledges, calls one function of the service, and answers.
+
+    command.py   /migrate
+    request.py   the modal: reshaping, options, submission
+    buttons.py   under a migration's messages
+    home.py      the Home tab
+
+No listener decides anything or keeps state. All are given what they need by `Desk`.
+"""

@@ -1,0 +1,78 @@
+"""What the listeners work with, in one record, and the ways in which they speak to one person.
+
+It never posts into a channel: that is the narrator's.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.cards import Cards
+from bot.service import Service
+from bot.settings import Settings
+from bot.sources import Sources
+
+_log = structlog.get_logger(__name__)
+
+
+class Soon(Protocol):
+    """Does something slow on other threads than Bolt's."""
+
+    def __call__(self, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:
+        """Start `work` in so many seconds."""
+        ...
+
+
+class Desk(NamedTuple):
+    """What the listeners work with."""
+
+    settings: Settings
+    service: Service
+    cards: Cards
+    sources: Sources
+    soon: Soon
+
+
+class Where(NamedTuple):
+    """Where a person clicked: the answer belongs there. `thread_ts` is "" outside of threads."""
+
+    user_id: str
+    channel: str
+    thread_ts: str = ""
+
+
+def where_of(body: dict[str, Any]) -> Where:
+    """Where a click on a message came from; without a channel when it was in a modal or the Home tab."""
+    message = body.get("message") or {}
+    channel = (body.get("channel") or {}).get("id") or ""
+    thread = message.get("thread_ts") or ""
+    # Under a root message the thread may be closed, so the answer would not be seen there.
+    in_thread = thread if thread != message.get("ts") else ""
+    return Where(body["user"]["id"], channel, in_thread)
+
+
+def whisper(client: WebClient, where: Where, text: str) -> None:
+    """Say something that only this person sees, where they clicked; as a direct message when they are not in the channel."""
+    try:
+        if where.channel:
+            client.chat_postEphemeral(
+                channel=where.channel,
+                user=where.user_id,
+                text=text,
+                thread_ts=where.thread_ts or None,
+            )
+            return
+    except SlackApiError as error:
+        _log.info("not_whispered", user=where.user_id, error=error.response.get("error"))
+    direct(client, where.user_id, text)
+
+
+def direct(client: WebClient, user_id: str, text: str) -> None:
+    """Say something to a person in their direct messages; it is only logged when Slack does not take it."""
+    try:
+        client.chat_postMessage(channel=user_id, text=text)
+    except (SlackClientError, OSError) as error:
+        _log.error("person_not_told", user=user_id, text=text, error=str(error))

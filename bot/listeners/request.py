@@ -1,0 +1,192 @@
+"""The request modal: it reshapes itself, offers what there is, and is checked when it is sent.
+
+What can be known at once is an error at its field. Whether the clusters answer is found out afterwards, behind a view that says
+so, and nothing here waits for them before it has acknowledged.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from slack_bolt import Ack, App, BoltContext
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from bot import answers, intake
+from bot.intake import UNANSWERED
+from bot.listeners.desk import Desk, direct
+from bot.planning import text_of
+from bot.views import request_modal
+from bot.views import text as t
+from bot.views.request_modal import Field, RequestForm
+from engine.errors import FerryError
+from engine.model import ErrorText
+
+AFTER_ACK_SECONDS: Final = 0.4
+"""A result may not overtake the acknowledgement that shows "Checking": Slack applies both in the order in which they arrive."""
+
+_log = structlog.get_logger(__name__)
+
+
+def register(app: App, desk: Desk) -> None:
+    """Listen for everything that the modal sends."""
+    lists: dict[Field, Callable[[RequestForm], Sequence[str]]] = {
+        Field.SOURCE: lambda _form: desk.sources.clusters(),
+        Field.TARGET: lambda _form: desk.sources.clusters(),
+        Field.SOURCE_DATABASE: lambda form: desk.sources.databases(form.source),
+        Field.COLLECTIONS: lambda form: desk.sources.collections(form.source, form.source_database),
+    }
+
+    for field, names in lists.items():
+        app.options(field.value)(_offering(names))
+    for field in request_modal.RESHAPES:
+        app.action(field.value)(_reshaping(desk, field))
+
+    @app.action(request_modal.BACK)
+    def back(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        form = request_modal.parse(body["view"])
+        client.views_update(view_id=body["view"]["id"], view=_form_view(desk, form))
+
+    @app.view(request_modal.CALLBACK_ID)
+    def sent(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        form = request_modal.parse(body["view"])
+        problems = intake.problems(form, desk.settings) or _refused(desk, body["user"]["id"], form)
+        if problems:
+            errors = request_modal.error_blocks(body["view"], problems)
+            ack(response_action="errors", errors=errors)
+            return
+        ack(response_action="update", view=request_modal.working(form))
+        user_id, view_id, delivery = body["user"]["id"], body["view"]["id"], context["delivery"]
+
+        def finish() -> None:
+            view, said = _checked(desk, user_id, form, delivery)
+            _show(client, user_id, view_id, view, said)
+
+        desk.soon(finish, after_seconds=AFTER_ACK_SECONDS)
+
+
+def _offering(names: Callable[[RequestForm], Sequence[str]]) -> Callable[..., None]:
+    """A listener for the options of one select."""
+
+    def offer(ack: Ack, payload: dict[str, Any], body: dict[str, Any]) -> None:
+        form = request_modal.parse(body.get("view") or {})
+        try:
+            found = names(form)
+        except FerryError as error:
+            ack(options=[_unanswered(error)])
+            return
+        ack(options=request_modal.options(found, str(payload.get("value") or "")))
+
+    return offer
+
+
+def _unanswered(error: FerryError) -> dict[str, Any]:
+    """An option that only says why there is nothing to choose; sent, it is an error at its field."""
+    text = {"type": "plain_text", "text": t.shorten(error.message, 75), "emoji": False}
+    return {"text": text, "value": UNANSWERED}
+
+
+def _reshaping(desk: Desk, field: Field) -> Callable[..., None]:
+    """A listener for a choice that changes the form's shape."""
+
+    def reshape(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        view = body["view"]
+        form = _without_old(request_modal.parse(view), field)
+        problem: FerryError | None = None
+        if field is Field.SOURCE:
+            form, problem = _with_only_database(desk, form)
+        try:
+            client.views_update(
+                view_id=view["id"], hash=view["hash"], view=_form_view(desk, form, problem)
+            )
+        except SlackApiError as error:
+            if error.response.get("error") != "hash_conflict":
+                raise
+            _log.debug("reshape_overtaken", field=field.value)  # a later choice reshapes it again
+
+    return reshape
+
+
+def _without_old(form: RequestForm, field: Field) -> RequestForm:
+    """The form without what belonged to the choice before."""
+    if field is Field.SOURCE:
+        return form.model_copy(update={"source_database": "", "collections": ()})
+    if field is Field.SOURCE_DATABASE:
+        return form.model_copy(update={"collections": ()})
+    return form
+
+
+def _with_only_database(desk: Desk, form: RequestForm) -> tuple[RequestForm, FerryError | None]:
+    """With its database filled in when the source has one only; and why it does not answer, when it does not."""
+    try:
+        databases = desk.sources.databases(form.source)
+    except FerryError as error:
+        return form, error
+    only = databases[0] if len(databases) == 1 else ""
+    return form.model_copy(update={"source_database": only}), None
+
+
+def _form_view(desk: Desk, form: RequestForm, problem: FerryError | None = None) -> dict[str, Any]:
+    return request_modal.build(
+        form,
+        clusters=desk.sources.clusters(),
+        warning=intake.warning(form, desk.settings),
+        problem=text_of(problem) if problem else "",
+        new_clusters=desk.settings.new_clusters is not None,
+    )
+
+
+def _refused(desk: Desk, user_id: str, form: RequestForm) -> dict[Field, str]:
+    """What the roles say against it, at the field of the source; nothing while Slack does not tell the roles in time."""
+    request = intake.asked(form, desk.settings).request
+    answer = desk.sources.within(lambda: desk.service.may_request(user_id, request))
+    if answer is None or answer.done:
+        return {}
+    return {Field.SOURCE: answers.at_field(answer)}
+
+
+def _checked(
+    desk: Desk, user_id: str, form: RequestForm, delivery: str
+) -> tuple[dict[str, Any], str]:
+    """Ask the clusters, then record the request; the view that says how it went, and the same as text."""
+    try:
+        named = form.model_copy(update={"collections": _real_collections(desk, form)})
+        asked = intake.asked(named, desk.settings)
+        desk.service.check(asked.request, new_target=asked.new_target)
+        answer = desk.service.request(
+            user_id, asked.request, reason=form.reason.strip(), delivery=delivery
+        )
+    except FerryError as error:
+        return _failed(text_of(error), form)
+    if answer.done and answer.migration is not None:
+        channel = desk.settings.approvals_channel
+        said = f"Requested as {t.code(answer.migration.id)}; the plan comes to <#{channel}>."
+        return request_modal.sent(answer.migration.id, channel), said
+    return _failed(answers.in_modal(answer), form)
+
+
+def _failed(why: ErrorText, form: RequestForm) -> tuple[dict[str, Any], str]:
+    said = t.joined((why.message, why.state, why.next_step))
+    return request_modal.failed(why, form), f"Your request was not made. {t.escape(said)}"
+
+
+def _real_collections(desk: Desk, form: RequestForm) -> tuple[str, ...]:
+    """The chosen names; those too long for Slack are looked up in the source."""
+    short = all(
+        request_modal.option_value(name) == name and "…#" not in name for name in form.collections
+    )
+    if short:
+        return form.collections
+    known = desk.sources.collections(form.source, form.source_database)
+    return request_modal.real_names(form.collections, known)
+
+
+def _show(client: WebClient, user_id: str, view_id: str, view: dict[str, Any], said: str) -> None:
+    """Put the result into the modal, or into a direct message when the modal was closed meanwhile."""
+    try:
+        client.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        _log.info("modal_gone", user=user_id, error=error.response.get("error"))
+        direct(client, user_id, said)

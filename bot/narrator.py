@@ -1,0 +1,181 @@
+"""Tells in Slack what happens in the ledger: events become rows of the outbox, running migrations a progress message.
+
+It remembers in the ledger up to which event it has told, so after an outage of the bot or of Slack it goes on where it stopped: one
+row per event and kind, whoever asks twice. It decides nothing, and no migration waits for it.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+import structlog
+
+from bot.courier import Gone, Undelivered
+from bot.ledger import Kind
+from bot.outbox import Outbox, Room
+from bot.views.progress import progress_message
+from bot.views.replies import TOLD_PHASES
+from engine.errors import FerryError, LedgerIncompatible
+from engine.ledger import utc_now
+from engine.lifecycle import Status, is_terminal
+from engine.model import Event, Migration, Progress
+
+EDITS_FOR_STATES: Final = 3.0
+"""Progress leaves so many edits in the budget for changes of state."""
+PHASE: Final = "phase"
+
+_IDLE_SECONDS: Final = 30.0
+_SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
+
+_log = structlog.get_logger(__name__)
+
+
+class Told(NamedTuple):
+    """What the last progress edit of a migration showed, and when (monotonic seconds)."""
+
+    at: float
+    progress: Progress
+
+
+def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
+    """The messages that an event makes, in the order in which they are posted.
+
+    Migrations that were started on the command line are not Slack's business. What ends before it was put up for approval is
+    told to its requester alone.
+    """
+    if not _SLACK_USER.fullmatch(migration.requester):
+        return ()
+    if event.to_status is None:
+        told = event.name == PHASE and event.details.get("phase") in TOLD_PHASES
+        return (Kind.REPLY,) if told else ()
+    return _of_change(event.from_status, event.to_status)
+
+
+def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
+    if after is Status.PLANNING:
+        return ()
+    if before is Status.PLANNING and after is not Status.AWAITING_APPROVAL:
+        return (Kind.DIRECT,)
+    if before is Status.RUNNING and is_terminal(after):
+        findings = (Kind.FINDINGS,) if after is Status.MISMATCHED else ()
+        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, Kind.REPORT, *findings)
+    if Status.RUNNING in {before, after}:
+        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY)
+    return (Kind.ROOT, Kind.REPLY)
+
+
+class Narrator:
+    """Collects, sends, and keeps progress messages moving; one thread of its own while it is started.
+
+    Args:
+        room: Channel, ledgers and courier.
+        progress_seconds: The shortest time between two progress edits of a migration.
+        tick_seconds: The longest time until it looks again by itself.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        room: Room,
+        *,
+        progress_seconds: float = 4.0,
+        tick_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._room = room
+        self._outbox = Outbox(room)
+        self._progress_seconds = progress_seconds
+        self._tick_seconds = tick_seconds
+        self._clock = clock
+        self._told: dict[str, Told] = {}
+        self._woken = threading.Event()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="narrator", daemon=True)
+
+    def start(self) -> None:
+        """Begin to tell."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something happened: look now."""
+        self._woken.set()
+
+    def close(self) -> None:
+        """Stop after the message in hand; what is owed stays in the outbox."""
+        self._stopped.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def tell(self) -> float:
+        """One round: collect, send, edit progress; returns after how many seconds the next is due."""
+        while self._collect():
+            pass
+        wait = self._outbox.flush()
+        self._edit_progress()
+        return self._tick_seconds if wait is None else min(wait, self._tick_seconds)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                wait = self.tell()
+            except FerryError as error:
+                _log.warning("narrator_waits", error=str(error))
+                wait = self._tick_seconds
+            except Exception:  # noqa: BLE001  # the outermost loop of this thread: the log says what happened
+                _log.exception("narrator_failed")
+                wait = self._tick_seconds
+            self._woken.wait(wait)
+            self._woken.clear()
+
+    def _collect(self) -> bool:
+        """Put one page of events into the outbox; says whether there may be more."""
+        place = self._room.records.place()
+        events = self._room.ledger.events(after_id=place)
+        if not events:
+            return False
+        owed = [
+            (event.migration_id, event.id, kind) for event in events for kind in self._kinds(event)
+        ]
+        return self._room.records.collect(place, events[-1].id, owed)
+
+    def _kinds(self, event: Event) -> tuple[Kind, ...]:
+        try:
+            return kinds(event, self._room.ledger.migration(event.migration_id))
+        except LedgerIncompatible as error:
+            # One migration of another version must not keep all others from being told.
+            _log.error(
+                "event_untold", migration=event.migration_id, event=event.name, error=str(error)
+            )
+            return ()
+
+    def _edit_progress(self) -> None:
+        running = self._room.ledger.migrations(statuses={Status.RUNNING}, limit=100)
+        self._forget(each.id for each in running)
+        for migration in running:
+            told = self._told.get(migration.id)
+            if told is None or self._clock() - told.at >= self._progress_seconds:
+                self._edit(migration, told)
+
+    def _forget(self, running: Iterable[str]) -> None:
+        keep = set(running)
+        self._told = {key: told for key, told in self._told.items() if key in keep}
+
+    def _edit(self, migration: Migration, told: Told | None) -> None:
+        posted = self._room.records.posted(migration.id).get(Kind.PROGRESS)
+        progress = self._room.ledger.totals(migration.id)
+        now = self._clock()
+        idle = told is not None and told.progress == progress and now - told.at < _IDLE_SECONDS
+        if posted is None or idle:
+            return
+        message = progress_message(self._room.cards.card(migration.id), progress, utc_now())
+        try:
+            self._room.courier.edit(posted, message, leave=EDITS_FOR_STATES)
+        except Gone:
+            self._room.records.forget_posted(migration.id, Kind.PROGRESS)
+        except Undelivered as missed:
+            # The next edit says more; only states must arrive, and those are rows of the outbox.
+            _log.debug("progress_missed", migration=migration.id, reason=str(missed))
+        self._told[migration.id] = Told(now, progress)

@@ -1,0 +1,107 @@
+"""Makes the plan of a request in the background and puts it up for approval, or says why there is none.
+
+Whoever dies in the middle leaves a migration that is still being planned; the scheduler has it planned again. It reads clusters and
+writes only to the ledger.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from bot.verbs import Verbs
+from engine.errors import FerryError, TargetNotEmpty
+from engine.ledger import Ledger, TransitionRefused
+from engine.lifecycle import EventName, Status
+from engine.model import ErrorText, Migration, OnConflict, Plan, Request, Secrets
+
+ACTOR: Final = "ferry"
+"""Who did it, when nobody did."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Planner:
+    """Plans migrations, one call each; several may run at the same time.
+
+    Args:
+        ledger: Where the requests are.
+        verbs: The engine.
+        secrets: A request's tokens.
+        changed: Called after every change.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        verbs: Verbs,
+        secrets: Callable[[Request], Secrets],
+        changed: Callable[[], None],
+    ) -> None:
+        self._ledger = ledger
+        self._verbs = verbs
+        self._secrets = secrets
+        self._changed = changed
+
+    def plan(self, migration_id: str) -> None:
+        """Plan a migration that is being planned; one that was canceled meanwhile is left alone."""
+        migration = self._ledger.migration(migration_id)
+        if migration.status is not Status.PLANNING:
+            return
+        try:
+            made = self._made(migration)
+            with self._ledger.transaction() as tx:
+                if isinstance(made, Plan):
+                    tx.record_plan(migration.id, made, ACTOR)
+                    tx.apply(migration.id, EventName.PLANNED, actor=ACTOR)
+                else:
+                    tx.apply(migration.id, EventName.FAIL, actor=ACTOR, error=made)
+        except TransitionRefused as refused:
+            _log.info("plan_too_late", migration=migration.id, reason=refused.sentence)
+        self._changed()
+
+    def _made(self, migration: Migration) -> Plan | ErrorText:
+        """The plan, or why there is none."""
+        try:
+            plan = self._verbs.plan(migration.request, self._secrets(migration.request))
+        except FerryError as failure:
+            _log.info("plan_refused", migration=migration.id, code=failure.code, error=str(failure))
+            return text_of(failure)
+        except Exception as failure:  # noqa: BLE001  # a request must never stay in planning without a word
+            number = uuid.uuid4().hex[:8]
+            _log.exception("plan_failed", migration=migration.id, number=number)
+            return unexpected(failure, number)
+        if plan.conflicts and migration.request.on_conflict is OnConflict.FAIL:
+            return text_of(_in_the_way(plan))
+        return plan
+
+
+def text_of(failure: FerryError) -> ErrorText:
+    """A failure as the ledger and people keep it."""
+    return ErrorText(
+        code=failure.code,
+        message=failure.message,
+        state=failure.state,
+        next_step=failure.next_step,
+    )
+
+
+def unexpected(failure: Exception, number: str) -> ErrorText:
+    """A fault of Ferry's own; its log has the rest under the number."""
+    return ErrorText(
+        code="E-UNEXPECTED",
+        message=f"Ferry itself failed ({type(failure).__name__}, number {number}).",
+        state="Nothing was written on either side.",
+        next_step="Try again; if it fails again, show an administrator the number: it stands in Ferry's log.",
+    )
+
+
+def _in_the_way(plan: Plan) -> TargetNotEmpty:
+    shown = " ".join(plan.conflicts[:5])
+    more = f" And {len(plan.conflicts) - 5} more." if len(plan.conflicts) > 5 else ""  # noqa: PLR2004  # as many as are read
+    return TargetNotEmpty(
+        f"{plan.request.target} is not empty: {shown}{more}",
+        state="Nothing was written on either side.",
+        next_step="Choose another target database, or request it again with On conflict: Replace.",
+    )

@@ -1,0 +1,220 @@
+"""The bot, wired and running: ledger, service, narrator, scheduler, and the socket to Slack; and its orderly end.
+
+    serve(settings)                     until SIGTERM or SIGINT
+    with running_bot(settings) as bot:  in this process, for tests and the demo
+
+Nothing is decided here. Whatever is killed is picked up from the ledger by the next start.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from logging import getLogger
+from types import FrameType
+from typing import Final, NamedTuple
+
+import structlog
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+)
+
+from bot import app as bolt
+from bot import logs
+from bot.budget import RATES, Budget, Rate
+from bot.cards import Cards
+from bot.courier import Courier
+from bot.directory import Directory
+from bot.ledger import BotLedger
+from bot.listeners.desk import Desk
+from bot.narrator import Narrator
+from bot.outbox import Room
+from bot.planning import Planner
+from bot.scheduler import TICKS, Scheduler, Ticks
+from bot.service import Service
+from bot.settings import Settings
+from bot.sources import ANSWER_SECONDS, Sources
+from bot.verbs import EngineVerbs, Verbs
+from bot.workers import Workers
+from engine.errors import ConfigurationInvalid
+from engine.ledger import Ledger
+
+CALL_SECONDS: Final = 10
+"""How long one call of Slack's Web API may take."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Pace(NamedTuple):
+    """How fast the bot's clocks run; tests and the demo change them.
+
+    Attributes:
+        ticks: The scheduler's rounds.
+        progress_seconds: The shortest time between two edits of a progress message.
+        narrator_seconds: The longest time until the narrator looks by itself.
+        rates: The budget for Slack.
+        answer_seconds: How long a cluster is waited for while Slack waits.
+    """
+
+    ticks: Ticks = TICKS
+    progress_seconds: float = 4.0
+    narrator_seconds: float = 1.0
+    rates: Mapping[str, Rate] = RATES
+    answer_seconds: float = ANSWER_SECONDS
+
+
+PACE: Final = Pace()
+
+
+class Bot(NamedTuple):
+    """The parts of a running bot, for whoever runs it in their own process."""
+
+    settings: Settings
+    ledger: Ledger
+    records: BotLedger
+    service: Service
+    narrator: Narrator
+    scheduler: Scheduler
+    app: App
+
+
+def serve(settings: Settings) -> None:
+    """Run the bot until SIGTERM or SIGINT; workers hand back what they do, so that the next start goes on.
+
+    Raises:
+        ConfigurationInvalid: A token or the channel is missing.
+    """
+    logs.configure()
+    ended = threading.Event()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        _log.info("stopping", signal=signal.Signals(number).name)
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with running_bot(settings):
+        _log.info("serving", channel=settings.approvals_channel, clusters=sorted(settings.clusters))
+        ended.wait()
+
+
+@contextmanager
+def running_bot(
+    settings: Settings, *, pace: Pace = PACE, verbs: Verbs | None = None
+) -> Iterator[Bot]:
+    """A bot that is connected when the block begins and gone when it ends.
+
+    Raises:
+        ConfigurationInvalid: A token or the channel is missing.
+        ServiceUnavailable: The ledger does not answer.
+    """
+    _require(settings)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(settings.database_url))
+        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs())
+        stack.callback(sources.close)
+        stack.callback(bot.narrator.close)
+        bot.narrator.start()
+        stack.callback(bot.scheduler.close)
+        bot.scheduler.start()
+        # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
+        bot.scheduler.soon(_load_verbs)
+        handler = SocketModeHandler(
+            bot.app,
+            settings.slack_app_token.get_secret_value(),
+            web_client=web_client(settings, token=""),
+            logger=getLogger("slack_bolt"),
+        )
+        stack.callback(handler.close)
+        handler.connect()  # type: ignore[no-untyped-call]  # Bolt's handler has no annotations here
+        yield bot
+
+
+def _load_verbs() -> None:
+    import_module("engine.verbs")
+
+
+def web_client(settings: Settings, *, token: str | None = None, retries: bool = True) -> WebClient:
+    """Slack's Web API at the configured address.
+
+    Args:
+        settings: Address and token.
+        token: Another token; "" for none.
+        retries: Whether a call waits for Retry-After and repeats; the courier does that by itself.
+    """
+    handlers = [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
+    return WebClient(
+        token=settings.slack_bot_token.get_secret_value() if token is None else token,
+        base_url=settings.slack.api_url,
+        timeout=CALL_SECONDS,
+        retry_handlers=handlers if retries else [],
+    )
+
+
+def _wired(settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs) -> tuple[Bot, Sources]:
+    client = web_client(settings)
+    records = BotLedger(ledger)
+    directory = Directory(client, settings.roles)
+    cards = Cards(ledger, records, settings, directory, verbs)
+    courier = Courier(web_client(settings, retries=False), Budget(pace.rates))
+    narrator = Narrator(
+        Room(settings.approvals_channel, ledger, records, cards, courier),
+        progress_seconds=pace.progress_seconds,
+        tick_seconds=pace.narrator_seconds,
+    )
+
+    def changed() -> None:
+        narrator.wake()
+        scheduler.wake()
+
+    service = Service(
+        settings=settings,
+        ledger=ledger,
+        records=records,
+        directory=directory,
+        cards=cards,
+        verbs=verbs,
+        changed=changed,
+    )
+    workers = Workers(
+        ledger=ledger,
+        records=records,
+        verbs=verbs,
+        secrets=service.secrets,
+        database_url=settings.database_url,
+        limit=settings.workers,
+        changed=changed,
+    )
+    scheduler = Scheduler(
+        ledger=ledger,
+        records=records,
+        policy=settings.policy,
+        planner=Planner(ledger, verbs, service.secrets, changed),
+        workers=workers,
+        changed=changed,
+        ticks=pace.ticks,
+    )
+    sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
+    desk = Desk(settings, service, cards, sources, scheduler.soon)
+    app = bolt.build(client, records, desk)
+    return Bot(settings, ledger, records, service, narrator, scheduler, app), sources
+
+
+def _require(settings: Settings) -> None:
+    needed = {
+        "SLACK_BOT_TOKEN (xoxb-…)": settings.slack_bot_token.get_secret_value(),
+        "SLACK_APP_TOKEN (xapp-…)": settings.slack_app_token.get_secret_value(),
+        "approvals_channel (in ferry.yml)": settings.approvals_channel,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise ConfigurationInvalid(
+            f"Not set: {', '.join(missing)}.",
+            state="Nothing was started.",
+            next_step="Set it, then start again; `ferry doctor` checks everything.",
+        )

@@ -1,0 +1,168 @@
+"""The clock: APScheduler wakes what has to look at the ledger, and lends its threads to slow work of listeners.
+
+    plan       requests that are being planned and that nobody plans in this process
+    start      due migrations, and workers that ended
+    rescue     running migrations whose worker is gone
+    expire     requests that nobody decided in time
+    forget     old deliveries
+
+No truth is kept here: whatever a dead process was about to do, the next round finds in the ledger again.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from bot.ledger import BotLedger
+from bot.planning import ACTOR, Planner
+from bot.settings import Policy
+from bot.workers import Workers
+from engine.errors import FerryError
+from engine.ledger import Ledger, TransitionRefused
+from engine.lifecycle import EventName, Status
+
+THREADS: Final = 8
+"""Slow work at a time: plans, checks of clusters; the ticks themselves are short."""
+KEEP_DELIVERIES: Final = timedelta(hours=1)
+"""Slack repeats a delivery for five minutes."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Ticks(NamedTuple):
+    """Seconds between two rounds of each kind."""
+
+    plan: float = 2.0
+    start: float = 1.0
+    rescue: float = 5.0
+    expire: float = 30.0
+    forget: float = 600.0
+
+
+TICKS: Final = Ticks()
+
+
+class Scheduler:
+    """The rounds over one ledger.
+
+    Args:
+        ledger: The truth.
+        records: The bot's part of it.
+        policy: When requests expire.
+        planner: Makes plans.
+        workers: Starts processes.
+        changed: Called after every change.
+        ticks: How often.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        records: BotLedger,
+        policy: Policy,
+        planner: Planner,
+        workers: Workers,
+        changed: Callable[[], None],
+        ticks: Ticks = TICKS,
+    ) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._expires = timedelta(hours=policy.request_expires_hours)
+        self._planner = planner
+        self._workers = workers
+        self._changed = changed
+        self._planning: set[str] = set()
+        self._guard = threading.Lock()
+        self._clock = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(THREADS)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        rounds = {
+            "plan": (self.plan_requested, ticks.plan),
+            "start": (workers.round, ticks.start),
+            "rescue": (workers.rescue, ticks.rescue),
+            "expire": (self.expire_old, ticks.expire),
+            "forget": (self.forget_old, ticks.forget),
+        }
+        for name, (work, seconds) in rounds.items():
+            self._clock.add_job(
+                _reported(name, work),
+                "interval",
+                seconds=seconds,
+                id=name,
+                next_run_time=datetime.now(UTC),
+            )
+
+    def start(self) -> None:
+        """Begin; the first rounds come at once, so that what a dead bot left is picked up."""
+        self._clock.start()
+
+    def close(self) -> None:
+        """Have the workers hand back what they do, then no more rounds; waits for those that run."""
+        self._workers.close()
+        self._clock.shutdown(wait=True)
+
+    def wake(self) -> None:
+        """Something changed: plan and start now instead of with the next tick."""
+        if self._clock.running:
+            for name in ("plan", "start"):
+                self._clock.modify_job(name, next_run_time=datetime.now(UTC))
+
+    def soon(self, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:
+        """Do something slow on the scheduler's threads."""
+        at = datetime.now(UTC) + timedelta(seconds=after_seconds)
+        self._clock.add_job(_reported("soon", work), "date", run_date=at)
+
+    def plan_requested(self) -> None:
+        """Have every request planned that is not being planned in this process."""
+        for migration in self._ledger.migrations(statuses={Status.PLANNING}, limit=100):
+            with self._guard:
+                if migration.id in self._planning:
+                    continue
+                self._planning.add(migration.id)
+            self.soon(lambda migration_id=migration.id: self._plan(migration_id))  # type: ignore[misc]  # bound now
+
+    def expire_old(self) -> None:
+        """End the requests that waited too long."""
+        now = datetime.now(UTC)
+        for migration in self._ledger.migrations(statuses={Status.AWAITING_APPROVAL}, limit=1000):
+            if migration.created_at + self._expires > now:
+                continue
+            try:
+                with self._ledger.transaction() as tx:
+                    tx.apply(migration.id, EventName.EXPIRE, actor=ACTOR)
+            except TransitionRefused as refused:
+                _log.info("not_expired", migration=migration.id, reason=refused.sentence)
+            self._changed()
+
+    def forget_old(self) -> None:
+        """Drop deliveries that Slack will not repeat."""
+        self._records.forget_deliveries(datetime.now(UTC) - KEEP_DELIVERIES)
+
+    def _plan(self, migration_id: str) -> None:
+        try:
+            self._planner.plan(migration_id)
+        finally:
+            with self._guard:
+                self._planning.discard(migration_id)
+
+
+def _reported(name: str, work: Callable[[], None]) -> Callable[[], None]:
+    """A round that fails says so and comes again; APScheduler would log it as its own fault."""
+
+    def run() -> None:
+        try:
+            work()
+        except FerryError as error:
+            _log.warning("round_waits", round=name, error=str(error))
+        except Exception:  # noqa: BLE001  # the outermost loop of these threads: the log says what happened
+            _log.exception("round_failed", round=name)
+
+    return run

@@ -1,0 +1,210 @@
+"""The processes that migrate: starts one for each due migration that was approved as it is, and sees to those that end.
+
+A worker that dies without finishing is rescued through the ledger at once, with the end of what it said; one that keeps ending is
+started again at growing intervals. It keeps only processes in memory: whether a migration runs is what the ledger says.
+"""
+
+import collections
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Final
+
+import structlog
+
+from bot.ledger import BotLedger, Verdict
+from bot.planning import ACTOR
+from bot.verbs import Verbs
+from engine.errors import FerryError
+from engine.ledger import Ledger, TransitionRefused, utc_now
+from engine.lifecycle import EventName, Status
+from engine.model import Details, Migration, Request, Secrets
+
+TAIL_LINES: Final = 20
+"""How much of a dead worker's last words is kept."""
+PAUSE_SECONDS: Final = 2.0
+PAUSE_SECONDS_MAX: Final = 60.0
+STOP_SECONDS: Final = 25.0
+"""How long a worker may take to hand its migration back: less than its lease."""
+
+WORKER_LOST: Final = "worker_lost"
+"""The note of a worker that ended without finishing: exit code and last words."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Worker:
+    """A started process and the end of its standard error; a thread of its own keeps the pipe empty."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", secrets: Secrets) -> None:
+        self.process = process
+        self._secrets = secrets
+        self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
+        self._reader = threading.Thread(target=self._read, name="worker-stderr", daemon=True)
+        self._reader.start()
+
+    def last_words(self) -> str:
+        """The end of what it said, without its tokens; call it after the process has ended."""
+        self._reader.join(timeout=5)
+        return "\n".join(self._tail)
+
+    def _read(self) -> None:
+        pipe: IO[bytes] | None = self.process.stderr
+        if pipe is None:
+            return
+        with pipe:
+            for line in pipe:
+                text = line.decode(errors="replace").rstrip()
+                for secret in filter(None, self._secrets):
+                    text = text.replace(secret, "…")
+                self._tail.append(text)
+                _log.debug("worker_said", pid=self.process.pid, text=text)
+
+
+class Workers:
+    """At most `limit` processes at a time.
+
+    Args:
+        ledger: What is due.
+        records: What was approved.
+        verbs: The engine.
+        secrets: A request's tokens.
+        database_url: The ledger's address, for the processes.
+        limit: How many run at the same time.
+        changed: Called after every change.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        records: BotLedger,
+        verbs: Verbs,
+        secrets: Callable[[Request], Secrets],
+        database_url: str,
+        limit: int,
+        changed: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._verbs = verbs
+        self._secrets = secrets
+        self._database_url = database_url
+        self._limit = limit
+        self._changed = changed
+        self._clock = clock
+        self._running: dict[str, _Worker] = {}
+        self._pauses: dict[str, tuple[int, float]] = {}
+        self._closed = False
+        self._guard = threading.Lock()
+
+    def round(self) -> None:
+        """See to the workers that ended, then start what is due."""
+        with self._guard:
+            self._see_to_ended()
+            if not self._closed:
+                self._start_due()
+
+    def rescue(self) -> None:
+        """Take running migrations from workers that are gone, wherever they ran."""
+        for migration_id in self._ledger.expired_leases(utc_now()):
+            self._rescue(migration_id, {})
+
+    def close(self) -> None:
+        """Ask all workers to hand back their migrations, and wait until they are gone."""
+        with self._guard:
+            self._closed = True
+            for worker in self._running.values():
+                worker.process.terminate()
+            deadline = self._clock() + STOP_SECONDS
+            for worker in self._running.values():
+                _end(worker.process, max(0.1, deadline - self._clock()))
+            self._see_to_ended()
+
+    def _start_due(self) -> None:
+        for migration_id in self._ledger.due(utc_now()):
+            if len(self._running) >= self._limit:
+                return
+            paused_until = self._pauses.get(migration_id, (0, 0.0))[1]
+            if migration_id not in self._running and self._clock() >= paused_until:
+                self._start(self._ledger.migration(migration_id))
+
+    def _start(self, migration: Migration) -> None:
+        if not self._is_approved(migration):
+            return
+        try:
+            secrets = self._secrets(migration.request)
+        except FerryError as error:
+            self._pause(migration.id)
+            _log.error(
+                "not_started", migration=migration.id, error=str(error)
+            )  # a person must look; it is tried again
+            return
+        process = self._verbs.spawn(migration.id, self._database_url, secrets)
+        _log.info("worker_started", migration=migration.id, pid=process.pid)
+        self._running[migration.id] = _Worker(process, secrets)
+
+    def _is_approved(self, migration: Migration) -> bool:
+        """Whether somebody approved exactly the plan that would run; what the command line queued is not the bot's to start."""
+        decisions = self._records.decisions(migration.id)
+        if not decisions or migration.plan is None:
+            return False
+        last = decisions[-1]
+        if last.verdict is Verdict.APPROVED and last.plan_hash == migration.plan.hash:
+            return True
+        _log.error("not_the_approved_plan", migration=migration.id, approved=last.plan_hash)
+        self._pause(migration.id)
+        return False
+
+    def _see_to_ended(self) -> None:
+        for migration_id, worker in tuple(self._running.items()):
+            code = worker.process.poll()
+            if code is None:
+                continue
+            del self._running[migration_id]
+            self._ended(migration_id, code, worker.last_words())
+
+    def _ended(self, migration_id: str, code: int, words: str) -> None:
+        migration = self._ledger.migration(migration_id)
+        unfinished = migration.status in {Status.RUNNING, Status.QUEUED}
+        _log.info(
+            "worker_ended", migration=migration_id, exit_code=code, status=migration.status.value
+        )
+        if not unfinished:
+            self._pauses.pop(migration_id, None)
+        elif not self._closed:
+            self._pause(migration_id)
+        if code != 0:
+            _log.error("worker_lost", migration=migration_id, exit_code=code, stderr=words)
+            details: Details = {"exit_code": code, "stderr": words}
+            with self._ledger.transaction() as tx:
+                tx.note(migration_id, WORKER_LOST, ACTOR, details)
+            self._rescue(migration_id, {"exit_code": code})
+        self._changed()
+
+    def _rescue(self, migration_id: str, details: Details) -> None:
+        try:
+            with self._ledger.transaction() as tx:
+                tx.apply(migration_id, EventName.RESCUE, actor=ACTOR, details=details)
+        except TransitionRefused as refused:
+            _log.debug("not_rescued", migration=migration_id, reason=refused.sentence)
+            return
+        _log.warning("rescued", migration=migration_id)
+        self._changed()
+
+    def _pause(self, migration_id: str) -> None:
+        count = self._pauses.get(migration_id, (0, 0.0))[0] + 1
+        seconds = min(PAUSE_SECONDS * 2 ** (count - 1), PAUSE_SECONDS_MAX)
+        self._pauses[migration_id] = (count, self._clock() + seconds)
+
+
+def _end(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        _log.warning("worker_killed", pid=process.pid)
+        process.kill()
+        process.wait()

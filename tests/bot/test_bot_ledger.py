@@ -1,0 +1,80 @@
+"""The bot's tables: made as they are described, and written once."""
+
+import contextlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from bot.ledger import BotLedger, Delivery, Kind, Posted
+from bot.ledger.tables import BotTable
+from engine.ledger import Ledger, TransitionRefused
+from engine.lifecycle import EventName
+from engine.model import Migration
+
+
+def test_the_revisions_make_the_tables(ledger: Ledger, records: BotLedger) -> None:
+    """The tables after all revisions are the tables that the code describes."""
+    assert records.place() == 0
+    metadata = BotTable.metadata
+    with ledger.engine.connect() as connection:
+        options = {
+            "include_object": lambda thing, name, kind, *_: (
+                (thing.table if kind != "table" else thing).name.startswith("bot_")
+                and name != "bot_version"
+            ),
+            "version_table": "bot_version",
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_both_parts_open_again(ledger: Ledger, records: BotLedger) -> None:
+    """Tables that are there already are left as they are."""
+    assert records.collect(0, 7, [])
+    assert BotLedger(ledger).place() == 7
+
+
+def test_a_place_moves_once(records: BotLedger) -> None:
+    """Of two narrators that read the same events one puts them into the outbox."""
+    owed = [("M-1", 4, Kind.ROOT), ("M-1", 4, Kind.REPLY)]
+    assert records.collect(0, 4, owed)
+    assert not records.collect(0, 4, owed)
+    assert [(row.event_id, row.kind) for row in records.pending()] == [
+        (4, Kind.ROOT),
+        (4, Kind.REPLY),
+    ]
+
+
+def test_an_event_is_owed_once_per_kind(records: BotLedger) -> None:
+    """A message of one event and kind is in the outbox once, whoever puts it there again."""
+    records.collect(0, 4, [("M-1", 4, Kind.REPLY)])
+    records.collect(4, 5, [("M-1", 4, Kind.REPLY), ("M-1", 5, Kind.REPLY)])
+    assert [row.event_id for row in records.pending()] == [4, 5]
+
+
+def test_what_is_sent_is_not_owed(records: BotLedger) -> None:
+    """A row that was sent is settled together with where its message stands."""
+    records.collect(0, 4, [("M-1", 4, Kind.ROOT)])
+    (owed,) = records.pending()
+    records.settle(owed, Delivery.SENT, posted=Posted("C1", "1.2"))
+    assert records.pending() == ()
+    assert records.posted("M-1") == {Kind.ROOT: Posted("C1", "1.2")}
+
+
+def test_a_delivery_and_its_effect_are_one(
+    ledger: Ledger, records: BotLedger, awaiting: Callable[..., Migration]
+) -> None:
+    """A delivery whose transaction failed is not received, so its repetition takes effect."""
+    migration = awaiting()
+    with contextlib.suppress(TransitionRefused), ledger.transaction() as tx:
+        assert records.receive(tx, "event:1", migration.id)
+        tx.apply(migration.id, EventName.RESUME, actor="U0ADMIN")
+    assert not records.received("event:1")
+    with ledger.transaction() as tx:
+        assert records.receive(tx, "event:1", migration.id)
+        now = tx.now
+    assert records.received("event:1")
+    records.forget_deliveries(now + timedelta(seconds=1))
+    assert not records.received("event:1")

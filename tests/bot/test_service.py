@@ -1,0 +1,191 @@
+"""What people do to migrations: each act decides by the roles of the moment, takes effect once, and answers."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from bot.approvals import Reason
+from bot.ledger import BotLedger, Verdict
+from bot.service import REFUSED, Answer, Click, Service
+from bot.settings import Roles
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status
+from engine.model import Migration
+
+Awaiting = Callable[..., Migration]
+
+
+def approve(service: Service, user: str, migration: Migration, delivery: str = "") -> Answer:
+    """Approve the plan that the migration has."""
+    assert migration.plan is not None
+    return service.approve(Click(user, migration.id, delivery), migration.plan.hash)
+
+
+def test_another_person_with_the_role_approves(
+    service: Service, records: BotLedger, awaiting: Awaiting
+) -> None:
+    """An approval by another admin queues the migration and is recorded with role and plan."""
+    migration = awaiting("U0ADMIN")
+    answer = approve(service, "U0OTHER", migration)
+    assert answer.done
+    assert answer.migration is not None
+    assert answer.migration.status is Status.QUEUED
+    (decided,) = records.decisions(migration.id)
+    assert (decided.user_id, decided.verdict) == ("U0OTHER", Verdict.APPROVED)
+    assert decided.role == "Project Admin of acme/search and Project Admin of acme/shop"
+    assert migration.plan is not None
+    assert decided.plan_hash == migration.plan.hash
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [
+        ("U0ADMIN", Reason.OWN_REQUEST),
+        ("U0NOBODY", Reason.NO_ROLE),
+        ("U0HALF", Reason.NO_ROLE),
+    ],
+)
+def test_who_may_not_approve_changes_nothing(
+    service: Service, ledger: Ledger, awaiting: Awaiting, user: str, reason: Reason
+) -> None:
+    """The requester, someone without a role, and someone with a role on one side only are refused; the trail has it."""
+    migration = awaiting("U0ADMIN")
+    assert approve(service, user, migration).reason is reason
+    assert ledger.migration(migration.id).status is Status.AWAITING_APPROVAL
+    last = ledger.events(migration_id=migration.id)[-1]
+    assert (last.name, last.actor) == (REFUSED, user)
+    assert last.details == {"act": "approve", "reason": reason.value}
+
+
+def test_an_approval_is_for_the_plan_that_was_shown(
+    service: Service, ledger: Ledger, awaiting: Awaiting
+) -> None:
+    """A click under another plan than the migration has approves nothing."""
+    migration = awaiting()
+    answer = service.approve(Click("U0OTHER", migration.id), "another hash")
+    assert answer.reason is Reason.PLAN_CHANGED
+    assert ledger.migration(migration.id).status is Status.AWAITING_APPROVAL
+
+
+def test_the_second_approver_is_told_who_was_faster(service: Service, awaiting: Awaiting) -> None:
+    """Who approves what is approved already learns by whom and when."""
+    migration = awaiting()
+    first = approve(service, "U0OTHER", migration)
+    second = approve(service, "U0OWNER", migration)
+    assert (second.reason, second.by, second.at) == (Reason.ALREADY_APPROVED, "U0OTHER", first.at)
+
+
+def test_of_two_who_decide_at_once_one_wins(
+    service: Service, ledger: Ledger, records: BotLedger, awaiting: Awaiting
+) -> None:
+    """An approval and a rejection at the same moment: exactly one takes effect, and the other is told which."""
+    for _ in range(10):
+        migration = awaiting()
+        together = threading.Barrier(2)
+        answers: dict[str, Answer] = {}
+
+        def act(
+            name: str, work: Callable[[], Answer], gate: threading.Barrier, out: dict[str, Answer]
+        ) -> None:
+            gate.wait()
+            out[name] = work()
+
+        click = Click("U0OWNER", migration.id)
+        works: dict[str, Callable[[], Answer]] = {
+            "approve": lambda m=migration: approve(service, "U0OTHER", m),
+            "reject": lambda c=click: service.reject(c),
+        }
+        threads = [
+            threading.Thread(target=act, args=(name, work, together, answers))
+            for name, work in works.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        won = [name for name, answer in answers.items() if answer.done]
+        assert len(won) == 1
+        (lost,) = set(answers) - set(won)
+        expected = Reason.ALREADY_APPROVED if won == ["approve"] else Reason.ALREADY_REJECTED
+        assert answers[lost].reason is expected
+        assert answers[lost].by == ("U0OTHER" if won == ["approve"] else "U0OWNER")
+        assert len(records.decisions(migration.id)) == 1
+        with ledger.transaction() as tx:
+            if won == ["approve"]:
+                tx.apply(migration.id, EventName.CANCEL, actor="U0OWNER")
+
+
+def test_a_delivery_counts_once(service: Service, ledger: Ledger, awaiting: Awaiting) -> None:
+    """The same delivery twice is one effect, and the second says nothing."""
+    migration = awaiting()
+    assert approve(service, "U0OTHER", migration, "click:1").done
+    assert approve(service, "U0OTHER", migration, "click:1").reason is Reason.DUPLICATE
+    names = [event.name for event in ledger.events(migration_id=migration.id)]
+    assert names.count(EventName.APPROVE) == 1
+    assert REFUSED not in names
+
+
+def test_one_side_may_reject(service: Service, awaiting: Awaiting) -> None:
+    """A role on one side is enough to say no, and the migration ends."""
+    answer = service.reject(Click("U0HALF", awaiting().id), "not this week")
+    assert answer.done
+    assert answer.migration is not None
+    assert answer.migration.status is Status.REJECTED
+
+
+def test_the_requester_cancels_without_a_role(service: Service, awaiting: Awaiting) -> None:
+    """Who asked may take it back; somebody without a role may not."""
+    migration = awaiting("U0NOBODY")
+    assert service.cancel(Click("U0STRANGER", migration.id)).reason is Reason.NO_ROLE
+    assert service.cancel(Click("U0NOBODY", migration.id)).done
+    again = service.cancel(Click("U0OWNER", migration.id))
+    assert (again.reason, again.by) == (Reason.ALREADY_CANCELED, "U0NOBODY")
+
+
+def test_a_running_migration_is_asked_to_stop_once(
+    service: Service, ledger: Ledger, awaiting: Awaiting
+) -> None:
+    """A cancel of a running migration is a flag; the second who cancels is told who was first."""
+    migration = awaiting()
+    approve(service, "U0OTHER", migration)
+    ledger.claim(migration.id, "elsewhere:1:boot.1:0")
+    first = service.cancel(Click("U0OTHER", migration.id))
+    assert first.done
+    assert first.migration is not None
+    assert first.migration.status is Status.RUNNING
+    second = service.cancel(Click("U0OWNER", migration.id))
+    assert (second.reason, second.by) == (Reason.ALREADY_CANCELING, "U0OTHER")
+
+
+def test_a_canceled_migration_goes_on_when_it_was_approved(
+    service: Service, awaiting: Awaiting
+) -> None:
+    """Resume continues what was approved, and refuses what never was."""
+    approved, never = awaiting(), awaiting()
+    approve(service, "U0OTHER", approved)
+    for migration in (approved, never):
+        service.cancel(Click("U0OTHER", migration.id))
+    assert service.resume(Click("U0HALF", approved.id)).reason is Reason.NO_ROLE
+    assert service.resume(Click("U0OTHER", approved.id)).done
+    assert not service.resume(Click("U0OTHER", never.id)).done
+
+
+def test_an_unknown_migration_is_said_to_be_unknown(service: Service) -> None:
+    """A button of a migration that this ledger does not have is answered."""
+    answer = service.approve(Click("U0OTHER", "M-0000000"), "")
+    assert answer.reason is Reason.UNKNOWN_MIGRATION
+    assert "M-0000000" in answer.sentence
+
+
+def test_nothing_is_allowed_while_roles_are_unknown(
+    ledger: Ledger, service: Service, awaiting: Awaiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When Slack does not say who is in a group, a click is answered with that, and nothing is approved."""
+    grouped = Roles(organization_owners={"acme": ("S0GROUP",)})
+    monkeypatch.setattr(service._directory, "_roles", grouped)
+    migration = awaiting()
+    answer = approve(service, "U0SOMEONE", migration)
+    assert answer.reason is Reason.IMPOSSIBLE
+    assert "Slack does not say who has which role" in answer.sentence
+    assert ledger.migration(migration.id).status is Status.AWAITING_APPROVAL
