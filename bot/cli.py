@@ -211,7 +211,8 @@ def _planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
         raise TargetNotEmpty(
             " ".join(made.conflicts),
             state="Nothing was written.",
-            next_step="To drop what is in the way first: --on-conflict replace.",
+            next_step="Choose another target, leave these out with --collection, or have what stands "
+            "there dropped first with --on-conflict replace.",
         )
     operator = _operator()
     with ledger.transaction() as act:

@@ -92,10 +92,7 @@ def _against_target(
         if on_conflict is OnConflict.REPLACE:
             losses.append("the target's collection of that name is dropped first")
         else:
-            obstacles.append(
-                f"{target.endpoint} already holds a collection “{collection.name}”. Choose another "
-                "target, leave it out, or ask for it to be replaced."
-            )
+            obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")
     obstacles += _alias_obstacles(collection, standing)
     return collection.model_copy(
         update={"conflict": " ".join(obstacles) or None, "losses": tuple(losses)}

@@ -85,10 +85,17 @@ class CollectionReader:
         self, partition: str, lower: PrimaryKey | None = None, upper: PrimaryKey | None = None
     ) -> int:
         """Counts the entities of a range exactly, duplicates included (`count(*)`)."""
+        if partition and self.cluster.is_lite:
+            # Milvus Lite ignores the partition in count(*); it keeps no duplicates, so keys count.
+            scan = self._pages((self.key_field,), partition, lower, upper, PAGE_ENTITIES_MAX)
+            return sum(len(page.keys) for page in scan)
         return self._count(partition, expressions.key_range(self.key_field, lower, upper))
 
     def count_keys(self, partition: str, keys: Sequence[PrimaryKey]) -> int:
-        """Counts the entities that have one of the keys, duplicates included (`count(*)`)."""
+        """Counts the entities that have one of the keys, duplicates included (`count(*)`).
+
+        Not for a partition of Milvus Lite, which ignores the partition in `count(*)`.
+        """
         return self._count(partition, expressions.key_in(self.key_field, keys))
 
     def _count(self, partition: str, expression: str) -> int:

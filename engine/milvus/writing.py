@@ -1,7 +1,8 @@
 """Writes columns to a collection exactly as they were read: insert in a clean run, upsert for what is in doubt.
 
-A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`) and settles it by an upsert; only a
-throttle, which the server refuses before it applies anything, is waited out here.
+A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`) and
+settles it by an upsert; only a throttle, which the server refuses before it applies anything, is
+waited out here.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,7 @@ from pymilvus.grpc_gen import milvus_pb2
 from engine.errors import DataUnreadable
 from engine.milvus import retry
 from engine.milvus.connection import Cluster
-
-DYNAMIC_FIELD = "$meta"
+from engine.milvus.outgoing import make_writable
 
 
 def write(
@@ -41,8 +41,7 @@ def write(
         DataUnreadable: The server acknowledged another number of entities.
     """
     for column in columns:
-        if column.field_name == DYNAMIC_FIELD:
-            column.is_dynamic = True
+        make_writable(column, rows)
     kind = milvus_pb2.UpsertRequest if upsert else milvus_pb2.InsertRequest
     request = kind(
         db_name=cluster.database,
