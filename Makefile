@@ -29,11 +29,13 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/pytest -m bench -s tests/bench
 
-# Pins every dependency with its hashes; run after a change of pyproject.toml.
+# Pins every dependency with its hashes, for development and for the image; run after a change of pyproject.toml.
+PIN := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 lock:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	$(PIN) --extra dev -o requirements.lock pyproject.toml
+	$(PIN) --extra lite --extra postgres -o requirements-runtime.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
