@@ -1,6 +1,7 @@
 """Chromium for the browser tests: pages that must not raise errors, and screenshots under artefacts/.
 
-`browser_page(url)` and `screenshot(page, name)` know nothing of what the page shows.
+`browser_page(url)` and `screenshot(page, name)` know nothing of what the page shows; `as_user` opens a workspace
+with the app of kitchen.py.
 """
 
 import shutil
@@ -10,6 +11,9 @@ from typing import NoReturn
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bot.sandbox import Sandbox, WorkspaceConfig
+from tests.browser.kitchen import Kitchen, serving
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
 WAIT_MS = 10_000
@@ -85,3 +89,59 @@ def screenshot() -> Callable[[Page, str], Path]:
 def _foreign(url: str, origin: str, complaints: list[str]) -> None:
     if not url.startswith((origin, "data:", "blob:")):
         complaints.append(f"asked another host: {url}")
+
+
+WORKSPACE = {
+    "team_name": "Bistro",
+    "users": [
+        {"id": "U1", "name": "ada", "real_name": "Ada Lovelace"},
+        {"id": "U2", "name": "grace", "real_name": "Grace Hopper"},
+    ],
+    "channels": [
+        {"id": "C1", "name": "general", "members": ["U1", "U2", "UBOT"]},
+        {"id": "C2", "name": "random", "members": ["U1", "U2", "UBOT"]},
+    ],
+    "apps": [
+        {
+            "name": "Kitchen",
+            "bot_user": "UBOT",
+            "commands": [
+                {"command": "/kitchen", "description": "Book a table"},
+                {"command": "/post", "description": "Post an offer", "usage_hint": "[replies]"},
+                {"command": "/quiet", "description": "Say something to you alone"},
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture
+def bistro() -> Iterator[Sandbox]:
+    """A workspace of two people, two channels and the app of kitchen.py, without the app."""
+    with Sandbox(WorkspaceConfig.model_validate(WORKSPACE)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def kitchen(bistro: Sandbox) -> Iterator[Kitchen]:
+    """The app of kitchen.py, connected to the workspace."""
+    app = bistro.config.apps[0]
+    with serving(bistro.api_url, app.bot_token, app.app_token) as running:
+        bistro.wait_for_app()
+        yield running
+
+
+@pytest.fixture
+def as_user(
+    bistro: Sandbox, kitchen: Kitchen, browser_page: Callable[..., Page]
+) -> Callable[..., Page]:
+    """`as_user("U1", channel="C1", query="", dark=False)` opens the page as that person."""
+    assert kitchen
+
+    def opened(user: str, *, channel: str = "C1", query: str = "", dark: bool = False) -> Page:
+        place = query or f"&channel={channel}"
+        page = browser_page(f"{bistro.url}?user={user}{place}", dark=dark)
+        page.get_by_role("log").first.wait_for()
+        return page
+
+    return opened

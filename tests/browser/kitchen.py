@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from slack_bolt import Ack, App, Respond
-from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_sdk import WebClient
 
 Json = dict[str, Any]
@@ -185,13 +185,16 @@ class Kitchen:
 
 @contextmanager
 def serving(api_url: str, bot_token: str, app_token: str) -> Iterator[Kitchen]:
-    """The app, connected over Socket Mode to the Web API at `api_url`, until the block ends."""
+    """The app, connected over Socket Mode to the Web API at `api_url`, until the block ends.
+
+    The client's monitor thread is joined at the end and sleeps one ping interval, hence the short one.
+    """
     client = WebClient(token=bot_token, base_url=api_url)
     app = App(client=client, token_verification_enabled=False)
     kitchen = Kitchen(client)
     kitchen.register(app)
     web = WebClient(token=bot_token, base_url=api_url)
-    handler = SocketModeHandler(app, app_token, web_client=web)
+    handler = SocketModeHandler(app, app_token, web_client=web, ping_interval=0.5)
     handler.connect()
     try:
         yield kitchen

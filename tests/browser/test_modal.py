@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from bot.sandbox import Sandbox
+from tests.browser.kitchen import Kitchen
+
 pytestmark = pytest.mark.browser
 Opened = Callable[..., Page]
 
@@ -55,7 +58,9 @@ def plain(state: dict[str, Any]) -> Any:
     return [plain({"": one}) for one in value] if isinstance(value, list) else value
 
 
-def test_every_field_arrives(as_user: Opened, kitchen: Any, until: Any, screenshot: Any) -> None:
+def test_every_field_arrives(
+    as_user: Opened, bistro: Sandbox, kitchen: Kitchen, screenshot: Any
+) -> None:
     """Each kind of field, filled in by typing and clicking, reaches the app in state.values as Slack writes it."""
     page = as_user("U1")
     dialog = opened(page)
@@ -63,7 +68,7 @@ def test_every_field_arrives(as_user: Opened, kitchen: Any, until: Any, screensh
     screenshot(page, "modal-filled")
     dialog.get_by_role("button", name="Book").click()
     expect(dialog).to_be_hidden()
-    until(lambda: len(kitchen.submitted) == 1)
+    bistro.wait_for(lambda: len(kitchen.submitted) == 1)
     assert {name: plain(state) for name, state in kitchen.submitted[0].items()} == {
         "name": "Ada & Co",
         "town": "antwerp",
@@ -80,7 +85,7 @@ def test_every_field_arrives(as_user: Opened, kitchen: Any, until: Any, screensh
     }
 
 
-def test_missing_field_is_named(as_user: Opened, kitchen: Any) -> None:
+def test_missing_field_is_named(as_user: Opened, kitchen: Kitchen) -> None:
     """An empty required field is refused beneath it, is focused, and nothing is sent."""
     dialog = opened(as_user("U1"))
     dialog.get_by_role("button", name="Book").click()
@@ -92,7 +97,7 @@ def test_missing_field_is_named(as_user: Opened, kitchen: Any) -> None:
 
 
 def test_app_errors_stand_at_their_field(
-    as_user: Opened, kitchen: Any, until: Any, screenshot: Any
+    as_user: Opened, bistro: Sandbox, kitchen: Kitchen, screenshot: Any
 ) -> None:
     """An error of the app stands under its field with what was typed kept, and a mended form goes through."""
     page = as_user("U1")
@@ -107,7 +112,7 @@ def test_app_errors_stand_at_their_field(
     name.fill("Somebody")
     dialog.get_by_role("button", name="Book").click()
     expect(dialog).to_be_hidden()
-    until(lambda: [plain(one["story"]) for one in kitchen.submitted] == ["kept"])
+    bistro.wait_for(lambda: [plain(one["story"]) for one in kitchen.submitted] == ["kept"])
 
 
 def test_typed_text_survives_an_update(as_user: Opened) -> None:

@@ -34,9 +34,15 @@ CASES = {
     "quote": ("&gt; one\n> two\nthree", "{blockquote one\ntwo}three"),
     "bullets": ("• one\n• *two*", "{li • one}{li • {b two}}"),
     "link": ("<https://a.example/x?y=1&amp;z|label>", "[label](https://a.example/x?y=1&z)"),
-    "bare link": ("at https://a.example/b_c_d.", "at [https://a.example/b_c_d](https://a.example/b_c_d)."),
+    "bare link": (
+        "at https://a.example/b_c_d.",
+        "at [https://a.example/b_c_d](https://a.example/b_c_d).",
+    ),
     "script link": ("<javascript:alert(1)|go>", "go"),
-    "mentions": ("<@U1> <@U7|old> <#C1> <!here> <!subteam^S1|@ops>", "@Ada @old #general @here @ops"),
+    "mentions": (
+        "<@U1> <@U7|old> <#C1> <!here> <!subteam^S1|@ops>",
+        "@Ada @old #general @here @ops",
+    ),
     "date": ("<!date^1392734382^{date_num} {time_secs}|then>", "2014-02-18 2:39:42 PM"),
     "date fallback": ("<!date^x^{date}|then>", "then"),
     "escapes": ("&lt;b&gt; &amp;amp; <b>x</b>", "<b> &amp; <b>x</b>"),

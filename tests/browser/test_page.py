@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from bot.sandbox import Sandbox
+from tests.browser.kitchen import Kitchen
+
 pytestmark = pytest.mark.browser
 Opened = Callable[..., Page]
 Kept = Callable[[Page, str], Any]
@@ -42,11 +45,12 @@ def test_slash_opens_the_commands(as_user: Opened, screenshot: Kept) -> None:
 
 
 def test_unknown_command_is_named(as_user: Opened) -> None:
-    """A command that no app has is refused beneath the composer and stays there to be mended."""
+    """A command that no app has is answered by Slackbot, to this person only."""
     page = as_user("U1")
     say(page, "/nothing")
-    expect(page.get_by_role("alert")).to_contain_text("/nothing")
-    expect(page.get_by_role("textbox", name="Message #general")).to_have_value("/nothing")
+    answer = page.get_by_role("article").last
+    expect(answer).to_contain_text("Only visible to you")
+    expect(answer).to_contain_text("/nothing is not a valid command")
 
 
 def test_message_reaches_the_others(as_user: Opened) -> None:
@@ -87,7 +91,7 @@ def test_thread_opens_beside(as_user: Opened, screenshot: Kept) -> None:
     expect(again.get_by_role("complementary", name="Thread")).to_contain_text("second")
 
 
-def test_confirm_dialog_holds_the_click(as_user: Opened, kitchen: Any, until: Any) -> None:
+def test_confirm_dialog_holds_the_click(as_user: Opened, bistro: Sandbox, kitchen: Kitchen) -> None:
     """A button with a confirm dialog sends nothing when the person keeps it, and its value when they confirm."""
     page = as_user("U1")
     say(page, "/post")
@@ -102,10 +106,10 @@ def test_confirm_dialog_holds_the_click(as_user: Opened, kitchen: Any, until: An
     assert kitchen.clicked == []
     button.click()
     dialog.get_by_role("button", name="Give away").click()
-    until(lambda: [click["value"] for click in kitchen.clicked] == ["table 7"])
+    bistro.wait_for(lambda: [click["value"] for click in kitchen.clicked] == ["table 7"])
 
 
-def test_click_under_way_is_sent_once(as_user: Opened, kitchen: Any, screenshot: Kept) -> None:
+def test_click_under_way_is_sent_once(as_user: Opened, kitchen: Kitchen, screenshot: Kept) -> None:
     """A button is off while its click is under way, and the edited message keeps its place without an edited mark."""
     page = as_user("U1")
     say(page, "/post")
@@ -158,13 +162,29 @@ def test_home_tab(as_user: Opened, screenshot: Kept) -> None:
     screenshot(page, "page-home")
 
 
-def test_lost_connection_is_said(as_user: Opened, sandbox_page: Any) -> None:
-    """While the sandbox cannot be reached a banner says so; it goes when the line stands again."""
-    page = as_user("U1")
-    page.context.set_offline(True)
-    page.evaluate("() => 0")
-    assert sandbox_page
-    page.context.set_offline(False)
+def test_lost_connection_is_said(bistro: Sandbox, browser_page: Opened) -> None:
+    """A banner stands while the sandbox cannot be reached; it goes by itself and the draft is still there."""
+    page = browser_page(f"{bistro.url}?user=U1&channel=C1")
+    box = page.get_by_role("textbox", name="Message #general")
+    box.fill("a draft")
+    bistro.stop()
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("The connection to the sandbox is lost.")
+    box.press("Enter")
+    expect(page.get_by_text("Not sent: the sandbox cannot be reached")).to_be_visible()
+    with Sandbox(bistro.config, port=int(bistro.url.rstrip("/").rpartition(":")[2])):
+        expect(page.get_by_text("The connection to the sandbox is lost.")).to_have_count(0)
+        expect(box).to_have_value("a draft")
+        box.press("Enter")
+        expect(page.get_by_role("article").last).to_contain_text("a draft")
+
+
+def test_unknown_person_falls_back(bistro: Sandbox, browser_page: Opened) -> None:
+    """An address that names nobody of the workspace opens it as the first person, and says so when no app runs."""
+    page = browser_page(f"{bistro.url}?user=U404&channel=C404")
+    expect(page.get_by_text("Acting as Ada Lovelace")).to_be_visible()
+    expect(page.get_by_text("Kitchen is not connected")).to_be_visible()
+    assert page.url.endswith("?user=U1&channel=C1")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -14,8 +14,12 @@ const order = (a, b) => Number(a.ts) - Number(b.ts);
 /** A channel's name as people say it: #general, or the other person of a direct message. */
 export function titleOf(room, names) {
   if (!room.is_im) return room.name;
-  const user = names.user(room.name) ?? names.user(room.user);
-  return user?.real_name ?? room.name;
+  return otherIn(room, names)?.real_name ?? room.name;
+}
+
+/** The other person or bot of a direct message. */
+export function otherIn(room, names) {
+  return names.user(room.members?.find((id) => id !== names.me));
 }
 
 /** The middle pane. */
@@ -23,7 +27,7 @@ export function channelPane(store) {
   const { place, snap, names } = store;
   const room = names.channel(place.channel);
   const all = [...(snap.messages[room.id] ?? [])].sort(order);
-  const top = all.filter((message) => !isReply(message) && (!message.deleted || message.reply_count));
+  const top = all.filter((message) => (!isReply(message) || message.broadcast) && (!message.deleted || message.reply_count));
   const title = titleOf(room, names);
   const said = room.is_im ? title : `#${title}`;
   return h(
@@ -48,7 +52,7 @@ const sign = (room) => h("span", { class: "room-sign", "aria-hidden": "true" }, 
 
 // A direct message with an app has the app's Home beside it, as in Slack.
 function tabs(store, room) {
-  const app = room.is_im && store.snap.apps.find((one) => one.bot_user === room.name || one.bot_user === room.user);
+  const app = room.is_im && store.snap.apps.find((one) => one.home_tab && one.bot_user === otherIn(room, store.names)?.id);
   return app ? appTabs(store, app, room, "messages") : null;
 }
 
@@ -122,8 +126,9 @@ function one(message, store, channel, { grouped = false, all = [], inLog = false
     channel,
     grouped,
     names: store.names,
-    surface: { ...store.surfaces.message(channel, message.ts), ...(inLog ? {} : { scope: `t/${store.place.user}/${channel}/${message.ts}` }) },
-    onThread: inLog ? (ts) => store.open({ thread: ts }) : null,
+    surface: { ...store.surfaces.message(channel, message), ...(inLog ? {} : { scope: `t/${store.place.user}/${channel}/${message.ts}` }) },
+    onRoot: inLog && isReply(message) ? () => store.open({ thread: message.thread_ts }) : null,
+    onThread: inLog && !isReply(message) ? (ts) => store.open({ thread: ts }) : null,
     replies: inLog ? all.filter((reply) => reply.thread_ts === message.ts && reply.ts !== message.ts && !reply.ephemeral) : [],
     isOpen: inLog && store.place.thread === message.ts,
   });

@@ -80,20 +80,17 @@ function field(make, description, block, surface, labels) {
     names: surface.names,
     state: surface.state(block.block_id, description.action_id),
     emit: (value, how) => emit(description, block, surface, value, how),
-    onEnter: (value) => inInput && block.dispatch_action && triggers(description, "on_enter_pressed") && (act(description, block, surface, value), true),
+    onEnter: (value) => inInput && asksOnEnter(description, block) && (surface.input(block, description, value), true),
   });
 }
 
-const triggers = (description, name) =>
-  (description.dispatch_action_config?.trigger_actions_on ?? ["on_enter_pressed"]).includes(name);
+const asksOnEnter = (description, block) =>
+  block.dispatch_action && (description.dispatch_action_config?.trigger_actions_on ?? ["on_enter_pressed"]).includes("on_enter_pressed");
 
-// Fields of an input block are told as values; everywhere else, and where the app asks for it, as an action.
+// Fields of an input block are told as values (the sandbox tells the app where it asked for that); all others act.
 function emit(description, block, surface, value, { typing = false }) {
-  if (block.type !== "input") return act(description, block, surface, value);
-  const sent = surface.input(block, description, value, typing);
-  const text = TYPED.slice(0, 4).includes(description.type);
-  const wanted = block.dispatch_action && (!text || triggers(description, "on_character_entered"));
-  return wanted ? Promise.resolve(sent).then(() => act(description, block, surface, value)) : sent;
+  if (block.type === "input") return surface.input(block, description, value, typing);
+  return act(description, block, surface, value);
 }
 
 function select(description, block, surface, labels) {
@@ -117,7 +114,7 @@ function select(description, block, surface, labels) {
   });
 }
 
-const people = (surface) => surface.names.users.map((user) => ({ value: user.id, label: user.real_name || user.name }));
+const people = (surface) => surface.names.users.filter((user) => !user.deleted).map((user) => ({ value: user.id, label: user.real_name || user.name }));
 const rooms = (surface) =>
   surface.names.channels.filter((room) => !room.is_im).map((room) => ({ value: room.id, label: `#${room.name}` }));
 const fromList = (items) => ({

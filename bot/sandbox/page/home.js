@@ -1,14 +1,14 @@
 // An app's Home tab. Never shows another app's.
 
 import { blocks } from "./blocks.js";
-import { appTabs } from "./channel.js";
+import { appTabs, otherIn } from "./channel.js";
 import { h } from "./dom.js";
 import { avatar } from "./message.js";
 
 export function homePane(store) {
   const { snap, place, names } = store;
   const app = snap.apps.find((one) => one.id === place.home);
-  const room = snap.channels.find((one) => one.is_im && [one.name, one.user].includes(app.bot_user));
+  const room = snap.channels.find((one) => one.is_im && otherIn(one, names)?.id === app.bot_user);
   const mine = snap.home?.app_id === app.id ? snap.home : null;
   const nothing = h("div", { class: "home-empty" }, h("p", {}, `${app.name} has not put anything on its Home tab yet.`));
   return h(

@@ -35,11 +35,12 @@ export class Live {
     this.wait = Math.min(this.wait * 1.6, LONGEST_WAIT);
   }
 
-  /** The whole workspace once, to learn who acts when the address names nobody. */
-  async state(user) {
+  /** Who acts: the person of that id, or the first one when the address names nobody that the workspace has. */
+  async whoIs(user) {
     const answer = await fetch(`/sandbox/state${user ? `?user=${encodeURIComponent(user)}` : ""}`);
+    if (answer.status === 404 && user) return this.whoIs("");
     if (!answer.ok) throw new Error(`the sandbox answered ${answer.status}`);
-    return answer.json();
+    return (await answer.json()).me.id;
   }
 
   /** One act of a person. Always gives {ok, …}; a lost line is an answer too. */

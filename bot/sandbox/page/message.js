@@ -7,7 +7,6 @@ import { domId, h, icon } from "./dom.js";
 import { drawEmoji, emojiOf } from "./emoji.js";
 import { mrkdwn } from "./mrkdwn.js";
 
-const SLACKBOT = "USLACKBOT";
 const SIZES = ["B", "kB", "MB", "GB"];
 
 /** The coloured square with a person's initials, or an app's sign. */
@@ -21,13 +20,12 @@ export function avatar(user, { size = "", bot = false } = {}) {
 /** Who wrote a message: {user, name, bot}. */
 export function authorOf(message, names) {
   const user = names.user(message.user);
-  const bot = Boolean(message.bot_id || user?.is_bot || message.user === SLACKBOT);
-  if (message.user === SLACKBOT) return { user: { real_name: "Slackbot", color: "5b6770" }, bot, name: "Slackbot" };
+  const bot = Boolean(message.bot_id || user?.is_bot);
   return { user, bot, name: message.username || user?.real_name || user?.name || (bot ? "App" : message.user) };
 }
 
 /** props: {channel, grouped, thread: in the thread panel, root: the panel's first, onThread(ts)|null, surface, replies}. */
-export function messageView(message, { channel, grouped, surface, names, onThread, replies = [], isOpen }) {
+export function messageView(message, { channel, grouped, surface, names, onThread, onRoot, replies = [], isOpen }) {
   const author = authorOf(message, names);
   const kind = [message.ephemeral && "ephemeral", grouped && "grouped", isOpen && "open"].filter(Boolean).join(" ");
   const id = domId("message", channel, message.ts, surface.scope);
@@ -42,6 +40,7 @@ export function messageView(message, { channel, grouped, surface, names, onThrea
       "div",
       { class: "message-main" },
       message.ephemeral && h("div", { class: "only-you" }, icon("eye"), "Only visible to you"),
+      onRoot && h("button", { type: "button", class: "only-you link", onclick: onRoot }, icon("thread"), "Replied to a thread"),
       head(message, author, id, grouped),
       h("div", { class: "message-body" }, message.deleted ? h("i", { class: "gone" }, "This message was deleted.") : body(message, surface, names)),
       onThread && threadLink(message, replies, names, onThread),
@@ -63,9 +62,17 @@ function body(message, surface, names) {
   return [
     content,
     hasBlocks && edited,
+    message.attachments?.map((one, i) => attachment(one, i, surface, names)),
     message.files?.length && h("div", { class: "files" }, message.files.map(file)),
     message.reactions?.length && h("div", { class: "reactions" }, message.reactions.map((one) => reaction(one, names))),
   ];
+}
+
+function attachment({ color, title, text, fallback, blocks: inner }, i, surface, names) {
+  const tint = /^#?[0-9a-f]{3,8}$/i.test(color ?? "") ? `#${color.replace("#", "")}` : ({ good: "#2eb67d", warning: "#ecb22e", danger: "#e01e5a" }[color] ?? "var(--line-strong)");
+  const nested = { ...surface, scope: `${surface.scope}/attachment${i}` };
+  const content = inner?.length ? blocks(inner, nested) : [title && h("b", { class: "text" }, title), h("div", { class: "text" }, mrkdwn(text ?? fallback, names))];
+  return h("div", { class: "attachment blocks", style: `--tint:${tint}`, key: `${i}` }, content);
 }
 
 function reaction({ name, users }, names) {

@@ -1,14 +1,14 @@
 // The rail of people to act as, and the list of channels, direct messages and apps.
 // Never hides a channel that the snapshot names.
 
-import { titleOf } from "./channel.js";
+import { otherIn, titleOf } from "./channel.js";
 import { h, icon } from "./dom.js";
 import { avatar } from "./message.js";
 import { addressOf } from "./place.js";
 
 /** "Act as": every person of the workspace with name and initials. */
 export function rail(store, theme) {
-  const people = store.snap.users.filter((user) => !user.is_bot);
+  const people = store.snap.users.filter((user) => !user.is_bot && !user.deleted);
   return h(
     "nav",
     { class: "rail", "aria-label": "People" },
@@ -53,7 +53,8 @@ export function sidebar(store) {
       { class: "sidebar-scroll" },
       group("Channels", rooms.map((room) => roomLink(store, room))),
       direct.length > 0 && group("Direct messages", direct.map((room) => roomLink(store, room))),
-      snap.apps.length > 0 && group("Apps", snap.apps.map((app) => appLink(store, app))),
+      snap.apps.length > 0 && group("Apps", snap.apps.filter((app) => app.home_tab).map((app) => appLink(store, app))),
+      snap.apps.filter((app) => app.connected === 0).map((app) => h("p", { class: "offline", key: app.id }, `${app.name} is not connected: nothing answers its commands now.`)),
     ),
   );
 }
@@ -84,7 +85,7 @@ function entry(store, change, { here, unread, key, sign, words }) {
 
 function roomLink(store, room) {
   const { names, place } = store;
-  const other = names.user(room.name) ?? names.user(room.user);
+  const other = otherIn(room, names);
   const sign = room.is_im ? avatar(other ?? { name: room.name }, { size: "tiny", bot: other?.is_bot }) : room.is_private ? icon("lock") : "#";
   const here = place.channel === room.id;
   return entry(store, { channel: room.id }, { key: room.id, here, unread: here ? 0 : room.unread, sign, words: titleOf(room, names) });

@@ -26,7 +26,7 @@ export class Store {
 
   async start() {
     try {
-      this.place.user ||= (await this.live.state("")).me.id;
+      this.place.user = await this.live.whoIs(this.place.user);
       this.live.follow(this.place.user);
     } catch {
       this.say("lost");

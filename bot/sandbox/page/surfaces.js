@@ -15,8 +15,8 @@ export function surfaces(store) {
     error: () => null,
     pending: (block, action) => store.pending.has(`${scope}/${block}/${action}`),
     act: (block, action, value) => click(`${scope}/${block}/${action}`, { type: "action", container, ...address, block_id: block, action_id: action, value }),
-    input: (block, element, value, typing) =>
-      outbox.put({ type: "input", container, ...address, block_id: block.block_id, action_id: element.action_id, value }, typing),
+    input: (block, element, value, typing = false) =>
+      outbox.put({ type: "input", container, ...address, block_id: block.block_id, action_id: element.action_id, value, enter: !typing }, typing),
     suggest: async (block, action, query) => {
       await outbox.flush();
       const answer = await store.act({ type: "suggest", container, ...address, block_id: block, action_id: action, query });
@@ -37,7 +37,10 @@ export function surfaces(store) {
     return answer.ok;
   }
 
-  const message = (channel, ts) => base("message", `m/${store.place.user}/${channel}/${ts}`, { channel, ts });
+  const message = (channel, { ts, values }) => ({
+    ...base("message", `m/${store.place.user}/${channel}/${ts}`, { channel, ts }),
+    state: (block, action) => values?.[block]?.[action],
+  });
 
   function home() {
     const { app_id: app, values } = store.snap.home;
