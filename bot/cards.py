@@ -88,7 +88,8 @@ class Cards:
         if migration.status is not Status.AWAITING_APPROVAL:
             return ""
         try:
-            return self._directory.mentions(self.places(migration))
+            own = "" if self._settings.policy.requester_may_approve else migration.requester
+            return self._directory.mentions(self.places(migration), without=own)
         except FerryError as error:
             # The message is worth more than this line of it: it is drawn again with the next change.
             _log.warning("approvers_unknown", migration=migration.id, error=str(error))

@@ -84,10 +84,11 @@ class Directory:
             if self.person(user).active:
                 yield self.standing(user, wanted)
 
-    def mentions(self, places: Iterable[Place]) -> str:
+    def mentions(self, places: Iterable[Place], *, without: str = "") -> str:
         """Whom to ask for a role's decision, as Slack mentions; addresses that Slack does not know stay addresses."""
         entries = self._entries(tuple(set(places)))
-        return ", ".join(dict.fromkeys(self._mention(entry) for entry in entries))
+        named = dict.fromkeys(self._mention(entry) for entry in entries)
+        return ", ".join(name for name in named if name != f"<@{without}>")
 
     def person(self, user_id: str) -> Person:
         """One user; raises ServiceUnavailable when Slack does not say."""
