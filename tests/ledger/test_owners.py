@@ -42,7 +42,6 @@ def test_a_process_is_alive_until_it_is_killed() -> None:
         owner = process.stdout.readline().strip()
         assert not owner_is_dead(owner)
         process.kill()
-        process.stdout.read()
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert owner_is_dead(owner)
     assert owner_is_dead(owner)
