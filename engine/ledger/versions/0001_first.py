@@ -49,6 +49,14 @@ def migration_id(table: str) -> tuple[sa.Column[Any], sa.ForeignKeyConstraint]:
 
 
 def upgrade() -> None:
+    create_migrations()
+    create_collection_states()
+    create_chunks()
+    create_mismatches()
+    create_events()
+
+
+def create_migrations() -> None:
     op.create_table(
         "migration",
         number("number"),
@@ -78,6 +86,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_migration_identity", "migration", ["identity"])
     op.create_index("ix_migration_status", "migration", ["status"])
+
+
+def create_collection_states() -> None:
     op.create_table(
         "collection_state",
         number("id"),
@@ -96,6 +107,9 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+
+
+def create_chunks() -> None:
     op.create_table(
         "chunk",
         number("id"),
@@ -121,6 +135,9 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+
+
+def create_mismatches() -> None:
     op.create_table(
         "mismatch",
         number("id"),
@@ -141,6 +158,9 @@ def upgrade() -> None:
         "ix_mismatch_migration_id_collection", "mismatch", ["migration_id", "collection"]
     )
     op.create_index("ix_mismatch_chunk_id", "mismatch", ["chunk_id"])
+
+
+def create_events() -> None:
     op.create_table(
         "event",
         number("id"),
