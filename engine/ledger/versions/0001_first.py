@@ -36,7 +36,9 @@ def moment(name: str, *, nullable: bool = True) -> sa.Column[Any]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
-def one_of(name: str, check: str, values: tuple[str, ...], *, nullable: bool = False) -> sa.Column[Any]:
+def one_of(
+    name: str, check: str, values: tuple[str, ...], *, nullable: bool = False
+) -> sa.Column[Any]:
     kind = sa.Enum(*values, name=op.f(check), native_enum=False, create_constraint=True, length=32)
     return sa.Column(name, kind, nullable=nullable)
 
@@ -44,7 +46,9 @@ def one_of(name: str, check: str, values: tuple[str, ...], *, nullable: bool = F
 def migration_id(table: str) -> tuple[sa.Column[Any], sa.ForeignKeyConstraint]:
     return (
         sa.Column("migration_id", sa.String(32), nullable=False),
-        sa.ForeignKeyConstraint(["migration_id"], ["migration.id"], name=f"fk_{table}_migration_id"),
+        sa.ForeignKeyConstraint(
+            ["migration_id"], ["migration.id"], name=f"fk_{table}_migration_id"
+        ),
     )
 
 
@@ -102,9 +106,7 @@ def create_collection_states() -> None:
         sa.Column("report", sa.Text()),
         moment("planned_at"),
         sa.PrimaryKeyConstraint("id", name="pk_collection_state"),
-        sa.UniqueConstraint(
-            "migration_id", "name", name="uq_collection_state_migration_id_name"
-        ),
+        sa.UniqueConstraint("migration_id", "name", name="uq_collection_state_migration_id_name"),
         sqlite_autoincrement=True,
     )
 
