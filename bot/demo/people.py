@@ -68,6 +68,11 @@ def workspace() -> WorkspaceConfig:
     )
 
 
+def new_clusters(directory: Path) -> Path:
+    """Where clusters are made that a request names as new; the folder must be there."""
+    return directory / "clusters"
+
+
 def settings(directory: Path, *, slack_api: str, source: str, target: str) -> Settings:
     """Ferry's settings in this world.
 
@@ -86,7 +91,7 @@ def settings(directory: Path, *, slack_api: str, source: str, target: str) -> Se
             SOURCE: Cluster(uri=source, **place),
             TARGET: Cluster(uri=target, warning=WARNING, **place),
         },
-        new_clusters=NewClusters(folder=directory / "clusters", **place),
+        new_clusters=NewClusters(folder=new_clusters(directory), **place),
         roles=Roles(
             organization_owners={ORGANIZATION: ("ada@acme.example",)},
             project_admins={f"{ORGANIZATION}/{PROJECT}": (ADMINS,)},
