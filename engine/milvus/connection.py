@@ -21,13 +21,11 @@ from engine.model import Endpoint
 
 DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
-"""Deadline of one call; a worker's lease is renewed by a thread of its own meanwhile."""
+"""Deadline of one call: how a dead connection is noticed (keepalive pings make some servers hang up)."""
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.enable_retries", 0),  # a resent write may be applied twice
     ("grpc.use_local_subchannel_pool", 1),  # a closed cluster must not leave its socket to the next
 )
