@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.sandbox import limits
+from bot.sandbox.elements import options_of
 from bot.sandbox.errors import Json
 from bot.sandbox.limits import ELEMENTS, OBJECTS
 from bot.sandbox.limitsblocks import BLOCKS, VIEWS
 from bot.sandbox.specs import Arr, Flag, Free, Kind, Num, Obj, One, Spec, Str, Text
+
+MOST_TYPED = 3000
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ def check_view(view: Any) -> list[Problem]:
     if blocks is None:
         return walker.problems
     problems = walker.problems + check_blocks(blocks, view["type"], "/view/blocks")
+    if not isinstance(blocks, list):
+        return problems
     has_input = any(isinstance(b, dict) and b.get("type") == "input" for b in blocks)
     if view["type"] == "modal" and has_input and not view.get("submit"):
         message = "missing required field: submit (a modal with an input block needs it)"
@@ -241,6 +246,9 @@ class Walker:
             if block_id is not None:
                 self.check(limits.ID, block_id, f"{at}/block_id")
         self.fields(described, own, at)
+        if not any(problem.pointer.startswith(at) for problem in self.problems):
+            for inside, message in _inconsistencies(value):
+                self.report(f"{at}/{inside}", message)
 
     def fields(self, kind: Kind, value: Json, at: str) -> None:
         """Check the fields of an object; null counts as not given, as in Slack."""
@@ -273,7 +281,7 @@ class Walker:
             self.report(at, f"all markdown blocks must be less than {most + 1} characters", most)
 
     def _unique(self, names: list[Any], field: str, at: str) -> None:
-        given = [name for name in names if name]
+        given = [name for name in names if isinstance(name, str)]
         for name in dict.fromkeys(n for n in given if given.count(n) > 1):
             self.report(at, f"`{field}` `{name}` already exists in this payload")
 
@@ -283,3 +291,15 @@ def _elements(block: Json) -> list[Json]:
     candidates = [block.get("accessory"), block.get("element")]
     candidates += listed if isinstance(listed, list) else []
     return [element for element in candidates if isinstance(element, dict)]
+
+
+def _inconsistencies(element: Json) -> Iterator[tuple[str, str]]:
+    """Fields of one element, each of them right, that contradict each other: (field, message)."""
+    offered = [option["value"] for option in options_of(element)]
+    for field in ("initial_option", "initial_options"):
+        chosen = element.get(field) or []
+        for option in chosen if isinstance(chosen, list) else [chosen]:
+            if offered and option["value"] not in offered:
+                yield field, "must be among the options"
+    if (element.get("min_length") or 0) > (element.get("max_length") or MOST_TYPED):
+        yield "min_length", "must not be greater than max_length"

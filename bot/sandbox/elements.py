@@ -185,7 +185,7 @@ def _still_offered(place: Place, state: Json) -> bool:
 def options_of(element: Json) -> list[Json]:
     """The options written in the element itself, groups flattened."""
     grouped = (group.get("options", []) for group in element.get("option_groups") or ())
-    return [*element.get("options", ()), *(option for group in grouped for option in group)]
+    return [*(element.get("options") or ()), *(option for group in grouped for option in group)]
 
 
 def label_of(option: Json) -> str:

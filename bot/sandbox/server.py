@@ -279,6 +279,10 @@ class Sandbox:
         """
         self._run(self._core.hub.refresh(reason, leave_old_open=leave_old_open))
 
+    def cut_sockets(self) -> None:
+        """End every Socket Mode connection without a word, as a network does."""
+        self._run(self._core.hub.cut())
+
     def duplicate_next_envelope(self, times: int = 1) -> None:
         """Deliver the next payloads twice, each with an envelope of its own."""
         self._core.faults.duplicate_envelopes += times
