@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,7 @@ import engine
 from bot import settings as configuration
 from bot import terminal
 from engine.errors import FerryError, InputRejected, TargetNotEmpty, exit_code_of
-from engine.ledger import Ledger
+from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status, is_resumable
 from engine.model import (
     Endpoint,
@@ -239,7 +239,8 @@ def _driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             shown(progress)
             if interrupted.is_set():
                 interrupted.clear()
-                with ledger.transaction() as act:
+                # It may have ended in this very moment; then there is nothing to cancel.
+                with suppress(TransitionRefused), ledger.transaction() as act:
                     act.apply(migration.id, EventName.CANCEL, actor=_operator())
 
         return engine.run(ledger, migration.id, secrets, stop=stop, on_progress=on_progress)

@@ -77,6 +77,9 @@ class Heartbeat:
                 log.warning(
                     "ledger_unreachable", migration=self._lease.migration_id, error=str(error)
                 )
+            except Exception:  # this thread's outermost loop: without it the lease would run out
+                log.exception("heartbeat_failed", migration=self._lease.migration_id)
+                self._end(ShutdownRequested)
 
     def _beat(self) -> None:
         self._listen()
