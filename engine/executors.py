@@ -5,8 +5,9 @@ and writes in turn reached 0.65–0.75). It knows nothing of Milvus or the ledge
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -33,7 +34,8 @@ def pipeline(
     after a failure in a reader or a writer.
 
     Raises:
-        BaseException: The first that `items`, `read` or `write` raised, once nothing is in flight.
+        BaseException: What `items` raised, caused by what failed before it; else the first that
+            `read` or `write` raised; once nothing is in flight.
     """
     slots = threading.Semaphore(readers + WAITING_MAX + writers)
     failures: list[BaseException] = []
@@ -53,6 +55,7 @@ def pipeline(
             writing.submit(write, done.result()).add_done_callback(written)
 
     with (
+        _raised(failures),
         ThreadPoolExecutor(writers, "writer") as writing,
         ThreadPoolExecutor(readers, "reader") as reading,
     ):
@@ -61,5 +64,16 @@ def pipeline(
             if failures:
                 break
             reading.submit(read, item).add_done_callback(was_read)
+
+
+@contextmanager
+def _raised(failures: list[BaseException]) -> Iterator[None]:
+    """Raises the first failure when the block ends; one that ends the block is raised, caused by it."""
+    try:
+        yield
+    except BaseException as stopped:
+        if failures:
+            raise stopped from failures[0]
+        raise
     if failures:
         raise failures[0]

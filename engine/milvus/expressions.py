@@ -8,13 +8,15 @@ from collections.abc import Iterable
 
 from engine.model import PrimaryKey
 
-_ESCAPES = str.maketrans(
-    {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0"}
-)
+# A NUL passes as it is: Milvus and Milvus Lite both refuse every escape of it.
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+
+_LEAST = -(2**63)
+"""Milvus reads the digits before the sign, and these do not fit: the smallest INT64 cannot be written in an expression."""
 
 
 def literal(key: PrimaryKey) -> str:
-    """A primary key as Milvus's expression language writes it."""
+    """A primary key, but the smallest INT64, as Milvus's expression language writes it."""
     if isinstance(key, int):
         return str(key)
     return f'"{key.translate(_ESCAPES)}"'
@@ -24,12 +26,22 @@ def key_range(field: str, lower: PrimaryKey | None, upper: PrimaryKey | None) ->
     """`lower < pk <= upper`; None leaves a side open; both open matches every entity."""
     parts = []
     if lower is not None:
-        parts.append(f"{field} > {literal(lower)}")
+        parts.append(_above_least(field) if lower == _LEAST else f"{field} > {literal(lower)}")
     if upper is not None:
-        parts.append(f"{field} <= {literal(upper)}")
+        parts.append(_is_least(field) if upper == _LEAST else f"{field} <= {literal(upper)}")
     return " and ".join(parts)
 
 
 def key_in(field: str, keys: Iterable[PrimaryKey]) -> str:
     """Matches the entities that have one of the keys."""
-    return f"{field} in [{', '.join(literal(key) for key in keys)}]"
+    wanted = list(keys)
+    listed = f"{field} in [{', '.join(literal(key) for key in wanted if key != _LEAST)}]"
+    return f"({listed} or {_is_least(field)})" if _LEAST in wanted else listed
+
+
+def _above_least(field: str) -> str:
+    return f"{field} >= {_LEAST + 1}"
+
+
+def _is_least(field: str) -> str:
+    return f"{field} < {_LEAST + 1}"

@@ -1,0 +1,116 @@
+"""From a server's words to Ferry's failure tree: one row for each thing that servers say."""
+
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from pymilvus.grpc_gen import common_pb2
+
+from engine.errors import FerryError, NotPermitted, ServiceUnavailable, Throttled
+from engine.milvus.failures import MessageTooLarge, MilvusRefused, from_grpc, from_status
+
+Code = grpc.StatusCode
+RETRIABLE = 1 << 16
+"""Milvus 2.3.0 to 2.3.2 set this bit in the codes of failures that may be tried again (merr, `retryableFlag`)."""
+
+
+@dataclass
+class Failed(grpc.RpcError):
+    """A failed call as grpc raises it: an exception that is also a call."""
+
+    status: grpc.StatusCode
+    said: str | None = ""
+
+    def code(self) -> grpc.StatusCode:
+        """As `grpc.Call.code`."""
+        return self.status
+
+    def details(self) -> str | None:
+        """As `grpc.Call.details`."""
+        return self.said
+
+
+@pytest.mark.parametrize(
+    ("failed", "expected"),
+    [
+        (Failed(Code.UNAVAILABLE, "connection refused"), ServiceUnavailable),
+        (Failed(Code.DEADLINE_EXCEEDED), ServiceUnavailable),
+        (Failed(Code.ABORTED), ServiceUnavailable),
+        (Failed(Code.CANCELLED), ServiceUnavailable),
+        (Failed(Code.UNKNOWN, None), ServiceUnavailable),
+        (Failed(Code.INTERNAL, "stream reset"), ServiceUnavailable),
+        (Failed(Code.RESOURCE_EXHAUSTED, "too many"), Throttled),
+        (
+            Failed(Code.RESOURCE_EXHAUSTED, "received message larger than max (9 vs 4)"),
+            MessageTooLarge,
+        ),
+        (Failed(Code.UNAUTHENTICATED, "auth check failure"), NotPermitted),
+        (Failed(Code.PERMISSION_DENIED), NotPermitted),
+        (Failed(Code.UNIMPLEMENTED), MilvusRefused),
+        (Failed(Code.INVALID_ARGUMENT), MilvusRefused),
+    ],
+)
+def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
+    """Each gRPC status has its place in the tree, and the text names the cluster and the call."""
+    told = from_grpc(failed, "Query", "prod-eu")
+    assert type(told) is expected
+    assert "prod-eu" in told.message
+    assert "Query" in told.message
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"code": 1, "reason": "service not ready"}, ServiceUnavailable),
+        ({"code": 1 | RETRIABLE, "reason": "service not ready"}, ServiceUnavailable),
+        ({"code": 2, "reason": "service unavailable"}, ServiceUnavailable),
+        ({"error_code": 59, "reason": "not ready"}, ServiceUnavailable),
+        ({"code": 3, "reason": "memory limit exceeded"}, Throttled),
+        ({"code": 4, "reason": "too many concurrent requests"}, Throttled),
+        ({"code": 7, "reason": "disk limit exceeded"}, Throttled),
+        ({"code": 8, "reason": "rate limit exceeded"}, Throttled),
+        ({"code": 8 | RETRIABLE, "reason": "rate limit exceeded"}, Throttled),
+        ({"code": 9, "reason": "quota exceeded"}, Throttled),
+        ({"code": 12, "reason": "resource insufficient"}, Throttled),
+        ({"error_code": 49, "reason": "rate limit"}, Throttled),
+        ({"code": 100, "reason": "collection not found"}, MilvusRefused),
+        ({"code": 1100, "reason": "invalid parameter"}, MilvusRefused),
+        ({"code": 65535, "reason": "message larger than max"}, MessageTooLarge),
+        ({"code": 65535, "reason": "permission: denied to u"}, NotPermitted),
+        ({"error_code": 1, "reason": "unexpected"}, MilvusRefused),
+        ({"code": 65535}, MilvusRefused),
+    ],
+)
+def test_a_refused_call(status: dict[str, object], expected: type[FerryError]) -> None:
+    """Each code of an answer has its place in the tree; the older and the newer way to say it count alike."""
+    told = from_status(common_pb2.Status(**status), "Insert", "prod-eu")
+    assert type(told) is expected
+    assert "prod-eu" in str(told)
+    assert "Insert" in str(told)
+
+
+def test_a_success_is_no_failure() -> None:
+    """An empty status is a success."""
+    assert from_status(common_pb2.Status(), "Insert", "prod-eu") is None
+
+
+def test_the_server_code_is_kept() -> None:
+    """A refusal carries Milvus's own number, without the flag that some versions add."""
+    for code in (100, 100 | RETRIABLE):
+        told = from_status(
+            common_pb2.Status(code=code, reason="collection not found"), "Query", "c"
+        )
+        assert isinstance(told, MilvusRefused)
+        assert told.server_code == 100
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 8, 100, 65535])
+def test_every_failure_says_what_to_do(status: int) -> None:
+    """Whatever a server says, the reader learns in what state the data is and what to do now."""
+    told = (
+        from_status(common_pb2.Status(code=status, reason="because"), "Insert", "c")
+        if status
+        else from_grpc(Failed(Code.UNAVAILABLE), "Insert", "c")
+    )
+    assert told is not None
+    assert told.next_step

@@ -1,0 +1,87 @@
+"""Whether a call is made again: reads always, writes never when their outcome is unknown."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from engine.errors import (
+    FerryError,
+    InputRejected,
+    NeedsPerson,
+    ServiceUnavailable,
+    Throttled,
+)
+from engine.milvus.retry import repeat
+
+
+def failing(times: int, failure: type[FerryError]) -> tuple[Callable[[], str], list[int]]:
+    """A call that fails so often, then answers; and the list of its tries."""
+    tries: list[int] = []
+
+    def call() -> str:
+        tries.append(len(tries))
+        if len(tries) <= times:
+            raise failure("not now")
+        return "answer"
+
+    return call, tries
+
+
+@pytest.mark.parametrize("failure", [ServiceUnavailable, Throttled])
+def test_a_read_is_repeated(failure: type[FerryError]) -> None:
+    """A read that found its server away or busy is made again until it answers."""
+    call, tries = failing(2, failure)
+    assert repeat(call, stop=threading.Event()) == "answer"
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize("failure", [InputRejected, NeedsPerson])
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_refusal_is_final(failure: type[FerryError], *, reads: bool) -> None:
+    """What another try cannot change is raised at once."""
+    call, tries = failing(1, failure)
+    with pytest.raises(failure):
+        repeat(call, stop=threading.Event(), reads=reads)
+    assert len(tries) == 1
+
+
+def test_a_write_in_doubt_is_never_repeated() -> None:
+    """A write whose outcome is unknown is made once: a second insert would double its entities."""
+    call, tries = failing(1, ServiceUnavailable)
+    with pytest.raises(ServiceUnavailable):
+        repeat(call, stop=threading.Event(), reads=False)
+    assert len(tries) == 1
+
+
+def test_a_throttled_write_is_repeated() -> None:
+    """A write that the server refused before it applied anything is made again."""
+    call, tries = failing(2, Throttled)
+    assert repeat(call, stop=threading.Event(), reads=False) == "answer"
+    assert len(tries) == 3
+
+
+def test_a_stop_ends_the_waiting() -> None:
+    """Once stop is set no further try is made, and a wait that has begun ends at once."""
+    stop, tried = threading.Event(), threading.Event()
+
+    def call() -> None:
+        tried.set()
+        raise ServiceUnavailable("away")
+
+    def set_after_the_first_try() -> None:
+        assert tried.wait(30)
+        stop.set()
+
+    setter = threading.Thread(target=set_after_the_first_try)
+    setter.start()
+    started = time.monotonic()
+    with pytest.raises(ServiceUnavailable, match="away"):
+        repeat(call, stop=stop)
+    setter.join()
+    assert time.monotonic() - started < 10
+    call_again, tries = failing(9, ServiceUnavailable)
+    with pytest.raises(ServiceUnavailable):
+        repeat(call_again, stop=stop)
+    assert len(tries) == 1
