@@ -107,7 +107,7 @@ def connect(sandbox: Sandbox, socket_library: str) -> Iterator[Connect]:
             handler = kinds[socket_library](
                 app, "xapp-sandbox", web_client=web_client, ping_interval=1
             )
-            opened.callback(_close, handler)
+            opened.callback(_close, sandbox, handler)
             handler.connect()
             sandbox.wait_for(lambda: sandbox.connections() > before, 10, "the connection")
             return handler
@@ -115,12 +115,13 @@ def connect(sandbox: Sandbox, socket_library: str) -> Iterator[Connect]:
         yield connected
 
 
-def _close(handler: Any) -> None:
+def _close(sandbox: Sandbox, handler: Any) -> None:
     """Close a handler at once: its threads poll for seconds unless something comes in."""
     handler.client.auto_reconnect_enabled = False
     if isinstance(handler, WebsocketClientHandler) and handler.client.is_connected():
         # websocket-client notices a close() from another thread only after ten seconds.
         handler.client.current_session.sock.sock.shutdown(socket.SHUT_RDWR)
+        sandbox.wait_for(lambda: not handler.client.is_connected(), 5, "the client's end")
     closing = threading.Thread(target=handler.close)
     closing.start()
     while closing.is_alive():
