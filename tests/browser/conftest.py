@@ -125,9 +125,7 @@ def bistro() -> Iterator[Sandbox]:
 @pytest.fixture
 def kitchen(bistro: Sandbox) -> Iterator[Kitchen]:
     """The app of kitchen.py, connected to the workspace."""
-    app = bistro.config.apps[0]
-    with serving(bistro.api_url, app.bot_token, app.app_token) as running:
-        bistro.wait_for_app()
+    with serving(bistro) as running:
         yield running
 
 

@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from slack_bolt import Ack, App, Respond
-from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
+from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk import WebClient
+
+from bot.sandbox import Sandbox
 
 Json = dict[str, Any]
 TOWNS = ("Amsterdam", "Antwerp", "Athens", "Bergen", "Berlin")
@@ -184,19 +186,23 @@ class Kitchen:
 
 
 @contextmanager
-def serving(api_url: str, bot_token: str, app_token: str) -> Iterator[Kitchen]:
-    """The app, connected over Socket Mode to the Web API at `api_url`, until the block ends.
-
-    The client's monitor thread is joined at the end and sleeps one ping interval, hence the short one.
-    """
-    client = WebClient(token=bot_token, base_url=api_url)
+def serving(sandbox: Sandbox) -> Iterator[Kitchen]:
+    """The app, connected to the sandbox over Socket Mode until the block ends."""
+    described = sandbox.config.apps[0]
+    client = WebClient(token=described.bot_token, base_url=sandbox.api_url)
     app = App(client=client, token_verification_enabled=False)
     kitchen = Kitchen(client)
     kitchen.register(app)
-    web = WebClient(token=bot_token, base_url=api_url)
-    handler = SocketModeHandler(app, app_token, web_client=web, ping_interval=0.5)
+    web = WebClient(base_url=sandbox.api_url)
+    # The client's threads end only after one ping interval.
+    handler = SocketModeHandler(app, described.app_token, web_client=web, ping_interval=0.5)
     handler.connect()
     try:
+        sandbox.wait_for_app()
         yield kitchen
     finally:
+        handler.client.auto_reconnect_enabled = False
+        # The client sees its own close only when its read times out, one of the other side at once.
+        sandbox.outage()
+        sandbox.wait_for(lambda: not handler.client.is_connected(), what="the end of the socket")
         handler.close()

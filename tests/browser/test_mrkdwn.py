@@ -1,9 +1,11 @@
 """Slack's text rules in the page: what each piece of mrkdwn looks like, and that nothing in it becomes markup."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
+
+from bot.sandbox import Sandbox, WorkspaceConfig
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +25,19 @@ DRAW = """async (text) => {
   }).join("");
   return bare(host);
 }"""
+
+
+@pytest.fixture(scope="module")
+def paper(chromium: Browser) -> Iterator[Page]:
+    """One page for all cases: they only borrow its scripts."""
+    described = {"users": [{"id": "U1", "name": "ada"}], "channels": []}
+    with Sandbox(WorkspaceConfig.model_validate(described)) as sandbox:
+        context = chromium.new_context(locale="en-US", timezone_id="UTC")
+        page = context.new_page()
+        page.goto(sandbox.url)
+        yield page
+        context.close()
+
 
 CASES = {
     "styles": ("*a b* _c_ ~d~ `e`", "{b a b} {i c} {s d} {code e}"),
@@ -52,15 +67,14 @@ CASES = {
 
 
 @pytest.mark.parametrize(("text", "drawn"), CASES.values(), ids=CASES.keys())
-def test_text_is_drawn_as_slack_does(as_user: Callable[..., Page], text: str, drawn: str) -> None:
+def test_text_is_drawn_as_slack_does(paper: Page, text: str, drawn: str) -> None:
     """Each piece of mrkdwn becomes the elements that Slack shows for it."""
-    assert as_user("U1").evaluate(DRAW, text) == drawn
+    assert paper.evaluate(DRAW, text) == drawn
 
 
-def test_bar_keeps_its_width(as_user: Callable[..., Page]) -> None:
+def test_bar_keeps_its_width(paper: Page) -> None:
     """A progress bar made of text is as wide empty as full, so a message does not move while it runs."""
-    page = as_user("U1")
-    widths = page.evaluate(
+    widths = paper.evaluate(
         """async (bars) => {
           const [{ mrkdwn }, { patch }] = [await import("/page/mrkdwn.js"), await import("/page/dom.js")];
           return bars.map((bar) => {
