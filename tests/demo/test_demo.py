@@ -32,13 +32,14 @@ def env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def interactive(env: dict[str, str], tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    """`ferry demo`, killed after the test if it did not end."""
+    """`ferry demo`; what a test leaves running is ended by SIGTERM."""
     command = [*FERRY, "demo"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=env, cwd=tmp_path
     ) as process:
         yield process
-        process.kill()
+        process.terminate()
+        process.wait(60)
 
 
 def _left_behind(env: dict[str, str]) -> list[str]:
