@@ -24,7 +24,13 @@ OUTAGE_SECONDS: Final = 1.0
 UNINVITED_SECONDS: Final = 60.0
 
 _GONE: Final = frozenset(
-    {"message_not_found", "thread_not_found", "cant_update_message", "edit_window_closed"}
+    {
+        "message_not_found",
+        "thread_not_found",
+        "cannot_reply_to_message",
+        "cant_update_message",
+        "edit_window_closed",
+    }
 )
 _UNINVITED: Final = frozenset(
     {"channel_not_found", "not_in_channel", "is_archived", "restricted_action"}

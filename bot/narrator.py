@@ -147,7 +147,7 @@ class Narrator:
         except LedgerIncompatible as error:
             # One migration of another version must not keep all others from being told.
             _log.error(
-                "event_untold", migration=event.migration_id, event=event.name, error=str(error)
+                "event_untold", migration=event.migration_id, name=event.name, error=str(error)
             )
             return ()
 

@@ -233,7 +233,7 @@ def _take(found: Iterable[tuple[str, Mismatch]], limit: int) -> Iterable[tuple[s
 def _about(owed: Owed) -> dict[str, object]:
     return {
         "migration": owed.migration_id,
-        "event": owed.event_id,
+        "event_id": owed.event_id,
         "kind": owed.kind.value,
         "attempts": owed.attempts,
     }

@@ -177,7 +177,7 @@ class Workers:
             self._pauses.pop(migration_id, None)
         elif not self._closed:
             self._pause(migration_id)
-        if code != 0:
+        if code != 0 and unfinished:
             _log.error("worker_lost", migration=migration_id, exit_code=code, stderr=words)
             details: Details = {"exit_code": code, "stderr": words}
             with self._ledger.transaction() as tx:

@@ -1,25 +1,31 @@
-"""A ledger with requests in it, as the bot keeps them, for tests that need no Slack."""
+"""What the bot's tests stand on: a ledger with requests for tests that need no Slack, and the whole bot in a sandbox workspace."""
 
+import re
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
+from pymilvus import MilvusClient
 from slack_sdk import WebClient
 
 from bot.cards import Cards
 from bot.demo.clusters import start_lite
 from bot.directory import Directory
 from bot.ledger import BotLedger
-from bot.runtime import Pace
-from bot.sandbox import AppConfig, Sandbox, WorkspaceConfig
+from bot.runtime import Bot, Pace, running_bot
+from bot.sandbox import Actor, AppConfig, Sandbox, WorkspaceConfig, words_of
 from bot.scheduler import Ticks
 from bot.service import Service
 from bot.settings import Settings
 from bot.verbs import EngineVerbs
+from bot.views.request_modal import CALLBACK_ID, RESHAPES
 from engine.ledger import Ledger
-from engine.lifecycle import EventName
+from engine.lifecycle import EventName, Status
 from engine.milvus.sample import fill
 from engine.model import CollectionPlan, Migration, PartitionPlan, Plan, Request
 
@@ -170,11 +176,25 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of an empty Milvus Lite server; tests use databases or clusters of their own."""
-    folder = tmp_path_factory.mktemp("empty")
+def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of another Milvus Lite server."""
+    folder = tmp_path_factory.mktemp("second")
     with start_lite(folder / "target", log=folder / "target.log") as server:
         yield server.wait().uri
+
+
+@pytest.fixture
+def empty(second_server: str) -> str:
+    """The URI of a Milvus Lite server that holds nothing when the test begins."""
+    client = MilvusClient(second_server)
+    try:
+        for name in client.list_collections():
+            for alias in client.list_aliases(collection_name=name)["aliases"]:
+                client.drop_alias(alias)
+            client.drop_collection(name)
+    finally:
+        client.close()
+    return second_server
 
 
 @pytest.fixture
@@ -201,3 +221,139 @@ def world(tmp_path: Path, sandbox: Sandbox, filled: str, empty: str) -> Settings
             "slack_app_token": app.app_token,
         }
     )
+
+
+class Story:
+    """A bot in the workspace, and what people do there, in the words of the tests.
+
+    Attributes:
+        settings: What the bot was started with.
+        bot: The running bot; `restart` makes another.
+    """
+
+    def __init__(self, sandbox: Sandbox, settings: Settings, stack: ExitStack) -> None:
+        self.sandbox = sandbox
+        self.settings = settings
+        self._stack = stack
+        self.start()
+        self.ledger = stack.enter_context(Ledger.open(settings.database_url))
+
+    def start(self) -> Bot:
+        """Start the bot; it is connected when this returns."""
+        self._running = self._stack.enter_context(ExitStack())
+        self.bot = self._running.enter_context(running_bot(self.settings, pace=QUICK))
+        self.sandbox.wait_for_app()
+        return self.bot
+
+    def stop(self) -> None:
+        """End the bot, as SIGTERM does."""
+        self._running.close()
+
+    def open_form(self, user: str, **fields: Any) -> Actor:
+        """Open the form and fill it in; fields by their names without `ferry_`."""
+        person = self.sandbox.user(user)
+        assert person.command("/migrate", channel=CHANNEL)
+        person.wait_for_view(CALLBACK_ID)
+        for name, value in fields.items():
+            before = (person.view or {}).get("hash")
+            person.fill(f"ferry_{name}", value)
+            if f"ferry_{name}" in RESHAPES:
+                self.sandbox.wait_for(
+                    lambda seen=before: (person.view or {}).get("hash") != seen, 10, name
+                )
+        return person
+
+    def request(self, user: str = ADA, **fields: Any) -> dict[str, Any]:
+        """Ask for a migration from `old` to `new`; returns the message that waits for approval."""
+        known = {m["ts"] for m in self.sandbox.messages(CHANNEL)}
+        person = self.open_form(
+            user, **({"source": "old", "target": "new", "reason": "Test"} | fields)
+        )
+        assert person.submit() is None
+        return self.sandbox.wait_for(
+            lambda: next((m for m in self.sandbox.messages(CHANNEL) if m["ts"] not in known), None),
+            20,
+            "the plan in the channel",
+        )
+
+    def id_of(self, root: dict[str, Any]) -> str:
+        """The migration that a message is about."""
+        found = re.search(r"M-[0-9A-Z]{7}", words_of(root))
+        assert found is not None
+        return found[0]
+
+    def status(self, root: dict[str, Any]) -> Status:
+        """Where the migration of a message stands."""
+        return self.ledger.migration(self.id_of(root)).status
+
+    def wait_for_status(self, root: dict[str, Any], status: Status, timeout: float = 60) -> None:
+        """Wait until the migration stands there."""
+        self.sandbox.wait_for(lambda: self.status(root) is status, timeout, f"{status}")
+
+    def replies(self, root: dict[str, Any]) -> list[dict[str, Any]]:
+        """The replies in the thread of a message."""
+        return self.sandbox.thread(CHANNEL, root["ts"])[1:]
+
+    def wait_for_reply(
+        self, root: dict[str, Any], containing: str, timeout: float = 60
+    ) -> dict[str, Any]:
+        """Wait for a reply in the thread that contains the text."""
+
+        def found() -> dict[str, Any] | None:
+            return next((m for m in self.replies(root) if containing in words_of(m)), None)
+
+        return self.sandbox.wait_for(found, timeout, f"a reply with {containing!r}")
+
+    def root(self, root: dict[str, Any]) -> dict[str, Any]:
+        """The message as it is now."""
+        return self.sandbox.thread(CHANNEL, root["ts"])[0]
+
+    def told(self, user: str, containing: str) -> str:
+        """Wait until only this person is told something that contains the text; returns all of it."""
+        person = self.sandbox.user(user)
+        return str(words_of(person.wait_for_ephemeral(CHANNEL, containing, 10)))
+
+    def events(self, root: dict[str, Any], name: str) -> int:
+        """How often something happened to the migration."""
+        events = self.ledger.events(migration_id=self.id_of(root))
+        return sum(event.name == name for event in events)
+
+    def worker(self, root: dict[str, Any]) -> psutil.Process:
+        """The process that works on the migration; waits until it holds it."""
+        self.wait_for_status(root, Status.RUNNING)
+        owner = self.ledger.migration(self.id_of(root)).lease_owner
+        assert owner is not None
+        return psutil.Process(int(owner.split(":")[1]))
+
+    def hold(
+        self, root: dict[str, Any], when: Callable[[], bool] = lambda: True, timeout: float = 30
+    ) -> psutil.Process:
+        """Stop the worker where the condition holds and where it does not hold the ledger's lock; the caller resumes it."""
+        worker = self.worker(root)
+
+        def held() -> bool:
+            worker.suspend()
+            if self._lock_is_free() and when():
+                return True
+            worker.resume()
+            return False
+
+        self.sandbox.wait_for(held, timeout, "the worker at that place")
+        return worker
+
+    def _lock_is_free(self) -> bool:
+        path = self.settings.database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+            connection.execute("ROLLBACK")
+        return True
+
+
+@pytest.fixture
+def story(sandbox: Sandbox, world: Settings) -> Iterator[Story]:
+    """The bot in the workspace, over `old` (filled) and `new` (empty)."""
+    with ExitStack() as stack:
+        yield Story(sandbox, world, stack)
