@@ -105,8 +105,8 @@ class Kitchen:
 
     Attributes:
         submitted: `state.values` of each submission, flattened to action_id -> element state.
-        clicked: the action payloads of buttons in messages.
-        gate: a click on Take is acknowledged only while it is set.
+        clicked: the action payloads of elements in messages.
+        gate: a click on Take and a submission are acknowledged only while it is set.
     """
 
     def __init__(self, client: WebClient) -> None:
@@ -125,7 +125,9 @@ class Kitchen:
         app.action("reload")(self._reload)
         app.action("reset")(self._reset)
         app.action("take")(self._take)
-        app.action("cancel")(self._cancel)
+        app.action("cancel")(self._click)
+        app.action("menu")(self._click)
+        app.action("pick")(self._click)
         app.view("kitchen")(self._submit)
         app.event("app_home_opened")(self._home)
 
@@ -163,11 +165,12 @@ class Kitchen:
         channel, ts = body["channel"]["id"], body["message"]["ts"]
         self.client.chat_update(channel=channel, ts=ts, text="Taken", blocks=offer("Taken")[:1])
 
-    def _cancel(self, ack: Ack, payload: Json) -> None:
+    def _click(self, ack: Ack, payload: Json) -> None:
         ack()
         self.clicked.append(payload)
 
     def _submit(self, ack: Ack, view: Json) -> None:
+        self.gate.wait(2)
         values = view["state"]["values"]
         flat = {action: state for block in values.values() for action, state in block.items()}
         if flat["name"]["value"] == "Nobody":

@@ -180,6 +180,23 @@ def test_focus_stays_inside(as_user: Opened) -> None:
     expect(page.get_by_role("textbox", name="Message #general")).to_be_focused()
 
 
+def test_submission_under_way(as_user: Opened, bistro: Sandbox, kitchen: Kitchen) -> None:
+    """While the app has not answered, the modal is busy and its button is off, so that it is submitted once."""
+    page = as_user("U1")
+    dialog = opened(page)
+    dialog.get_by_role("textbox", name="Name").fill("Ada")
+    kitchen.gate.clear()
+    book = dialog.get_by_role("button", name="Book")
+    book.click()
+    expect(book).to_be_disabled()
+    expect(dialog.locator("form")).to_have_attribute("aria-busy", "true")
+    page.keyboard.press("Enter")
+    kitchen.gate.set()
+    expect(dialog).to_be_hidden()
+    bistro.wait_for(lambda: kitchen.submitted)
+    assert len(kitchen.submitted) == 1
+
+
 def test_modal_is_its_persons_own(as_user: Opened) -> None:
     """A modal that one person opened does not stand on another's page, and is there again after a reload."""
     grace, ada = as_user("U2"), as_user("U1")
