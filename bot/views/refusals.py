@@ -68,7 +68,7 @@ def refusal(
         at: When that was.
         sentence: What the ledger or the service says of it, plain text.
     """
-    approvers = t.keep_mentions(t.shorten(card.approvers, 600)) if card else ""
+    approvers = t.keep_mentions(card.approvers) if card else ""
     filled = _TEXTS.get(str(reason), _TEXTS["impossible"]).format(
         approvers=approvers or "an Organization Owner or Project Admin",
         attribution=_attribution(by, at),

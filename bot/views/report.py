@@ -5,6 +5,7 @@ It shows what a `Report` says and judges nothing itself. It never shows an entit
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from bot.views import buttons
 from bot.views import message as m
@@ -129,13 +130,12 @@ def _hidden(report: Report) -> m.Block | None:
 
 
 def _examples(report: Report) -> m.Block | None:
-    found = list(_all_examples(report))
+    found = tuple(islice(_all_examples(report), EXAMPLES))
     total = sum(c.missing + c.extra + c.different for c in report.collections)
     if not found:
         return None
     lines = [_example(name, mismatch) for name, mismatch in found]
-    lines += [""] * max(total - len(lines), 0)
-    shown = t.listing(lines, first=min(EXAMPLES, len(found)), limit=2_800, rest=", see the file")
+    shown = t.listing(lines, first=EXAMPLES, limit=2_800, rest=", see the file", total=total)
     return m.section(f"*First mismatches*\n{shown}")
 
 
@@ -159,19 +159,20 @@ def key_text(mismatch: Mismatch) -> str:
 
 
 def _notes(report: Report) -> m.Block | None:
-    notes = [
-        f"{t.code(c.name, 48)}: {t.clip(t.prose(n), 200)}"
-        for c in report.collections
-        for n in c.notes
-    ]
-    return m.section(f"*Notes*\n{t.listing(notes, first=LINES, limit=1_500)}") if notes else None
+    notes = [(c.name, note) for c in _worst_first(report) for note in c.notes]
+    if not notes:
+        return None
+    lines = [f"{t.code(name, 48)}: {t.clip(t.prose(note), 200)}" for name, note in notes[:LINES]]
+    shown = t.listing(lines, first=LINES, limit=1_500, total=len(notes))
+    return m.section(f"*Notes*\n{shown}")
 
 
 def _losses(report: Report) -> m.Block | None:
-    losses = [t.clip(t.visible(loss), 200) for loss in report.losses]
-    if not losses:
+    if not report.losses:
         return None
-    return m.section(f"*Not carried, as approved*\n{t.listing(losses, first=LINES, limit=1_500)}")
+    lines = [t.clip(t.visible(loss), 200) for loss in report.losses[:LINES]]
+    shown = t.listing(lines, first=LINES, limit=1_500, total=len(report.losses))
+    return m.section(f"*Not carried, as approved*\n{shown}")
 
 
 def _figures(report: Report) -> m.Block | None:

@@ -140,22 +140,25 @@ def _conflicts(card: MigrationCard, plan: Plan) -> m.Block | None:
         title = f":warning: *{will} DELETED on {place(card.target)} before the copy*"
     else:
         title = f":warning: *In the way on {place(card.target)}: the migration stops there*"
-    items = [t.clip(t.visible(conflict), LINE_CHARS) for conflict in plan.conflicts]
-    return m.section(f"{title}\n{t.listing(items, first=LINES, limit=1_900)}")
+    return m.section(f"{title}\n{_lines(plan.conflicts)}")
+
+
+def _lines(sentences: Sequence[str]) -> str:
+    shown = [t.clip(t.visible(sentence), LINE_CHARS) for sentence in sentences[:LINES]]
+    return t.listing(shown, first=LINES, limit=1_400, total=len(sentences))
 
 
 def _losses(card: MigrationCard, plan: Plan) -> m.Block | None:
     if not plan.all_losses:
         return m.context("Nothing is left out: everything in the source's definitions is carried.")
-    items = [t.clip(t.visible(loss), LINE_CHARS) for loss in plan.all_losses]
     title = "Not carried, as approved" if card.migration.cleared_at else "Will not be carried"
-    return m.section(f"*{title}*\n{t.listing(items, first=LINES, limit=1_900)}")
+    return m.section(f"*{title}*\n{_lines(plan.all_losses)}")
 
 
 def _warnings(card: MigrationCard) -> Sequence[m.Block | None]:
     if card.ended:
         return ()
-    warning = t.clip(t.prose(card.warning), 800)
+    warning = t.clip(t.prose(card.warning), 700)
     where = t.code(card.target.name, 72)
     return (
         m.section(WRITE_FREEZE),
@@ -180,7 +183,7 @@ def decision_line(decision: Decision) -> str:
 def _approvers(card: MigrationCard) -> m.Block | None:
     if card.migration.status is not Status.AWAITING_APPROVAL or not card.approvers.strip():
         return None
-    who = t.keep_mentions(t.shorten(card.approvers, 1_000))
+    who = t.keep_mentions(card.approvers)
     return m.section(f"*Who may approve:* {who}")
 
 

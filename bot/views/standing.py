@@ -172,9 +172,8 @@ def stays_behind(card: MigrationCard, *, advice: bool = True) -> str:
     target = place(card.target)
     if card.progress is None:
         return t.joined((f"What was copied stays on {target}, incomplete and unverified.", go_on))
-    copied = t.entities(card.progress.copied)
-    if not card.progress.copied:
+    copied, whole = card.progress.copied, card.progress.entities
+    if not copied:
         return t.joined((f"No entity was copied; empty collections may stand on {target}.", go_on))
-    whole = t.number(card.progress.entities)
-    left = f"{copied} of {whole} {'stays' if card.progress.copied == 1 else 'stay'} on {target}"
+    left = f"{t.number(copied)} of {t.entities(whole)} {'stays' if copied == 1 else 'stay'} on {target}"
     return t.joined((f"{left}, incomplete and unverified.", go_on))

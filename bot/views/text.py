@@ -30,6 +30,8 @@ _DAY = 86400
 
 def visible(text: str) -> str:
     r"""`text` with everything invisible written out (`\n`, `\u202e`), so that two different names never look the same."""
+    if text.isprintable():
+        return text
     return "".join(_shown(char) for char in text)
 
 
@@ -73,8 +75,7 @@ def shorten_middle(text: str, limit: int) -> str:
 
 def clip(text: str, limit: int) -> str:
     """`text` escaped, at most `limit` characters long after escaping, never cut inside an escape."""
-    escaped = escape(text)
-    if len(escaped) <= limit:
+    if len(text) <= limit and len(escaped := escape(text)) <= limit:
         return escaped
     kept, room = [], limit - 1
     for char in text:
@@ -88,8 +89,9 @@ def clip(text: str, limit: int) -> str:
 
 def code(text: str, limit: int = 60) -> str:
     """A name or key as inline code, escaped, every character visible, cut in the middle after `limit` characters."""
-    shown = shorten_middle(visible(text), limit).replace("`", "\u02cb")
-    return f"`{clip(shown, 5 * limit)}`" if shown.strip() else "`(empty)`"
+    cut = shorten_middle(text, limit)  # first, because keys can be 65,535 characters long
+    shown = shorten_middle(visible(cut), limit).replace("`", "\u02cb")
+    return f"`{clip(shown, 2 * limit)}`" if shown.strip() else "`(empty)`"
 
 
 def quote(text: str, limit: int = 600) -> str:
@@ -98,9 +100,15 @@ def quote(text: str, limit: int = 600) -> str:
     return "\n".join(f">{line}" for line in said.split("\n")[:12]) if said else ""
 
 
-def keep_mentions(text: str) -> str:
-    """`text` escaped except for well-formed mentions of users (`<@U…>`) and user groups (`<!subteam^S…>`)."""
-    parts, start = [], 0
+def keep_mentions(text: str, limit: int = 600) -> str:
+    """`text` escaped except for well-formed mentions of users (`<@U…>`) and user groups (`<!subteam^S…>`).
+
+    What is longer than `limit` ends at a blank before it, so that no mention is cut.
+    """
+    if len(text) > limit:
+        text = text[:limit].rpartition(" ")[0].rstrip(", ") + " and others"
+    parts: list[str] = []
+    start = 0
     for match in _MENTION.finditer(text):
         parts += [escape(text[start : match.start()]), match.group()]
         start = match.end()
@@ -134,9 +142,9 @@ def size(count: float) -> str:
         return f"{int(amount)} B"
     for unit in _SIZE_UNITS:
         amount /= _UNIT
-        if round(amount, 1) < _UNIT or unit == _SIZE_UNITS[-1]:
+        if round(amount) < _UNIT or unit == _SIZE_UNITS[-1]:
             break
-    return f"{amount:,.0f} {unit}" if amount >= _WHOLE_FROM else f"{amount:.1f} {unit}"
+    return f"{amount:,.0f} {unit}" if round(amount, 1) >= _WHOLE_FROM else f"{amount:.1f} {unit}"
 
 
 def per_second(value: float) -> str:
@@ -194,7 +202,9 @@ def utc(moment: datetime) -> str:
     return datetime.fromtimestamp(moment.timestamp(), tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def listing(items: Sequence[str], *, first: int, limit: int, rest: str = "") -> str:
+def listing(
+    items: Sequence[str], *, first: int, limit: int, rest: str = "", total: int | None = None
+) -> str:
     """`items` as lines with bullets: the first ones that fit, then "and 37 more" with `rest` behind it.
 
     Args:
@@ -202,6 +212,7 @@ def listing(items: Sequence[str], *, first: int, limit: int, rest: str = "") -> 
         first: The most items to show.
         limit: The most characters of the answer.
         rest: What follows the number, e.g. ", see the file".
+        total: How many there are in all, when `items` are only the first of them.
     """
     lines: list[str] = []
     room = limit - 60 - len(rest)
@@ -211,8 +222,8 @@ def listing(items: Sequence[str], *, first: int, limit: int, rest: str = "") -> 
             break
         lines.append(line)
         room -= len(line) + 1
-    left = len(items) - len(lines)
-    if left:
+    left = max(total or 0, len(items)) - len(lines)
+    if left > 0:
         lines.append(f"• and {number(left)} more{rest}" if lines else f"• {number(left)}{rest}")
     return "\n".join(lines)
 

@@ -1,0 +1,362 @@
+"""What the messages of a migration say and offer in each state."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.approvals import Reason
+from bot.views import buttons
+from bot.views.card import action_value, parse_action_value
+from bot.views.home import home_view
+from bot.views.progress import progress_message, remaining_seconds
+from bot.views.refusals import REASONS, refusal
+from bot.views.replies import reply
+from bot.views.report import SIGILS, findings_file, report_message
+from bot.views.root import root_message
+from engine.lifecycle import EventName, Status, zilliz_word
+from engine.model import CollectionReport, ErrorText, Mismatch, MismatchKind, Outcome, Report
+
+
+def offered(message: Any) -> list[str]:
+    """The action ids of a message's buttons."""
+    rows = [block["elements"] for block in message.blocks if block["type"] == "actions"]
+    return [element["action_id"] for row in rows for element in row]
+
+
+def elements(message: Any) -> list[dict[str, Any]]:
+    """A message's buttons."""
+    return [e for block in message.blocks if block["type"] == "actions" for e in block["elements"]]
+
+
+BUTTONS = {
+    Status.PLANNING: [buttons.CANCEL],
+    Status.AWAITING_APPROVAL: [buttons.APPROVE, buttons.REJECT, buttons.CANCEL],
+    Status.QUEUED: [buttons.CANCEL],
+    Status.RUNNING: [buttons.CANCEL],
+    Status.SUCCESSFUL: [],
+    Status.MISMATCHED: [buttons.REMIGRATE],
+    Status.FAILED: [buttons.RESUME],
+    Status.CANCELED: [buttons.RESUME],
+    Status.REJECTED: [],
+    Status.EXPIRED: [],
+}
+
+
+@pytest.mark.parametrize("status", Status)
+def test_buttons_match_the_state(samples: Any, status: Status) -> None:
+    """Only what the lifecycle would accept is offered, with at most one primary button."""
+    message = root_message(samples.card(status))
+    assert offered(message) == BUTTONS[status]
+    assert sum(e.get("style") == "primary" for e in elements(message)) <= 1
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_button_asks_before_it_acts(samples: Any, status: Status) -> None:
+    """A dialog in whole sentences says what will happen; it is not cut off."""
+    for element in elements(root_message(samples.card(status))):
+        assert element["confirm"]["text"]["text"].endswith(".")
+        assert element["accessibility_label"]
+
+
+def test_what_was_never_approved_cannot_be_resumed(samples: Any) -> None:
+    """A request that failed while it was planned offers no Resume, and does not speak of it."""
+    error = ErrorText(code="E-SOURCE", message="The source refused the token")
+    card = samples.card(Status.FAILED, cleared_at=None, started_at=None, error=error, plan=None)
+    message = root_message(card)
+    assert offered(message) == []
+    assert "Resume" not in str(message)
+    assert "nothing was written" in str(message)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_root_keeps_who_asked_and_who_decided(samples: Any, texts: Any, status: Status) -> None:
+    """In every state: the requester, the reason, each decision with its role, source and target."""
+    card = samples.card(status)
+    said = "\n".join(texts(root_message(card).blocks))
+    assert "<@U01ALICE>" in said
+    assert card.migration.reason in said
+    assert "`staging` / `shop`" in said
+    for decision in card.decisions:
+        assert f"{decision.verdict.capitalize()} by <@{decision.user_id}> ({decision.role})" in said
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_status_comes_first_by_word(samples: Any, status: Status) -> None:
+    """The notification and the message name Zilliz's word, an emoji stands only beside it."""
+    message = root_message(samples.card(status))
+    assert message.text.startswith(f"{zilliz_word(status)}: ")
+    assert f"*{zilliz_word(status)}*" in message.blocks[1]["text"]["text"]
+
+
+def test_the_plans_table_is_there_while_it_is_decided(samples: Any) -> None:
+    """Approvers see every collection with its figures."""
+    message = root_message(samples.card())
+    (table,) = [block for block in message.blocks if block["type"] == "table"]
+    rows = [[cell["text"] for cell in row] for row in table["rows"]]
+    assert rows[1] == ["articles", "10,000", "5.6 MB", "1", "new"]
+    assert len(rows) == 5
+
+
+def test_a_replacement_cannot_be_overlooked(samples: Any, texts: Any) -> None:
+    """What will be deleted stands first in the table, in a list of its own and in the red dialog of Approve."""
+    message = root_message(samples.replacing())
+    (table,) = [block for block in message.blocks if block["type"] == "table"]
+    assert [row[-1]["text"] for row in table["rows"][1:]] == ["REPLACED", "REPLACED", "new"]
+    said = "\n".join(texts(message.blocks))
+    assert "*Will be DELETED on `staging` / `shop` before the copy*" in said
+    dialog = elements(message)[0]["confirm"]
+    assert dialog["style"] == "danger"
+    assert "DELETES" in dialog["text"]["text"]
+
+
+def test_the_targets_warning_stands_in_the_approval(samples: Any, texts: Any) -> None:
+    """The warning names the target, and markup in it stays text."""
+    said = "\n".join(texts(root_message(samples.replacing()).blocks))
+    assert "*Warning for `staging`:* This cluster serves the shop's search." in said
+    assert "&lt;#search-oncall&gt;" in said
+
+
+def test_more_collections_than_fit_are_counted(samples: Any, texts: Any) -> None:
+    """The first 30 stand in the table, the others are named by number with their entities."""
+    plan = samples.plan(*(samples.collection(f"c{n:03}", 1_000) for n in range(200)))
+    said = "\n".join(texts(root_message(samples.card(plan=plan)).blocks))
+    assert "and 170 more collections with 170,000 entities" in said
+
+
+def test_a_button_carries_the_plan_that_was_shown(samples: Any) -> None:
+    """Approve sends the id and the hash of the plan beside it; a bare id is read as well."""
+    card = samples.card()
+    value = elements(root_message(card))[0]["value"]
+    assert parse_action_value(value) == ("M-4K7QX2F", card.plan.hash)
+    assert parse_action_value("M-4K7QX2F") == ("M-4K7QX2F", "")
+    assert action_value(samples.card(Status.PLANNING)) == "M-4K7QX2F"
+
+
+def test_cancel_is_answered_at_once(samples: Any, texts: Any) -> None:
+    """After the click no button is left, and the message says who asked and what happens."""
+    asked = {"cancel_requested_at": samples.now, "cancel_requested_by": "U03CAROL"}
+    card = samples.card(Status.RUNNING, **asked)
+    for message in (root_message(card), progress_message(card, samples.progress(), samples.now)):
+        assert offered(message) == []
+        assert "canceling, asked by <@U03CAROL>" in "\n".join(texts(message.blocks))
+
+
+def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
+    """Before the click: what stays on the target, that Resume exists, that the source is untouched."""
+    (element,) = elements(
+        progress_message(samples.card(Status.RUNNING), samples.progress(), samples.now)
+    )
+    said = element["confirm"]["text"]["text"]
+    assert element["style"] == element["confirm"]["style"] == "danger"
+    assert "stays on staging/shop, incomplete and unverified" in said
+    assert "The source is not touched." in said
+
+
+@pytest.mark.parametrize(
+    ("copied", "seconds", "left"),
+    [(0, 60.0, None), (309, 60.0, None), (3_100, 9.9, None), (3_100, 10.0, 90.0), (31_000, 1.0, 0)],
+)
+def test_no_estimate_before_it_means_something(
+    samples: Any, copied: int, seconds: float, left: float | None
+) -> None:
+    """Under 1 % or 10 s there is none; then it is the rest at the rate so far."""
+    progress = samples.progress(copied, seconds=seconds)
+    assert remaining_seconds(progress) == (pytest.approx(left) if left is not None else None)
+
+
+@pytest.mark.parametrize("seconds", [0.0, float("nan"), float("inf"), -1.0])
+def test_progress_never_shows_figures_that_are_none(samples: Any, seconds: float) -> None:
+    """No NaN, no infinity and nothing above 100 %, whatever the ledger says."""
+    progress = samples.progress(40_000, verified=40_000, seconds=seconds, bytes=-5)
+    said = str(progress_message(samples.card(Status.RUNNING), progress, samples.now)).lower()
+    assert "nan" not in said
+    assert "inf " not in said
+    assert "31,000 of 31,000" in said
+
+
+def test_the_bars_keep_their_place(samples: Any) -> None:
+    """The bars have the same width at every figure, so that the message does not jump."""
+    shapes = set()
+    for copied in (0, 1, 15_500, 30_999, 31_000):
+        message = progress_message(
+            samples.card(Status.RUNNING), samples.progress(copied), samples.now
+        )
+        shapes.add(tuple(len(line) for line in message.blocks[1]["text"]["text"].split("\n")))
+    assert len(shapes) == 1
+
+
+def test_an_ended_progress_says_what_is_incomplete(samples: Any) -> None:
+    """After a cancel no collection is still said to be copying."""
+    message = progress_message(samples.card(Status.CANCELED), samples.progress(), samples.now)
+    (table,) = [block for block in message.blocks if block["type"] == "table"]
+    states = [row[-1]["text"] for row in table["rows"][1:]]
+    assert states == ["Copied", "Incomplete", "Not copied", "Not copied"]
+
+
+def test_what_needs_a_person_stands_first_in_the_report(samples: Any) -> None:
+    """The mismatched collection is the first row even when 200 others are well."""
+    well = [
+        CollectionReport(name=f"c{n}", source_entities=1, target_entities=1, verified=True)
+        for n in range(200)
+    ]
+    bad = CollectionReport(name="bad", source_entities=2, target_entities=1, missing=1)
+    report = samples.report(Status.MISMATCHED, collections=(*well, bad))
+    message = report_message(samples.card(Status.MISMATCHED), report)
+    (table,) = [block for block in message.blocks if block["type"] == "table"]
+    row = [cell["text"] for cell in table["rows"][1]]
+    assert row == ["bad", "MISMATCHED", "2", "1", "1", "0", "0"]
+    assert (
+        "1 entity is not the same on both sides: 1 missing, in 1 of 201 collections."
+        in message.text
+    )
+
+
+def test_mismatches_are_named_by_key(samples: Any, texts: Any) -> None:
+    """Kind, fields, collection, partition and key; a string key is quoted, control characters are written out."""
+    message = report_message(samples.card(Status.MISMATCHED), samples.report(Status.MISMATCHED))
+    said = "\n".join(texts(message.blocks))
+    assert "*missing*: `notes_bm25` key `4711`" in said
+    assert '*extra*: `notes_bm25` / `p_2025` key `"aˋb\\n&lt;c&gt;"`' in said
+    assert "*different* in `vector`, `title`: `notes_bm25` key `42`" in said
+    assert "and 13 more, see the file" in said
+
+
+def test_an_unverified_collection_is_never_called_verified(samples: Any) -> None:
+    """A collection without differences but without proof reads NOT VERIFIED, and the verdict does not claim it."""
+    lines = (
+        CollectionReport(name="a", source_entities=5, target_entities=5, verified=True),
+        CollectionReport(name="b", source_entities=5, notes=("Its index differs.",)),
+    )
+    report = Report(migration="M-1", status=Outcome.MISMATCHED, collections=lines)
+    message = report_message(samples.card(Status.MISMATCHED), report)
+    assert "1 of 2 collections verified" in message.text
+    assert "NOT VERIFIED" in str(message.blocks)
+
+
+def test_the_findings_file_has_a_line_for_each(samples: Any) -> None:
+    """Signs as rclone's check has them, a legend, tabs between the columns, keys as JSON."""
+    lines = findings_file(samples.report(Status.MISMATCHED)).splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "+\tnotes_bm25\t\t4711",
+        '-\tnotes_bm25\tp_2025\t"a`b\\n<c>"',
+        "*\tnotes_bm25\t\t42\tvector,title",
+    ]
+    for kind, sigil in SIGILS.items():
+        assert any(line.startswith(f"#   {sigil}  {kind.value}:") for line in lines)
+
+
+def test_the_findings_file_takes_all_of_the_ledgers(samples: Any) -> None:
+    """Given the whole list, the file has all of it, not the report's examples."""
+    found = [Mismatch(partition="", pk=n, kind=MismatchKind.MISSING) for n in range(5_000)]
+    text = findings_file(samples.report(Status.MISMATCHED), {"articles": found})
+    assert sum(line.startswith("+\tarticles\t\t") for line in text.splitlines()) == 5_000
+    assert "notes_bm25" not in text
+
+
+def test_a_failure_says_what_happened_where_the_data_is_and_what_to_do(
+    samples: Any, texts: Any
+) -> None:
+    """Three labelled lines in root, reply and report; the notification says the same in sentences."""
+    card = samples.card(Status.FAILED)
+    event = samples.event(EventName.FAIL, "worker", error=samples.error.model_dump())
+    said = reply(card, event)
+    assert said is not None
+    for message in (root_message(card), said, report_message(card, samples.report(Status.FAILED))):
+        lines = "\n".join(texts(message.blocks))
+        assert f"*What happened:* {samples.error.message}" in lines
+        assert f"*The data:* {samples.error.state}" in lines
+        assert f"*What to do:* {samples.error.next_step}" in lines
+    assert samples.error.next_step in said.text
+
+
+def test_a_failure_without_a_text_still_says_all_three(samples: Any) -> None:
+    """When the error has only a message, the state of the data and the next step are Ferry's own words."""
+    card = samples.card(Status.FAILED, error=ErrorText(code="E", message="It broke"))
+    said = reply(card, samples.event(EventName.FAIL, "worker"))
+    assert said is not None
+    assert "It broke." in said.text
+    assert "12,000 of 31,000 entities stay on staging / shop" in said.text
+    assert "press Resume" in said.text
+
+
+@pytest.mark.parametrize("name", EventName)
+def test_every_change_of_state_is_told(samples: Any, name: EventName) -> None:
+    """Each event of the lifecycle has its reply, because edits notify nobody."""
+    said = reply(samples.card(Status.CANCELED), samples.event(name))
+    assert said is not None
+    assert said.text.endswith((".", "?"))
+
+
+def test_what_is_not_worth_telling_is_not_told(samples: Any) -> None:
+    """Notes and small phases give no reply."""
+    card = samples.card(Status.RUNNING)
+    assert reply(card, samples.event("phase", "worker", phase="load")) is None
+    assert reply(card, samples.event("refused", "U9")) is None
+
+
+def test_an_approval_is_told_with_its_role_and_comment(samples: Any, texts: Any) -> None:
+    """Who, in which role, and what they wrote, as a quotation."""
+    card = samples.card(Status.QUEUED, decisions=())
+    event = samples.event(EventName.APPROVE, role="Project Admin", comment="go\n<!here>")
+    said = reply(card, event)
+    assert said is not None
+    lines = "\n".join(texts(said.blocks))
+    assert "Approved by <@U02BOB> (Project Admin)." in lines
+    assert ">go\n>&lt;!here&gt;" in lines
+
+
+def test_a_second_start_is_told_as_one(samples: Any) -> None:
+    """A claim after the first start says that it continues."""
+    card = samples.card(Status.RUNNING)
+    later = samples.event(EventName.CLAIM, "worker").model_copy(
+        update={"at": card.migration.started_at + timedelta(minutes=9)}
+    )
+    said = reply(card, later)
+    assert said is not None
+    assert "continues from what is already copied" in said.text
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.ALLOWED])
+def test_every_refusal_has_its_own_words(samples: Any, reason: Reason) -> None:
+    """Each reason has a text that says what now holds; with nothing else given it is still whole sentences."""
+    assert reason in REASONS
+    for said in (refusal(reason), refusal(reason, samples.card(), sentence="It is too late")):
+        assert said[0].isupper()
+        assert "{" not in said
+        assert "  " not in said
+        assert said.endswith((".", ")"))
+
+
+def test_the_loser_of_a_race_is_told_who_won(samples: Any) -> None:
+    """Who decided and when, and that the click changed nothing."""
+    card = samples.card(Status.QUEUED)
+    said = refusal(Reason.ALREADY_APPROVED, card, by="U02BOB", at=samples.now)
+    assert said.startswith("This was already approved by <@U02BOB>, <!date^")
+    assert "Your click changed nothing" in said
+    assert "`M-4K7QX2F` to `staging` / `shop`" in said
+
+
+def test_who_may_not_approve_is_told_whom_to_ask(samples: Any) -> None:
+    """The approvers of the card are named, and the missing role."""
+    said = refusal(Reason.NO_ROLE, samples.card(), sentence="A role is missing for acme/x.")
+    assert (
+        "A role is missing for acme/x. Nothing was changed. Ask <@U02BOB>, <!subteam^S77OWNERS>."
+        in said
+    )
+
+
+def test_a_reason_without_a_text_says_its_sentence() -> None:
+    """A later reason is answered with what the service says of it, escaped."""
+    assert refusal("frozen", sentence="Ask <!here>") == (
+        "Ask &lt;!here&gt;. Nothing was changed by your click."
+    )
+
+
+def test_the_jobs_list_has_the_jobs_pages_columns(samples: Any, texts: Any) -> None:
+    """Type, status, ID, start, end and created by; what does not fit is counted."""
+    view = home_view([samples.card(Status.SUCCESSFUL)] * 25, total=40)
+    said = texts(view["blocks"])
+    assert ":white_check_mark: *SUCCESSFUL* · `M-4K7QX2F` · Migration\n" in said[2]
+    assert [text.split(":")[0] for text in said[3:6]] == ["Start", "End", "Created by"]
+    assert said[-1].startswith("and 20 older jobs")
