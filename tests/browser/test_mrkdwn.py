@@ -72,6 +72,26 @@ def test_text_is_drawn_as_slack_does(paper: Page, text: str, drawn: str) -> None
     assert paper.evaluate(DRAW, text) == drawn
 
 
+def test_bullet_wraps_as_text(paper: Page) -> None:
+    """A long bullet with code in it wraps as one text beside its dot, not in columns."""
+    lines = paper.evaluate(
+        """async (text) => {
+          const [{ mrkdwn }, { patch }] = [await import("/page/mrkdwn.js"), await import("/page/dom.js")];
+          const host = document.body.appendChild(document.createElement("div"));
+          host.style.width = "320px";
+          patch(host, mrkdwn(text, {}));
+          const [dot, words] = host.querySelector(".bullet").children;
+          const code = host.querySelector("code").getBoundingClientRect();
+          const range = document.createRange();
+          range.selectNode(words.lastChild);
+          return [dot.textContent, range.getClientRects()[0].top < code.bottom, code.height];
+        }""",
+        "• the index parameter `mmap.enabled` is not known to the target and is left out of it",
+    )
+    assert lines[:2] == ["• ", True]
+    assert lines[2] < 30
+
+
 def test_bar_keeps_its_width(paper: Page) -> None:
     """A progress bar made of text is as wide empty as full, so a message does not move while it runs."""
     widths = paper.evaluate(

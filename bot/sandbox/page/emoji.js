@@ -45,8 +45,9 @@ const DRAWN = {
   "🔍": `<circle cx="8.5" cy="8.5" r="5" fill="#dcecf5" stroke="#5a6b75" stroke-width="1.8"/>${stroke("M12.5 12.5l4.5 4.5", "#5a6b75")}`,
   "📋": '<rect x="4" y="3.5" width="12" height="14.5" rx="1.5" fill="#b98a56"/><rect x="5.8" y="5.5" width="8.4" height="10.8" fill="#fff"/><rect x="7.5" y="2" width="5" height="3.5" rx="1" fill="#8a8f94"/>',
   "🚀": '<path d="M17.5 2.500c-5 0-8.5 3-10.5 8l2 2c5-2 8.5-5.5 8.5-10z" fill="#c9d3da"/><circle cx="12.8" cy="7.2" r="1.7" fill="#3b88c3"/><path d="M7.5 8.500L3.5 9.5 6.8 11zM11.5 12.500l-1 4-1.5-3.300z" fill="#dd2e44"/><path d="M6.5 12.500c-2 .5-3 2-3.5 4 2-.5 3.5-1.5 4-3.500z" fill="#f2b824"/>',
-  "👍": '<path d="M2.5 9.500h3.500v8h-3.500z" fill="#3b88c3"/><path d="M6.5 9.500l3.2-6.500c1.5-.3 2.3.9 2 2.300l-.6 3h4.900c1.3 0 1.9 1 1.6 2.200l-1.2 5.200c-.2.9-.9 1.5-1.9 1.500H6.500z" fill="#f4c430"/>',
+  "👍": '<path d="M2.5 9.5h3.500v8h-3.500z" fill="#3b88c3"/><path d="M6.5 9.500l3.2-6.500c1.5-.3 2.3.9 2 2.300l-.6 3h4.900c1.3 0 1.9 1 1.6 2.200l-1.2 5.200c-.2.9-.9 1.5-1.9 1.500H6.500z" fill="#f4c430"/>',
   "👀": '<ellipse cx="6.3" cy="10" rx="3.6" ry="5" fill="#fff" stroke="#8a8f94"/><ellipse cx="13.7" cy="10" rx="3.6" ry="5" fill="#fff" stroke="#8a8f94"/><circle cx="7.3" cy="11" r="1.9" fill="#333"/><circle cx="14.7" cy="11" r="1.9" fill="#333"/>',
+  "📝": `<rect x="3.5" y="2.5" width="11" height="15" rx="1.5" fill="#fff" stroke="#8a8f94"/><path d="M6 6.5h6M6 9.5h6M6 12.5h3.5" stroke="#8a8f94" stroke-linecap="round"/><path d="M10 16.5l.5-2.5 6-6 2 2-6 6z" fill="#f2b824" stroke="#a8713a" stroke-width=".8"/>`,
   "🎉": '<path d="M3 17.5L7.5 6.5l6 6z" fill="#f2b824"/><circle cx="12" cy="4" r="1.2" fill="#e01e5a"/><circle cx="16" cy="8" r="1.2" fill="#3b88c3"/><circle cx="15.5" cy="3.5" r="1" fill="#3fa55b"/><path d="M11 8c1-2 2-2 3-1.5" stroke="#e01e5a" fill="none"/>',
 };
 

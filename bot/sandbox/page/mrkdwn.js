@@ -107,7 +107,7 @@ function paragraph(part, names, verbatim) {
   if (part.bullet) {
     const [, indent, sign, text] = part.bullet;
     const style = `--indent:${Math.floor(indent.length / 2)}`;
-    return h("span", { class: "bullet", style }, h("span", { class: "dot" }, `${sign} `), inline(text, names, verbatim));
+    return h("span", { class: "bullet", style }, h("span", { class: "dot" }, `${sign} `), h("span", {}, inline(text, names, verbatim)));
   }
   return h("span", { class: "para" }, inline(part.lines.join("\n"), names, verbatim));
 }
