@@ -25,6 +25,18 @@ def is_loaded(cluster: Cluster, collection: str) -> bool:
     return bool(state == common_pb2.LoadStateLoaded)
 
 
+def ask(cluster: Cluster, collection: str) -> None:
+    """Asks for a collection to be loaded and does not wait; one that is loaded stays so.
+
+    Raises:
+        MilvusRefused: It cannot be loaded, for example without an index.
+    """
+    request = milvus_pb2.LoadCollectionRequest(
+        db_name=cluster.database, collection_name=collection, replica_number=1
+    )
+    cluster.call("LoadCollection", request)
+
+
 def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS_MAX) -> None:
     """Loads a collection and returns when it answers queries.
 
@@ -32,10 +44,7 @@ def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS
         MilvusRefused: It cannot be loaded, for example without an index.
         ServiceUnavailable: It was not loaded in time.
     """
-    request = milvus_pb2.LoadCollectionRequest(
-        db_name=cluster.database, collection_name=collection, replica_number=1
-    )
-    cluster.call("LoadCollection", request)
+    ask(cluster, collection)
     deadline = time.monotonic() + seconds_max
     while not is_loaded(cluster, collection):
         if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
