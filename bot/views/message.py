@@ -20,6 +20,7 @@ HEADER_CHARS = 145
 TEXT_CHARS = 2_900
 CONFIRM_CHARS = 290
 CELL_CHARS = 64
+WRAP_FROM = 28
 
 
 class Message(NamedTuple):
@@ -133,13 +134,21 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Block | N
     if not rows:
         return None
     headings = [_cell(column.heading) for column in columns]
-    settings = [{"align": "right"} if c.numeric else {"is_wrapped": True} for c in columns]
     body = [[_cell(text) for text in row] for row in rows[:99]]
+    settings = [
+        {"align": "right" if column.numeric else "left", "is_wrapped": _is_wide(cells)}
+        for column, cells in zip(columns, zip(*body, strict=True), strict=True)
+    ]
     return {"type": "table", "column_settings": settings, "rows": [headings, *body]}
 
 
 def _cell(text: str) -> Block:
     return {"type": "raw_text", "text": t.shorten_middle(t.visible(text), CELL_CHARS) or "–"}
+
+
+def _is_wide(cells: Sequence[Block]) -> bool:
+    """Whether a column needs several lines; clients give one that wraps more room than short names need."""
+    return any(len(cell["text"]) > WRAP_FROM for cell in cells)
 
 
 def _cut(text: str, limit: int) -> str:

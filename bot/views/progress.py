@@ -155,21 +155,16 @@ def _remaining(card: MigrationCard, progress: Progress) -> str:
 def _collections(card: MigrationCard, progress: Progress) -> m.Block | None:
     columns = (
         m.Column("Collection"),
-        m.Column("Copied", numeric=True),
-        m.Column("Of", numeric=True),
         m.Column("State"),
+        m.Column("Copied / of", numeric=True),
     )
     return m.table(columns, [_row(card, c) for c in progress.collections[:ROWS]])
 
 
 def _row(card: MigrationCard, collection: CollectionProgress) -> tuple[str, ...]:
     copied = min(collection.copied, collection.entities)
-    return (
-        collection.name,
-        t.number(copied),
-        t.number(collection.entities),
-        _state(card, collection),
-    )
+    figures = f"{t.number(copied)} / {t.number(collection.entities)}"
+    return (collection.name, _state(card, collection), figures)
 
 
 def _state(card: MigrationCard, collection: CollectionProgress) -> str:

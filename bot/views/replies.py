@@ -38,7 +38,6 @@ def reply(card: MigrationCard, event: Event) -> m.Message | None:
         f"{said.word}: migration {t.escape(card.migration.id)}: {said.sentence}",
         m.section(f"{EMOJI.get(said.word, '')} *{said.word}* · {told}"),
         m.section(t.quote(said.comment, 400)),
-        m.context(t.code(card.migration.id)),
     )
 
 

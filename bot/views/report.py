@@ -85,11 +85,11 @@ def _collections(report: Report) -> m.Block | None:
     columns = (
         m.Column("Collection"),
         m.Column("Verdict"),
-        m.Column("Source", numeric=True),
-        m.Column("Target", numeric=True),
         m.Column("Missing", numeric=True),
         m.Column("Extra", numeric=True),
         m.Column("Different", numeric=True),
+        m.Column("In source", numeric=True),
+        m.Column("On target", numeric=True),
     )
     return m.table(columns, [_row(c) for c in _worst_first(report)[:ROWS]])
 
@@ -99,11 +99,11 @@ def _row(collection: CollectionReport) -> tuple[str, ...]:
     return (
         collection.name,
         collection_verdict(collection),
-        t.number(collection.source_entities),
-        "not counted" if target is None else t.number(target),
         t.number(collection.missing),
         t.number(collection.extra),
         t.number(collection.different),
+        t.number(collection.source_entities),
+        "–" if target is None else t.number(target),
     )
 
 

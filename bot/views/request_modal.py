@@ -167,10 +167,13 @@ def _problem(problem: ErrorText | str) -> m.Block | None:
     if not problem:
         return None
     given = problem if isinstance(problem, ErrorText) else ErrorText(code="", message=problem)
-    message = t.sentence(t.clip(t.prose(given.message), 1_200))
-    state = t.sentence(t.clip(t.prose(given.state), 700)) or "Nothing was requested or changed."
-    advice = t.sentence(t.clip(t.prose(given.next_step), 700))
-    return m.section(f":x: *FAILED* · {t.joined((message, state, advice))}")
+    parts = {
+        "What happened": t.sentence(t.clip(t.prose(given.message), 1_200)),
+        "The data": t.sentence(t.clip(t.prose(given.state), 700)) or "Nothing was changed.",
+        "What to do": t.sentence(t.clip(t.prose(given.next_step), 700)),
+    }
+    lines = [f"*{label}:* {said}" for label, said in parts.items() if said]
+    return m.section(":x: " + "\n".join(lines))
 
 
 def _input(
