@@ -32,7 +32,13 @@ _TRANSIENT = (
     grpc.StatusCode.INTERNAL,
 )
 _DENIED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-_TOO_LARGE = ("larger than max", "message too large", "exceeds the maximum")
+_TOO_LARGE = (
+    "larger than max",
+    "message too large",
+    "exceeds the maximum",
+    "exceed the limit size",  # Milvus 2.3: a query's answer over `maxOutputSize`
+    "exceed the maxOutputSize",
+)
 _LEGACY_RATE_LIMIT = 49  # common_pb2.ErrorCode.RateLimit, before 2.3's numeric codes
 _LEGACY_NOT_READY = 59  # common_pb2.ErrorCode.NotReadyServe
 

@@ -76,6 +76,8 @@ def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
         ({"code": 100, "reason": "collection not found"}, MilvusRefused),
         ({"code": 1100, "reason": "invalid parameter"}, MilvusRefused),
         ({"code": 65535, "reason": "message larger than max"}, MessageTooLarge),
+        ({"code": 65535, "reason": "query results exceed the limit size"}, MessageTooLarge),
+        ({"code": 2200, "reason": "query results exceed the maxOutputSize Limit"}, MessageTooLarge),
         ({"code": 65535, "reason": "permission: denied to u"}, NotPermitted),
         ({"error_code": 1, "reason": "unexpected"}, MilvusRefused),
         ({"code": 65535}, MilvusRefused),
