@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from engine.digest import ContentDigest
-from engine.errors import DataUnreadable, ServiceUnavailable, SourceChanged
+from engine.content import Content, read_range
+from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.ledger import Ledger
 from engine.milvus import duplicates, retry, writing
-from engine.milvus.canonical import canonical_columns
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
@@ -27,7 +26,7 @@ ATTEMPT_WINDOW = 8
 
 
 @dataclass(frozen=True)
-class Content:
+class ReadChunk:
     """A chunk as it was read, and the receipt that it leaves once its pages are written."""
 
     chunk: Chunk
@@ -64,28 +63,27 @@ class Copier:
         """
         pipeline(self._pending(), self.read, self.write)
 
-    def read(self, chunk: Chunk) -> Content:
+    def read(self, chunk: Chunk) -> ReadChunk:
         """Reads a chunk until no page is left, and holds its entities against `count(*)`.
 
         Raises:
             SourceChanged: The range holds far more than was planned.
             DataUnreadable: What was read and what the source counts differ without a reason.
         """
-        pages, digest = [], ContentDigest()
-        for page in self._pages(chunk.range):
-            digest.add(canonical_columns(page.columns, len(page.keys)))
-            pages.append(page)
-            if digest.count > GROWTH_MAX * max(chunk.range.entities, self.page_entities):
-                raise _grown(chunk.range)
-        self._hold_against_count(chunk.range, pages, digest.count)
-        receipt = Receipt(
-            entities=digest.count,
-            bytes=sum(page.bytes for page in pages),
-            digest=digest.hexdigest(),
+        planned = max(chunk.range.entities, self.page_entities)
+        found = read_range(
+            self.reader, chunk.range, self.page_entities, keep_max=GROWTH_MAX * planned
         )
-        return Content(chunk, tuple(pages), receipt)
+        if found.counted != found.digest.count:
+            self._explain_count(chunk.range, found)
+        receipt = Receipt(
+            entities=found.digest.count,
+            bytes=sum(page.bytes for page in found.pages),
+            digest=found.digest.hexdigest(),
+        )
+        return ReadChunk(chunk, tuple(found.pages), receipt)
 
-    def write(self, content: Content) -> None:
+    def write(self, content: ReadChunk) -> None:
         """Writes a chunk, then its receipt: a crash between them repeats the chunk, never skips it."""
         chunk = content.chunk
         try:
@@ -123,7 +121,7 @@ class Copier:
             # Whether the page was applied is unknown, and a second insert would double it.
             retry.repeat(lambda: self._send(key_range, page, upsert=True), stop=self.target.stop)
 
-    def _write_smaller(self, content: Content) -> None:
+    def _write_smaller(self, content: ReadChunk) -> None:
         """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
         key_range = content.chunk.range
         limit = max(len(page.keys) for page in content.pages)
@@ -152,27 +150,14 @@ class Copier:
             upsert=upsert,
         )
 
-    def _hold_against_count(self, key_range: ChunkRange, pages: list[Page], entities: int) -> None:
-        partition = key_range.partition
-        counted = self.reader.count(partition, key_range.lower, key_range.upper)
-        if counted == entities:
-            return
-        keys = [key for page in pages for key in page.keys]
-        found = duplicates.repeated_keys(self.reader, partition, keys)
-        if counted == entities + sum(number - 1 for _, number in found):
+    def _explain_count(self, key_range: ChunkRange, found: Content) -> None:
+        keys = [key for page in found.pages for key in page.keys]
+        shared = duplicates.repeated_keys(self.reader, key_range.partition, keys)
+        if found.counted == found.digest.count + sum(number - 1 for _, number in shared):
             return
         raise DataUnreadable(
-            f"{key_range.collection}: in one range of keys the source counts {counted} entities and "
-            f"answers {entities}.",
+            f"{key_range.collection}: in one range of keys the source counts {found.counted} entities "
+            f"and answers {found.digest.count}.",
             state="Nothing of this range was written in this attempt.",
             next_step="Make sure that nobody writes to the source, then resume.",
         )
-
-
-def _grown(key_range: ChunkRange) -> SourceChanged:
-    return SourceChanged(
-        f"{key_range.collection}: the source was written to during the migration: a range of "
-        f"{key_range.entities} entities now holds more than {GROWTH_MAX} times as many.",
-        state="What was copied before stands on the target.",
-        next_step="Stop the writers, drop the target's collection and migrate again.",
-    )

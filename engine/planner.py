@@ -4,27 +4,48 @@ It writes nothing, on neither side: what stands in the way is found here, before
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import capabilities, definitions
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import survey
-from engine.model import CollectionPlan, OnConflict, Plan, Request
+from engine.model import CollectionPlan, Endpoint, OnConflict, Plan, Request
 
 _ALWAYS_LOST = ("Users, roles and grants are not carried.",)
 
 
-def make_plan(
-    source: Cluster, target: Cluster, request: Request, *, owned: Mapping[str, int] | None = None
-) -> Plan:
+@dataclass(frozen=True)
+class Standing:
+    """What a target is and what stands on it before the migration.
+
+    Attributes:
+        names: The collections of its database; none when the database or the cluster does not exist yet.
+        aliases: The collection of each alias.
+    """
+
+    endpoint: Endpoint
+    version: str
+    is_lite: bool
+    names: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+
+def standing_of(target: Cluster) -> Standing:
+    """Looks at a target that exists; its database need not."""
+    exists = target.database in definitions.database_names(target)
+    names = definitions.collection_names(target) if exists else ()
+    aliases = {alias: name for name in names for alias in definitions.aliases(target, name)}
+    return Standing(target.endpoint, target.version, target.is_lite, names, aliases)
+
+
+def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
     """Plans a migration.
 
     Args:
         source: The cluster and database to read.
-        target: The cluster and database to fill; the database may not exist yet.
+        target: The cluster and database to fill, as they stand.
         request: What was asked for.
-        owned: Collections that this very migration made on the target, with the target's own ids:
-            they are no conflict.
 
     Raises:
         InputRejected: Source and target are the same, or nothing is there to migrate.
@@ -43,68 +64,40 @@ def make_plan(
             state="Nothing was changed.",
             next_step="Check the database's name.",
         )
-    surveyed = [survey(source, name) for name in names]
-    standing = _Standing(target)
-    collections = tuple(
-        _against_target(collection, standing, request.on_conflict, owned or {})
-        for collection in surveyed
-    )
-    losses = list(_ALWAYS_LOST)
-    if target.is_lite:
-        losses.append(capabilities.LITE_UNREPORTED)
+    surveyed = (survey(source, name) for name in names)
     return Plan(
         request=request,
         source_version=source.version,
         target_version=target.version,
-        collections=collections,
-        losses=tuple(losses),
+        collections=tuple(_against(target, each, request.on_conflict) for each in surveyed),
+        losses=(*_ALWAYS_LOST, *((capabilities.LITE_UNREPORTED,) if target.is_lite else ())),
     )
 
 
-class _Standing:
-    """What stands on the target now; empty when its database does not exist yet."""
-
-    def __init__(self, target: Cluster) -> None:
-        self.target = target
-        self.exists = target.database in definitions.database_names(target)
-        self.names = definitions.collection_names(target) if self.exists else ()
-        self.aliases = {
-            alias: name for name in self.names for alias in definitions.aliases(target, name)
-        }
-
-
-def _against_target(
-    collection: CollectionPlan,
-    standing: _Standing,
-    on_conflict: OnConflict,
-    owned: Mapping[str, int],
+def _against(
+    target: Standing, collection: CollectionPlan, on_conflict: OnConflict
 ) -> CollectionPlan:
-    losses = list(_losses(collection))
+    losses = _losses(collection)
     obstacles = [collection.conflict] if collection.conflict else []
     schema = definitions.schema_of(collection)
-    target = standing.target
     obstacles += [
         f"“{collection.name}” cannot be held by the target: {sentence}. Choose a newer target, or "
         "leave the collection out."
         for sentence in capabilities.unsupported(target.version, schema, lite=target.is_lite)
     ]
-    if collection.name in standing.names and not _is_owned(collection.name, standing, owned):
+    if collection.name in target.names:
         if on_conflict is OnConflict.REPLACE:
             losses.append("the target's collection of that name is dropped first")
         else:
             obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")
-    obstacles += _alias_obstacles(collection, standing)
+    obstacles += _alias_obstacles(collection, target)
     return collection.model_copy(
         update={"conflict": " ".join(obstacles) or None, "losses": tuple(losses)}
     )
 
 
-def _is_owned(name: str, standing: _Standing, owned: Mapping[str, int]) -> bool:
-    return name in owned and owned[name] == definitions.collection_id(standing.target, name)
-
-
-def _alias_obstacles(collection: CollectionPlan, standing: _Standing) -> list[str]:
-    where = standing.target.endpoint
+def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str]:
+    where = standing.endpoint
     said = []
     for alias in (collection.name, *collection.aliases):
         if alias in standing.aliases and standing.aliases[alias] != collection.name:

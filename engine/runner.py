@@ -6,10 +6,11 @@ What happens in between is `phases.py`; how the process around it starts and end
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import NamedTuple
 
 import structlog
 
-from engine.errors import CancelRequested, FerryError, LeaseLost, NeedsPerson, ShutdownRequested
+from engine.errors import CancelRequested, FerryError, NeedsPerson, ShutdownRequested
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
@@ -43,21 +44,37 @@ def drive(
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
     with Heartbeat(ledger, lease, stop, on_progress) as heartbeat:
+        attempt = _ended(heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat))
         try:
-            event, error = _attempt(ledger, lease, plan, secrets, heartbeat), None
-        except CancelRequested:
-            event, error = EventName.CANCELED, None
-        except ShutdownRequested:
-            event, error = EventName.RELEASE, None
-        except FerryError as failure:
-            event, error = EventName.FAIL, error_text(failure)
-        except Exception as failure:  # the outermost loop: the ledger must say how it ended
-            log.exception("migration_failed", migration=lease.migration_id)
-            event, error = EventName.FAIL, unexpected_text(failure)
-        try:
-            ledger.finish(lease, event, error=error)
+            ledger.finish(lease, attempt.event, error=attempt.error)
         except CancelRequested:
             ledger.finish(lease, EventName.CANCELED)
+
+
+class _End(NamedTuple):
+    """How an attempt ends."""
+
+    event: EventName
+    error: ErrorText | None = None
+
+
+def _ended(heartbeat: Heartbeat, work: Callable[[], _End]) -> _End:
+    """Turns whatever ends the work into an end for the ledger; LeaseLost alone passes, for it is not ours to record."""
+    try:
+        try:
+            return work()
+        except FerryError:
+            heartbeat.check_now()  # a wait that a cancel cut short is no failure
+            raise
+    except CancelRequested:
+        return _End(EventName.CANCELED)
+    except ShutdownRequested:
+        return _End(EventName.RELEASE)
+    except FerryError as failure:
+        return _End(EventName.FAIL, error_text(failure))
+    except Exception as failure:  # the outermost loop: the ledger must say how it ended
+        log.exception("migration_failed")
+        return _End(EventName.FAIL, unexpected_text(failure))
 
 
 def error_text(failure: FerryError) -> ErrorText:
@@ -82,7 +99,7 @@ def unexpected_text(failure: Exception) -> ErrorText:
 
 def _attempt(
     ledger: Ledger, lease: Lease, plan: Plan, secrets: Secrets, heartbeat: Heartbeat
-) -> EventName:
+) -> _End:
     ends = (plan.request.source, secrets.source), (plan.request.target, secrets.target)
     with ExitStack() as stack:
         source, target = (
@@ -90,14 +107,21 @@ def _attempt(
             for endpoint, token in ends
         )
         phases = Phases(ledger, lease, plan, source, target, heartbeat)
-        try:
-            event = phases.run()
-        except LeaseLost:
-            raise  # the source is the other worker's now
-        except BaseException as failure:
-            phases.put_back()
-            if isinstance(failure, FerryError):
-                heartbeat.check_now()  # a wait that a cancel cut short is no failure
-            raise
+        end = _ended(heartbeat, lambda: _End(phases.run()))
+        return _put_back(phases, end)
+
+
+def _put_back(phases: Phases, end: _End) -> _End:
+    """Leaves the source as it was found; where that fails, the migration says so and can be resumed."""
+    try:
         phases.put_back()
-        return event
+    except FerryError as failure:
+        told = error_text(failure).model_copy(
+            update={
+                "state": "The source's collections that were loaded for the copy are still loaded.",
+                "next_step": "Release them there, or resume once the source answers.",
+            }
+        )
+        ended = EventName.FAIL if end.event is EventName.SUCCEED else end.event
+        return _End(ended, end.error or told)
+    return end

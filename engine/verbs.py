@@ -12,7 +12,7 @@ from engine import reports
 from engine.ledger import Ledger
 from engine.ledger.owners import new_owner
 from engine.milvus import definitions, loading
-from engine.milvus.connection import Cluster, connect
+from engine.milvus.connection import Cluster, connect, unborn_lite
 from engine.milvus.survey import survey
 from engine.model import (
     CollectionPlan,
@@ -25,7 +25,7 @@ from engine.model import (
     Request,
     Secrets,
 )
-from engine.planner import make_plan
+from engine.planner import Standing, make_plan, standing_of
 from engine.proof import Proof
 from engine.runner import drive
 
@@ -51,11 +51,12 @@ def list_collections(endpoint: Endpoint, token: str) -> tuple[str, ...]:
 
 def plan(request: Request, secrets: Secrets) -> Plan:
     """Surveys both sides and writes nothing (`planner.make_plan`)."""
-    with (
-        connect(request.source, secrets.source) as source,
-        connect(request.target, secrets.target) as target,
-    ):
-        return make_plan(source, target, request)
+    with connect(request.source, secrets.source) as source:
+        unborn = unborn_lite(request.target)
+        if unborn is not None:
+            return make_plan(source, Standing(request.target, unborn, is_lite=True), request)
+        with connect(request.target, secrets.target) as target:
+            return make_plan(source, standing_of(target), request)
 
 
 def run(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.comparison import Row, explain, keyed_rows
+from engine.content import Content, read_range
 from engine.digest import ContentDigest
 from engine.executors import pipeline
 from engine.milvus import duplicates
@@ -61,11 +62,11 @@ class Verifier:
         expected = (
             ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
             if chunk.receipt
-            else self._digest(self.source, key_range)
+            else self._content(self.source, key_range).digest
         )
-        found = self._digest(self.target, key_range)
-        mismatches = [] if found == expected else list(self.explain(key_range))
-        if self._counted(key_range) != found.count:
+        found = self._content(self.target, key_range)
+        mismatches = [] if found.digest == expected else list(self.explain(key_range))
+        if found.counted != found.digest.count:
             mismatches += self._repeated(key_range)
         return Finding(chunk, expected.count, tuple(mismatches))
 
@@ -82,21 +83,15 @@ class Verifier:
                 extra = Mismatch(partition=partition, pk=key, kind=MismatchKind.EXTRA)
                 yield from (extra for _ in range(entities - 1))
 
-    def _counted(self, key_range: ChunkRange) -> int:
-        if key_range.partition in self.absent:
-            return 0
-        return self.target.count(key_range.partition, key_range.lower, key_range.upper)
-
     def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
             self.check()
             yield chunk
 
-    def _digest(self, reader: CollectionReader, key_range: ChunkRange) -> ContentDigest:
-        digest = ContentDigest()
-        for page in self._pages(reader, key_range):
-            digest.add(canonical_columns(page.columns, len(page.keys)))
-        return digest
+    def _content(self, reader: CollectionReader, key_range: ChunkRange) -> Content:
+        if reader is self.target and key_range.partition in self.absent:
+            return Content(0)
+        return read_range(reader, key_range, self.page_entities)
 
     def _rows(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Row]:
         for page in self._pages(reader, key_range):

@@ -8,6 +8,7 @@ here knows collections.
 import base64
 import threading
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -123,6 +124,17 @@ def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = No
     return cluster
 
 
+def unborn_lite(endpoint: Endpoint) -> str | None:
+    """The version that a Milvus Lite `.db` will have which does not exist yet; None for every other endpoint.
+
+    Connecting would make it, and a plan writes nothing.
+    """
+    if not endpoint.uri.endswith(".db") or Path(endpoint.uri).exists():
+        return None
+    _require_lite(endpoint.uri)
+    return f"milvus_lite-{metadata.version('milvus-lite')}"
+
+
 def _address(endpoint: Endpoint) -> tuple[str, bool]:
     uri = endpoint.uri
     if uri.endswith(".db"):
@@ -139,6 +151,16 @@ def _address(endpoint: Endpoint) -> tuple[str, bool]:
 
 
 def _lite_address(path: str) -> str:
+    uri = _require_lite(path).start_and_get_uri(path)
+    if not uri:
+        raise ServiceUnavailable(
+            f"Milvus Lite could not open “{path}”.",
+            next_step="Check that no other process holds it open.",
+        )
+    return str(urlsplit(uri).netloc)
+
+
+def _require_lite(path: str) -> Any:
     try:
         from milvus_lite.server_manager import (  # noqa: PLC0415  # an extra: only who opens a .db needs it
             server_manager_instance,
@@ -146,16 +168,10 @@ def _lite_address(path: str) -> str:
     except ImportError as error:
         raise ConfigurationInvalid(
             f"“{path}” is a Milvus Lite database, and milvus-lite is not installed.",
-            next_step="Install it: pip install 'ferry[demo]'.",
+            next_step="Install it: pip install 'ferry[lite]'.",
         ) from error
     if not Path(path).absolute().parent.is_dir():
         raise ConfigurationInvalid(
             f"The folder of “{path}” does not exist.", next_step="Create it, or correct the path."
         )
-    uri = server_manager_instance.start_and_get_uri(path)
-    if not uri:
-        raise ServiceUnavailable(
-            f"Milvus Lite could not open “{path}”.",
-            next_step="Check that no other process holds it open.",
-        )
-    return str(urlsplit(uri).netloc)
+    return server_manager_instance

@@ -20,6 +20,9 @@ from engine.model import PrimaryKey
 PAGE_ENTITIES_MAX = 16_384
 """The most entities that a server returns in one query (Milvus `maxQueryResultWindow`)."""
 
+PAGE_BYTES_MAX = 16 << 20
+"""After a page that was larger, the next ones are asked for with fewer entities: sizes may vary within a collection."""
+
 _STRONG = 0
 _CUSTOMIZED = 4
 
@@ -61,24 +64,32 @@ class CollectionReader:
         upper: PrimaryKey | None = None,
         *,
         limit: int = PAGE_ENTITIES_MAX,
+        careful: bool = True,
     ) -> Iterator[Page]:
         """Yields the entities of `lower < pk <= upper` in the order of their keys.
+
+        A server merges a page from its segments. With `reduce_stop_for_best` it stops as soon as one of
+        them runs out: never wrong, but a range over k segments takes k pages. Without it a page is
+        full at once, and entities are left out where a segment answered fewer than it has: only for
+        callers that hold the sum against `count`, and read again carefully when it differs.
 
         Args:
             partition: The partition's name; "" for all.
             lower: Exclusive lower bound; None reaches down to the first key.
             upper: Inclusive upper bound; None reaches up to the last key.
-            limit: Entities per page at most; halved for as long as an answer is too large.
+            limit: Entities per page at most; less where pages are large, and halved for as long as an
+                answer is too large for the server.
+            careful: Whether the server stops its merge early, as above.
 
         Raises:
             DataUnreadable: A page did not advance.
             MessageTooLarge: One single entity is too large to be read.
         """
-        return self._pages(self.fields, partition, lower, upper, limit)
+        return self._pages(self.fields, partition, (lower, upper), limit, careful=careful)
 
     def keys(self, partition: str) -> Iterator[Sequence[PrimaryKey]]:
         """Yields all primary keys of a partition ("" for all) in ascending order, page by page."""
-        found = self._pages((self.key_field,), partition, None, None, PAGE_ENTITIES_MAX)
+        found = self._pages((self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX)
         return (page.keys for page in found)
 
     def count(
@@ -87,7 +98,7 @@ class CollectionReader:
         """Counts the entities of a range exactly, duplicates included (`count(*)`)."""
         if partition and self.cluster.is_lite:
             # Milvus Lite ignores the partition in count(*); it keeps no duplicates, so keys count.
-            scan = self._pages((self.key_field,), partition, lower, upper, PAGE_ENTITIES_MAX)
+            scan = self._pages((self.key_field,), partition, (lower, upper), PAGE_ENTITIES_MAX)
             return sum(len(page.keys) for page in scan)
         return self._count(partition, expressions.key_range(self.key_field, lower, upper))
 
@@ -106,15 +117,16 @@ class CollectionReader:
         self,
         fields: Sequence[str],
         partition: str,
-        lower: PrimaryKey | None,
-        upper: PrimaryKey | None,
+        bounds: tuple[PrimaryKey | None, PrimaryKey | None],
         limit: int,
+        *,
+        careful: bool = True,
     ) -> Iterator[Page]:
-        last = lower
+        last, upper = bounds
         while upper is None or last != upper:
             expression = expressions.key_range(self.key_field, last, upper)
             try:
-                page = self._page(partition, expression, fields, limit)
+                page = self._page(partition, expression, fields, limit, careful=careful)
             except MessageTooLarge:
                 if limit == 1:
                     raise
@@ -125,11 +137,21 @@ class CollectionReader:
             self._check_order(page.keys, last)
             last = page.keys[-1]
             yield page
+            if page.bytes > PAGE_BYTES_MAX:
+                limit = max(1, len(page.keys) * PAGE_BYTES_MAX // page.bytes)
 
-    def _page(self, partition: str, expression: str, fields: Sequence[str], limit: int) -> Page:
+    def _page(
+        self,
+        partition: str,
+        expression: str,
+        fields: Sequence[str],
+        limit: int,
+        *,
+        careful: bool,
+    ) -> Page:
         request = self._query(partition, expression, fields)
-        # Without the iterator flags a server may answer any entities of the range, in any order.
-        params = {"limit": str(limit), "iterator": "True", "reduce_stop_for_best": "True"}
+        # Without the iterator flag a server may answer any entities of the range, in any order.
+        params = {"limit": str(limit), "iterator": "True", "reduce_stop_for_best": str(careful)}
         for key, value in params.items():
             request.query_params.append(common_pb2.KeyValuePair(key=key, value=value))
         answer = self.cluster.call("Query", request)
