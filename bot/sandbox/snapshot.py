@@ -39,6 +39,7 @@ def snapshot(core: Core, user: str) -> Json:
             "tz": person.tz,
         },
         "users": _everybody(core),
+        "usergroups": [{"id": g.id, "handle": g.handle} for g in core.config.usergroups],
         "channels": [_channel(core, conversation, user) for conversation in mine],
         "apps": [_app(core, app_id) for app_id in workspace.apps],
         "messages": {c.id: messages(core, c, user) for c in mine},

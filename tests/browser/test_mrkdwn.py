@@ -12,7 +12,8 @@ pytestmark = pytest.mark.browser
 DRAW = """async (text) => {
   const [{ mrkdwn }, { patch }] = [await import("/page/mrkdwn.js"), await import("/page/dom.js")];
   const users = { U1: { real_name: "Ada" } }, rooms = { C1: { name: "general" } };
-  const names = { me: "U9", user: (id) => users[id], channel: (id) => rooms[id] };
+  const names = { me: "U9", user: (id) => users[id], channel: (id) => rooms[id],
+                  usergroup: (id) => ({ S7: { handle: "dba" } })[id] };
   const host = document.createElement("div");
   patch(host, mrkdwn(text, names));
   const bare = (node) => [...node.childNodes].map((kid) => {
@@ -55,8 +56,8 @@ CASES = {
     ),
     "script link": ("<javascript:alert(1)|go>", "go"),
     "mentions": (
-        "<@U1> <@U7|old> <#C1> <!here> <!subteam^S1|@ops>",
-        "@Ada @old #general @here @ops",
+        "<@U1> <@U7|old> <#C1> <!here> <!subteam^S1|@ops> <!subteam^S7> <!subteam^S8>",
+        "@Ada @old #general @here @ops @dba @S8",
     ),
     "date": ("<!date^1392734382^{date_num} {time_secs}|then>", "2014-02-18 2:39:42 PM"),
     "date fallback": ("<!date^x^{date}|then>", "then"),

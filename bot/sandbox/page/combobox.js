@@ -47,7 +47,8 @@ class Combobox {
     node.onmousedown = (event) => {
       if (list.contains(event.target)) return event.preventDefault();
       if (event.target.closest("button")) return undefined;
-      if (event.target !== input) event.preventDefault();
+      // The click that opens selects what stands there, so that typing replaces it.
+      if (event.target !== input || !this.open) event.preventDefault();
       input.focus();
       return this.open ? undefined : this.show();
     };

@@ -152,16 +152,16 @@ function entity(body, names) {
   const label = bar < 0 ? null : unescape(body.slice(bar + 1));
   if (head.startsWith("@")) return userMention(head.slice(1), names, label);
   if (head.startsWith("#")) return channelMention(head.slice(1), names, label);
-  if (head.startsWith("!")) return special(head.slice(1), label);
+  if (head.startsWith("!")) return special(head.slice(1), label, names);
   const url = unescape(head);
   if (label === null && !LINKS.test(url)) return `<${url}>`;
   return link(url, label ?? url.replace(/^mailto:/, ""));
 }
 
-function special(head, label) {
+function special(head, label, names) {
   const [word, stamp, format] = head.split("^");
   if (word === "date") return h("time", {}, dateOf(Number(stamp), format, label));
-  if (word === "subteam") return h("span", { class: "mention" }, label ?? `@${stamp}`);
+  if (word === "subteam") return h("span", { class: "mention" }, label ?? `@${names.usergroup(stamp)?.handle ?? stamp}`);
   return h("span", { class: "mention" }, label ?? `@${word}`);
 }
 

@@ -140,11 +140,13 @@ export class Store {
 function namesOf(snap) {
   const users = new Map(snap.users.map((user) => [user.id, user]));
   const rooms = new Map(snap.channels.map((room) => [room.id, room]));
+  const groups = new Map(snap.usergroups.map((group) => [group.id, group]));
   return {
     me: snap.me.id,
     users: snap.users,
     channels: snap.channels,
     user: (id) => users.get(id),
     channel: (id) => rooms.get(id),
+    usergroup: (id) => groups.get(id),
   };
 }
