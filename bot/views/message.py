@@ -17,7 +17,7 @@ FIELD_CHARS = 1_900
 FIELDS_MAX = 10
 CONTEXT_CHARS = 1_900
 HEADER_CHARS = 145
-TEXT_CHARS = 2_900
+TEXT_CHARS = 1_500
 CONFIRM_CHARS = 290
 CELL_CHARS = 64
 WRAP_FROM = 28
@@ -152,8 +152,15 @@ def _is_wide(cells: Sequence[Block]) -> bool:
 
 
 def _cut(text: str, limit: int) -> str:
-    """The last line of defence: builders fit their text beforehand, for a cut here may fall inside markup."""
-    return t.shorten(text, limit)
+    """The last line of defence: builders fit their text beforehand. It never cuts inside a mention, a date or an escape."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    if kept.rfind("<") > kept.rfind(">"):
+        kept = kept[: kept.rfind("<")]
+    if kept.rfind("&") > kept.rfind(";"):
+        kept = kept[: kept.rfind("&")]
+    return kept + t.ELLIPSIS
 
 
 def characters(message: Message) -> int:

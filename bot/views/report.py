@@ -135,7 +135,7 @@ def _examples(report: Report) -> m.Block | None:
     if not found:
         return None
     lines = [_example(name, mismatch) for name, mismatch in found]
-    shown = t.listing(lines, first=EXAMPLES, limit=2_800, rest=", see the file", total=total)
+    shown = t.listing(lines, first=EXAMPLES, limit=2_200, rest=", see the file", total=total)
     return m.section(f"*First mismatches*\n{shown}")
 
 
@@ -163,7 +163,7 @@ def _notes(report: Report) -> m.Block | None:
     if not notes:
         return None
     lines = [f"{t.code(name, 48)}: {t.clip(t.prose(note), 200)}" for name, note in notes[:LINES]]
-    shown = t.listing(lines, first=LINES, limit=1_500, total=len(notes))
+    shown = t.listing(lines, first=LINES, limit=1_100, total=len(notes))
     return m.section(f"*Notes*\n{shown}")
 
 
@@ -171,7 +171,7 @@ def _losses(report: Report) -> m.Block | None:
     if not report.losses:
         return None
     lines = [t.clip(t.visible(loss), 200) for loss in report.losses[:LINES]]
-    shown = t.listing(lines, first=LINES, limit=1_500, total=len(report.losses))
+    shown = t.listing(lines, first=LINES, limit=1_100, total=len(report.losses))
     return m.section(f"*Not carried, as approved*\n{shown}")
 
 
