@@ -17,9 +17,9 @@ FIELD_CHARS = 1_900
 FIELDS_MAX = 10
 CONTEXT_CHARS = 1_900
 HEADER_CHARS = 145
-TEXT_CHARS = 1_500
+TEXT_CHARS = 1_200
 CONFIRM_CHARS = 290
-CELL_CHARS = 64
+CELL_CHARS = 48
 WRAP_FROM = 28
 
 
@@ -156,8 +156,9 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]
-    if kept.rfind("<") > kept.rfind(">"):
-        kept = kept[: kept.rfind("<")]
+    opened = kept.find("<", kept.rfind(">") + 1)
+    if opened >= 0:
+        kept = kept[:opened]
     if kept.rfind("&") > kept.rfind(";"):
         kept = kept[: kept.rfind("&")]
     return kept + t.ELLIPSIS

@@ -14,7 +14,7 @@ from bot.views.card import EMOJI, MigrationCard, place_plain, route
 from bot.views.standing import failure, failure_lines, report_verdict, stays_behind
 from engine.model import CollectionReport, Mismatch, MismatchKind, Outcome, Report
 
-ROWS = 30
+ROWS = 25
 EXAMPLES = 12
 LINES = 8
 
@@ -135,7 +135,7 @@ def _examples(report: Report) -> m.Block | None:
     if not found:
         return None
     lines = [_example(name, mismatch) for name, mismatch in found]
-    shown = t.listing(lines, first=EXAMPLES, limit=2_200, rest=", see the file", total=total)
+    shown = t.listing(lines, first=EXAMPLES, limit=1_600, rest=", see the file", total=total)
     return m.section(f"*First mismatches*\n{shown}")
 
 
@@ -163,7 +163,7 @@ def _notes(report: Report) -> m.Block | None:
     if not notes:
         return None
     lines = [f"{t.code(name, 48)}: {t.clip(t.prose(note), 200)}" for name, note in notes[:LINES]]
-    shown = t.listing(lines, first=LINES, limit=1_100, total=len(notes))
+    shown = t.listing(lines, first=LINES, limit=900, total=len(notes))
     return m.section(f"*Notes*\n{shown}")
 
 
@@ -171,7 +171,7 @@ def _losses(report: Report) -> m.Block | None:
     if not report.losses:
         return None
     lines = [t.clip(t.visible(loss), 200) for loss in report.losses[:LINES]]
-    shown = t.listing(lines, first=LINES, limit=1_100, total=len(report.losses))
+    shown = t.listing(lines, first=LINES, limit=900, total=len(report.losses))
     return m.section(f"*Not carried, as approved*\n{shown}")
 
 

@@ -150,9 +150,9 @@ def _failure_parts(card: MigrationCard, error: ErrorText | None) -> tuple[str, s
     told = error or card.migration.error or ErrorText(code="", message="")
     message = told.message or "The migration stopped without a reason given."
     return (
-        t.sentence(t.clip(t.prose(message), 900)),
-        t.sentence(t.clip(t.prose(told.state), 600)) or stays_behind(card, advice=False),
-        t.sentence(t.clip(t.prose(told.next_step), 600)) or _default_advice(card),
+        t.sentence(t.clip(t.prose(message), 700)),
+        t.sentence(t.clip(t.prose(told.state), 400)) or stays_behind(card, advice=False),
+        t.sentence(t.clip(t.prose(told.next_step), 400)) or _default_advice(card),
     )
 
 
