@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from engine import reports
 from engine.ledger import Ledger
 from engine.ledger.owners import new_owner
-from engine.milvus import definitions, loading
-from engine.milvus.connection import Cluster, connect, unborn_lite
+from engine.milvus import definitions, lite, loading
+from engine.milvus.connection import Cluster, connect
 from engine.milvus.survey import survey
 from engine.model import (
     CollectionPlan,
@@ -52,7 +52,7 @@ def list_collections(endpoint: Endpoint, token: str) -> tuple[str, ...]:
 def plan(request: Request, secrets: Secrets) -> Plan:
     """Surveys both sides and writes nothing (`planner.make_plan`)."""
     with connect(request.source, secrets.source) as source:
-        unborn = unborn_lite(request.target)
+        unborn = lite.unborn_version(request.target)
         if unborn is not None:
             return make_plan(source, Standing(request.target, unborn, is_lite=True), request)
         with connect(request.target, secrets.target) as target:

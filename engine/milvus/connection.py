@@ -8,8 +8,6 @@ here knows collections.
 import base64
 import threading
 from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -17,7 +15,7 @@ import grpc
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 
 from engine.errors import ConfigurationInvalid, ServiceUnavailable
-from engine.milvus import failures, retry
+from engine.milvus import failures, lite, retry
 from engine.model import Endpoint
 
 DEFAULT_PORT = 19530
@@ -87,8 +85,10 @@ class Cluster:
         return retry.repeat(lambda: self.once(rpc, request, seconds=seconds), stop=self.stop)
 
     def close(self) -> None:
-        """Closes the channel; calls under way fail."""
+        """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""
         self.channel.close()
+        if lite.is_lite_path(self.endpoint.uri):
+            lite.release(self.endpoint.uri)
 
 
 def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = None) -> Cluster:
@@ -124,21 +124,10 @@ def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = No
     return cluster
 
 
-def unborn_lite(endpoint: Endpoint) -> str | None:
-    """The version that a Milvus Lite `.db` will have which does not exist yet; None for every other endpoint.
-
-    Connecting would make it, and a plan writes nothing.
-    """
-    if not endpoint.uri.endswith(".db") or Path(endpoint.uri).exists():
-        return None
-    _require_lite(endpoint.uri)
-    return f"milvus_lite-{metadata.version('milvus-lite')}"
-
-
 def _address(endpoint: Endpoint) -> tuple[str, bool]:
     uri = endpoint.uri
-    if uri.endswith(".db"):
-        return _lite_address(uri), False
+    if lite.is_lite_path(uri):
+        return lite.acquire(uri), False
     parts = urlsplit(uri)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationInvalid(
@@ -148,30 +137,3 @@ def _address(endpoint: Endpoint) -> tuple[str, bool]:
         )
     default = 443 if parts.scheme == "https" else DEFAULT_PORT
     return f"{parts.hostname}:{parts.port or default}", parts.scheme == "https"
-
-
-def _lite_address(path: str) -> str:
-    uri = _require_lite(path).start_and_get_uri(path)
-    if not uri:
-        raise ServiceUnavailable(
-            f"Milvus Lite could not open “{path}”.",
-            next_step="Check that no other process holds it open.",
-        )
-    return str(urlsplit(uri).netloc)
-
-
-def _require_lite(path: str) -> Any:
-    try:
-        from milvus_lite.server_manager import (  # noqa: PLC0415  # an extra: only who opens a .db needs it
-            server_manager_instance,
-        )
-    except ImportError as error:
-        raise ConfigurationInvalid(
-            f"“{path}” is a Milvus Lite database, and milvus-lite is not installed.",
-            next_step="Install it: pip install 'ferry[lite]'.",
-        ) from error
-    if not Path(path).absolute().parent.is_dir():
-        raise ConfigurationInvalid(
-            f"The folder of “{path}” does not exist.", next_step="Create it, or correct the path."
-        )
-    return server_manager_instance
