@@ -71,6 +71,8 @@ class Routes:
         try:
             answer = json.loads(parse_qs(text)["payload"][0] if form else text)
         except (json.JSONDecodeError, KeyError):
+            answer = None
+        if not isinstance(answer, dict):
             return PlainTextResponse("invalid_payload", BAD_REQUEST)
         entry = core.journal.add("response_url", "response_url", answer)
         try:

@@ -93,7 +93,7 @@ class Sandbox:
             config = uvicorn.Config(
                 self._routes.application(),
                 log_config=None,
-                log_level="critical",
+                log_level="error",
                 access_log=False,
                 lifespan="off",
                 ws="websockets-sansio",
