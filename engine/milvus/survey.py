@@ -3,6 +3,7 @@
 It only reads; what the survey means for a target is the planner's to say.
 """
 
+from functools import partial
 from typing import Any
 
 from pymilvus.grpc_gen import milvus_pb2
@@ -46,9 +47,13 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     partition_key = any(field.is_partition_key for field in schema.fields)
     loaded = loading.is_loaded(cluster, name)
     indexes = definitions.indexes(cluster, name)
-    partitions = _partitions(cluster, name, key.name, by_key=partition_key, loaded=loaded)
+    # One read point for all counts: it sees what Strong reads see, and only the first one waits.
+    reader = pages.CollectionReader(
+        cluster, name, key.name, readable_fields(schema), pages.read_point(cluster)
+    )
+    partitions = _partitions(reader, by_key=partition_key, loaded=loaded)
     entities = sum(partition.entities for partition in partitions)
-    per_entity = _sampled_bytes(cluster, name, schema, key.name) if loaded and entities else None
+    per_entity = _sampled_bytes(reader) if loaded and entities else None
     return CollectionPlan(
         name=name,
         definition=definitions.encode(schema),
@@ -96,18 +101,12 @@ def readable_fields(schema: Any) -> tuple[str, ...]:
 
 
 def _partitions(
-    cluster: Cluster, name: str, key_field: str, *, by_key: bool, loaded: bool
+    reader: pages.CollectionReader, *, by_key: bool, loaded: bool
 ) -> tuple[PartitionPlan, ...]:
+    cluster, name = reader.cluster, reader.collection
     names = ("",) if by_key else definitions.partition_names(cluster, name)
-    if not loaded:
-        return tuple(
-            PartitionPlan(name=partition, entities=_statistics(cluster, name, partition))
-            for partition in names
-        )
-    reader = pages.CollectionReader(cluster, name, key_field, (key_field,))
-    return tuple(
-        PartitionPlan(name=partition, entities=reader.count(partition)) for partition in names
-    )
+    counted = reader.count if loaded else partial(_statistics, cluster, name)
+    return tuple(PartitionPlan(name=each, entities=counted(each)) for each in names)
 
 
 def _statistics(cluster: Cluster, collection: str, partition: str) -> int:
@@ -124,8 +123,7 @@ def _statistics(cluster: Cluster, collection: str, partition: str) -> int:
     return next((int(pair.value) for pair in answer.stats if pair.key == "row_count"), 0)
 
 
-def _sampled_bytes(cluster: Cluster, name: str, schema: Any, key_field: str) -> float | None:
-    reader = pages.CollectionReader(cluster, name, key_field, readable_fields(schema))
+def _sampled_bytes(reader: pages.CollectionReader) -> float | None:
     page = next(reader.pages("", limit=_SAMPLE_ENTITIES), None)
     return page.bytes / len(page.keys) if page else None
 

@@ -1,0 +1,258 @@
+"""Two databases and a ledger for a migration, and a reader of their entities that shares nothing with Ferry's.
+
+A test makes collections on `source`, moves them with `migrate`, and looks at `target`. All of it goes away with the test.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pymilvus import DataType, MilvusClient
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
+
+import engine
+from engine.ledger import Ledger
+from engine.lifecycle import EventName
+from engine.model import Endpoint, OnConflict, Progress, Report, Request, Secrets
+
+WHO = "tester"
+BATCH = 2_000
+GET_BATCH = 4_000
+EVENTUALLY = 1
+"""The timestamp of a read that waits for nothing; only after a strong one."""
+FLAT = {"index_type": "FLAT", "metric_type": "L2", "params": {}}
+
+Row = dict[str, Any]
+Key = int | str
+
+
+class Side:
+    """One database of one server.
+
+    Args:
+        uri: Of the server.
+        database: It is made where it is not there.
+    """
+
+    def __init__(self, uri: str, database: str = "default") -> None:
+        self.uri = uri
+        self.database = database
+        if database != "default":
+            with_default = MilvusClient(uri)
+            if database not in with_default.list_databases():
+                with_default.create_database(database)
+            with_default.close()
+        self.client = MilvusClient(uri, db_name=database)
+        self._loading: list[str] = []
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """As a request names it."""
+        return Endpoint(name=self.uri, uri=self.uri, database=self.database)
+
+    def create(
+        self,
+        name: str,
+        *,
+        key: str = "INT64",
+        fields: Sequence[tuple[str, DataType, Row]] = (),
+        schema: Row | None = None,
+        index: bool = True,
+        load: bool = True,
+        **options: Any,
+    ) -> None:
+        """Makes a collection of key, vector, text and `fields`; asks for it to be loaded and does not wait."""
+        made = self.client.create_schema(**{"auto_id": False} | (schema or {}))
+        length = {"max_length": 200} if key == "VARCHAR" else {}
+        made.add_field("id", DataType[key], is_primary=True, **length)
+        made.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+        made.add_field("text", DataType.VARCHAR, max_length=60_000)
+        for field_name, field_type, params in fields:
+            made.add_field(field_name, field_type, **params)
+        self.client.create_collection(name, schema=made, **options)
+        if index:
+            params = self.client.prepare_index_params()
+            params.add_index("vector", index_name="vector_index", **FLAT)
+            self.client.create_index(name, params, sync=False)
+        if index and load:
+            self.client.load_collection(name, _async=True)
+            self._loading.append(name)
+
+    def ready(self) -> None:
+        """Returns when everything that `create` asked for is loaded: several load as fast as one."""
+        while self._loading:
+            self.client.load_collection(self._loading.pop())
+
+    def insert(self, name: str, rows: Iterable[Row], partition: str = "") -> None:
+        """Inserts the rows in requests that a server takes."""
+        listed = list(rows)
+        for start in range(0, len(listed), BATCH):
+            self.client.insert(name, listed[start : start + BATCH], partition_name=partition)
+
+    def count(self, name: str, partition: str = "", condition: str = "") -> int:
+        """`count(*)`, strongly consistent, duplicates included."""
+        self.ready()
+        found = self.client.query(
+            name,
+            filter=condition,
+            output_fields=["count(*)"],
+            partition_names=[partition] if partition else None,
+            consistency_level="Strong",
+        )
+        return int(found[0]["count(*)"])
+
+    def get(self, name: str, keys: Iterable[Key]) -> dict[Key, Row]:
+        """Whole entities by their keys, as rows, strongly consistent."""
+        self.ready()
+        listed = json.dumps(list(keys), ensure_ascii=False)
+        answer = self.client.query(
+            name, filter=f"id in {listed}", output_fields=["*"], consistency_level="Strong"
+        )
+        return {row["id"]: dict(row) for row in answer}
+
+    def columns(self, name: str, keys: Sequence[Key]) -> Iterator[Row]:
+        """Whole entities by their keys, not by ranges, a batch at a time as the columns that the server answers."""
+        with grpc.insecure_channel(
+            self.uri.removeprefix("http://"), [("grpc.max_receive_message_length", -1)]
+        ) as channel:
+            stub = milvus_pb2_grpc.MilvusServiceStub(channel)
+            for start in range(0, len(keys), GET_BATCH):
+                listed = json.dumps(list(keys[start : start + GET_BATCH]), ensure_ascii=False)
+                answer = stub.Query(
+                    milvus_pb2.QueryRequest(
+                        db_name=self.database,
+                        collection_name=name,
+                        expr=f"id in {listed}",
+                        output_fields=["*"],
+                        consistency_level=common_pb2.ConsistencyLevel.Customized,
+                        guarantee_timestamp=EVENTUALLY,
+                    )
+                )
+                assert answer.status.code == 0, answer.status
+                for column in answer.fields_data:
+                    column.field_id = 0
+                yield {column.field_name: column for column in answer.fields_data}
+
+    def loaded(self, name: str) -> bool:
+        """Whether the collection is loaded."""
+        return str(self.client.get_load_state(name)["state"].name) == "Loaded"
+
+    def drop(self, name: str) -> None:
+        """Drops a collection with its aliases."""
+        for alias in self.client.describe_collection(name)["aliases"]:
+            self.client.drop_alias(alias)
+        self.client.drop_collection(name)
+
+    def clear(self) -> None:
+        """Drops everything in the database, and the database."""
+        for name in self.client.list_collections():
+            self.drop(name)
+        self.client.close()
+        if self.database != "default":
+            client = MilvusClient(self.uri)
+            if self.database in client.list_databases():
+                client.drop_database(self.database)
+            client.close()
+
+
+@dataclass
+class Bed:
+    """Source, target and ledger of a test."""
+
+    source: Side
+    target: Side
+    ledger: Ledger
+    url: str
+
+    def request(
+        self,
+        *names: str,
+        on_conflict: OnConflict = OnConflict.FAIL,
+        source_uri: str = "",
+        target_uri: str = "",
+    ) -> Request:
+        """A request for these collections, all where none is named; another URI is a proxy's."""
+        source, target = self.source.endpoint, self.target.endpoint
+        if source_uri:
+            source = source.model_copy(update={"uri": source_uri})
+        if target_uri:
+            target = target.model_copy(update={"uri": target_uri})
+        return Request(source=source, target=target, collections=names, on_conflict=on_conflict)
+
+    def queued(self, *names: str, **changes: Any) -> str:
+        """Plans a request and queues it; returns the migration's id."""
+        return self.enqueue(self.request(*names, **changes))
+
+    def enqueue(self, request: Request) -> str:
+        """Plans this very request and queues it."""
+        self.source.ready()
+        plan = engine.plan(request, Secrets())
+        assert plan.conflicts == ()
+        with self.ledger.transaction() as act:
+            migration_id = act.add_migration(request, requester=WHO).id
+            act.record_plan(migration_id, plan, WHO)
+            act.apply(migration_id, EventName.ENQUEUE, actor=WHO)
+        return migration_id
+
+    def run(
+        self,
+        migration_id: str,
+        *,
+        stop: threading.Event | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> Report:
+        """Claims it and drives it to its end in this process."""
+        return engine.run(self.ledger, migration_id, Secrets(), stop=stop, on_progress=on_progress)
+
+    def migrate(self, *names: str, **changes: Any) -> Report:
+        """Plans, queues and runs."""
+        return self.run(self.queued(*names, **changes))
+
+    def verify(self, *names: str) -> Report:
+        """Reads both sides and compares."""
+        return engine.verify(self.request(*names), Secrets())
+
+    def act(self, migration_id: str, event: EventName) -> None:
+        """What a person does to it."""
+        with self.ledger.transaction() as act:
+            act.apply(migration_id, event, actor=WHO)
+
+    def chunks(self, migration_id: str, name: str) -> tuple[int, int, int]:
+        """Chunks of a collection: all, marked as attempted, with a receipt."""
+        chunks = list(self.ledger.chunks(migration_id, name))
+        marked = sum(chunk.attempted for chunk in chunks)
+        return len(chunks), marked, sum(chunk.receipt is not None for chunk in chunks)
+
+    def ferry(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs the command line in the ledger's folder."""
+        return ferry(Path(self.url.removeprefix("sqlite:///")).parent, *arguments)
+
+    def assert_same(self, name: str, keys: Sequence[Key]) -> None:
+        """Both sides hold exactly these keys, each once, and the same entity under each."""
+        assert (self.source.count(name), self.target.count(name)) == (len(keys),) * 2
+        batches = (side.columns(name, keys) for side in (self.source, self.target))
+        for ours, theirs in zip(*batches, strict=True):
+            assert ours.keys() == theirs.keys()
+            differing = [field for field, column in ours.items() if column != theirs[field]]
+            assert differing == []
+
+
+def ferry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `ferry …` in a folder without configuration."""
+    program = str(Path(sys.executable).with_name("ferry"))
+    return subprocess.run(
+        [program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def rows(keys: Iterable[Key], *, text: str = "text") -> Iterator[Row]:
+    """An entity for each key; equal places make equal entities."""
+    for place, key in enumerate(keys):
+        vector = [float(place % 97 + step) for step in range(4)]
+        yield {"id": key, "vector": vector, "text": f"{text} {place}"}

@@ -1,0 +1,98 @@
+"""What the engine's tests share: beds of two databases on the real servers or on Milvus Lite, a filled source, proxies."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.demo.clusters import Server
+from engine.ledger import Ledger
+from tests.engine.bed import Bed, Side, rows
+from tests.engine.proxy import Proxy
+
+PARTITIONS = 30
+PARTITION_ENTITIES = 20
+
+Beds = Callable[..., AbstractContextManager[Bed]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_client() -> None:
+    """The SDK logs a traceback for every refusal that a test provokes."""
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
+
+@pytest.fixture(scope="session")
+def beds(real_milvus_pair: tuple[Server, Server], tmp_path_factory: pytest.TempPathFactory) -> Beds:
+    """`with beds(source=None) as bed:` gives new databases on the real servers and a new ledger; both go away with it."""
+
+    @contextmanager
+    def make(source: Side | None = None) -> Iterator[Bed]:
+        database = f"t_{uuid.uuid4().hex[:10]}"
+        url = f"sqlite:///{tmp_path_factory.mktemp('bed')}/ledger.db"
+        ours, theirs = real_milvus_pair
+        target = Side(theirs.uri, database)
+        with ExitStack() as stack:
+            stack.callback(target.clear)
+            if source is None:
+                source = Side(ours.uri, database)
+                stack.callback(source.clear)
+            ledger = stack.enter_context(Ledger.open(url))
+            yield Bed(source, target, ledger, url)
+
+    return make
+
+
+@pytest.fixture
+def bed(beds: Beds) -> Iterator[Bed]:
+    """Two empty databases of one name on the two real servers, and a new ledger."""
+    with beds() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def filled(real_milvus_pair: tuple[Server, Server]) -> Iterator[Side]:
+    """A source that no test changes: `parts`, 30 partitions of 20 entities with the keys 0 … 599, so 30 chunks or more."""
+    side = Side(real_milvus_pair[0].uri, f"filled_{uuid.uuid4().hex[:6]}")
+    side.create("parts")
+    for number in range(PARTITIONS - 1):
+        side.client.create_partition("parts", f"p{number:02}")
+    made = list(rows(range(PARTITIONS * PARTITION_ENTITIES)))
+    for number in range(PARTITIONS):
+        name = f"p{number:02}" if number < PARTITIONS - 1 else ""
+        start = number * PARTITION_ENTITIES
+        side.insert("parts", made[start : start + PARTITION_ENTITIES], name)
+    side.client.create_alias("parts", "pieces")
+    side.ready()
+    yield side
+    side.clear()
+
+
+@pytest.fixture
+def crossing(beds: Beds, filled: Side) -> Iterator[Bed]:
+    """A bed whose source is `filled`; the target is empty."""
+    with beds(filled) as made:
+        yield made
+
+
+@pytest.fixture
+def lite_bed(lite_server: Callable[..., Server], tmp_path: Path) -> Iterator[Bed]:
+    """Two new Milvus Lite servers and a new ledger."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    source, target = (Side(lite_server(name).uri) for name in ("source", "target"))
+    with Ledger.open(url) as ledger:
+        try:
+            yield Bed(source, target, ledger, url)
+        finally:
+            source.client.close()
+            target.client.close()
+
+
+@pytest.fixture
+def proxied() -> Iterator[Callable[[Side], Proxy]]:
+    """`proxied(side)` puts a recording proxy in front of a side's server."""
+    with ExitStack() as stack:
+        yield lambda side: stack.enter_context(Proxy(side.uri))
