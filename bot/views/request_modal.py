@@ -173,7 +173,7 @@ def _problem(problem: ErrorText | str) -> m.Block | None:
         "What to do": t.sentence(t.clip(t.prose(given.next_step), 700)),
     }
     lines = [f"*{label}:* {said}" for label, said in parts.items() if said]
-    return m.section(":x: " + "\n".join(lines))
+    return m.section("\n".join((":x: *FAILED*", *lines)))
 
 
 def _input(
