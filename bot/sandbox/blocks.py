@@ -7,7 +7,7 @@ what it checks and never stops at the first problem.
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.sandbox import limits
@@ -231,21 +231,16 @@ class Walker:
     def _typed(self, spec: One, value: Any, at: str) -> None:
         if not self._is_object(value, at):
             return
-        kind, tables = value.get("type"), {"blocks": BLOCKS, "elements": ELEMENTS}
+        kind, is_block = value.get("type"), spec.table == "blocks"
         if not isinstance(kind, str) or kind not in spec.kinds:
             self.report(f"{at}/type", f"unsupported type: {kind}")
             return
-        described = tables[spec.table][kind]
-        if spec.table == "blocks" and self.surface not in described.surfaces:
+        described = BLOCKS[kind] if is_block else ELEMENTS[kind]
+        misplaced = kind in limits.MODAL_ONLY_ELEMENTS and self.surface != "modal"
+        if misplaced or self.surface not in described.surfaces:
             self.report(f"{at}/type", f"unsupported type: {kind} (not in a {self.surface})")
-        if kind in limits.MODAL_ONLY_ELEMENTS and self.surface != "modal":
-            self.report(f"{at}/type", f"unsupported type: {kind} (not in a {self.surface})")
-        own = {k: v for k, v in value.items() if k != "type"}
-        if spec.table == "blocks":
-            block_id = own.pop("block_id", None)
-            if block_id is not None:
-                self.check(limits.ID, block_id, f"{at}/block_id")
-        self.fields(described, own, at)
+        common = {"type": Str(), "block_id": limits.ID} if is_block else {"type": Str()}
+        self.fields(replace(described, fields=described.fields | common), value, at)
         if not any(problem.pointer.startswith(at) for problem in self.problems):
             for inside, message in _inconsistencies(value):
                 self.report(f"{at}/{inside}", message)

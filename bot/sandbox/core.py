@@ -33,7 +33,7 @@ class Core:
 
     @property
     def origin(self) -> str:
-        """ "http://host:port" of the server, without a slash at the end."""
+        """The server's address, "http://host:port", without a slash at the end."""
         return self.workspace.origin
 
     def app_of_bot_token(self, token: str) -> AppConfig | None:

@@ -307,6 +307,9 @@ class Sandbox:
         if loop is None:
             work.close()
             raise RuntimeError("The sandbox is not running.")
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("The sandbox cannot be asked from its own thread.")
         return asyncio.run_coroutine_threadsafe(work, loop).result(CALL_SECONDS)
 
     def _read(self, read: Callable[[], T]) -> T:

@@ -217,3 +217,29 @@ def heard(app: App) -> list[dict[str, Any]]:
         payloads.append(body)
 
     return payloads
+
+
+@pytest.fixture
+def commands(app: App, connect: Connect) -> list[dict[str, Any]]:
+    """Collects the payloads of /port and /who of a connected app."""
+    payloads: list[dict[str, Any]] = []
+
+    def collect(ack: Any, body: dict[str, Any]) -> None:
+        ack()
+        payloads.append(body)
+
+    app.command("/port")(collect)
+    app.command("/who")(collect)
+    connect(app)
+    return payloads
+
+
+@pytest.fixture
+def post(client: WebClient) -> Callable[..., str]:
+    """Posts blocks into #data and returns the ts."""
+
+    def posted(*blocks: dict[str, Any], **fields: Any) -> str:
+        sent = client.chat_postMessage(channel="C1", text="x", blocks=list(blocks), **fields)
+        return str(sent["ts"])
+
+    return posted

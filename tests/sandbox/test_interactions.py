@@ -1,6 +1,5 @@
 """Commands, buttons, lists and the Home tab: what the app gets and what the person sees."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from slack_bolt import App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
-from slack_sdk.webhook import WebhookClient
 
 from bot.sandbox import ActRefusedError, Sandbox
 
@@ -20,32 +18,6 @@ Connect = Callable[[App], Any]
 def options(*values: str) -> list[Json]:
     """Options whose label is the value in capitals."""
     return [{"text": {"type": "plain_text", "text": v.upper()}, "value": v} for v in values]
-
-
-@pytest.fixture
-def commands(app: App, connect: Connect) -> list[Json]:
-    """Collects the payloads of /port and /who of a connected app."""
-    payloads: list[Json] = []
-
-    def collect(ack: Any, body: Json) -> None:
-        ack()
-        payloads.append(body)
-
-    app.command("/port")(collect)
-    app.command("/who")(collect)
-    connect(app)
-    return payloads
-
-
-@pytest.fixture
-def post(client: WebClient) -> Callable[..., str]:
-    """Posts blocks into #data and returns the ts."""
-
-    def posted(*blocks: Json, **fields: Any) -> str:
-        sent = client.chat_postMessage(channel="C1", text="x", blocks=list(blocks), **fields)
-        return str(sent["ts"])
-
-    return posted
 
 
 def test_command_payload(commands: list[Json], sandbox: Sandbox) -> None:
@@ -183,7 +155,7 @@ CHOICES: list[tuple[Json, Any, str, Any]] = [
 
 
 @pytest.mark.parametrize(("element", "given", "key", "value"), CHOICES)
-def test_choice_in_a_message(  # noqa: PLR0917  # one row of the table
+def test_choice_in_a_message(  # one row of the table
     app: App,
     connect: Connect,
     heard: list[Json],
@@ -269,102 +241,6 @@ def test_outsiders_cannot_act(sandbox: Sandbox, user: str, channel: str) -> None
         sandbox.user(user).command("/port", channel=channel)
 
 
-# -- external selects -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def queries(app: App) -> list[Json]:
-    """Answers searches in the list "where" and collects them."""
-    asked: list[Json] = []
-
-    @app.options("where")
-    def offer(ack: Any, body: Json) -> None:
-        asked.append(body)
-        known = ["harbour", "hangar", "depot"]
-        ack(options=options(*(name for name in known if body["value"] in name)))
-
-    return asked
-
-
-def test_external_select(
-    open_form: Callable[[Json], Json],
-    app: App,
-    queries: list[Json],
-    sandbox: Sandbox,
-    modal: Build,
-    field: Build,
-) -> None:
-    """Typing asks the app; the chosen option is submitted whole, by value or by label."""
-    got: list[Json] = []
-
-    @app.view("form")
-    def submitted(ack: Any, view: Json) -> None:
-        ack()
-        got.append(view["state"]["values"]["where_block"]["where"])
-
-    open_form(modal(field("where", "external_select", min_query_length=0)))
-    ada = sandbox.user("U1")
-    offered = [o["value"] for o in ada.suggest("where", "ha")["options"]]
-    assert offered == ["harbour", "hangar"]
-    assert queries[0]["view"]["callback_id"] == "form"
-    ada.fill("where", "DEPOT")
-    assert ada.submit() is None
-    assert sandbox.wait_for(lambda: got)[0]["selected_option"] == options("depot")[0]
-
-
-def test_short_query_asks_nobody(
-    open_form: Callable[[Json], Json],
-    queries: list[Json],
-    sandbox: Sandbox,
-    modal: Build,
-    field: Build,
-) -> None:
-    """Below min_query_length (3 unless set) the app is not asked."""
-    open_form(modal(field("where", "external_select")))
-    assert sandbox.user("U1").suggest("where", "ha") == {"options": []}
-    assert queries == []
-    assert sandbox.user("U1").suggest("where", "han")["options"]
-
-
-def test_option_that_the_app_does_not_offer(
-    open_form: Callable[[Json], Json],
-    queries: list[Json],
-    sandbox: Sandbox,
-    modal: Build,
-    field: Build,
-) -> None:
-    """What the app does not offer cannot be chosen."""
-    open_form(modal(field("where", "external_select", min_query_length=0)))
-    with pytest.raises(ActRefusedError, match="not among the options"):
-        sandbox.user("U1").fill("where", "moon")
-    assert len(queries) == 2
-
-
-@pytest.mark.parametrize("bad", ["too many", "no answer"])
-def test_options_that_cannot_be_loaded(
-    open_form: Callable[[Json], Json],
-    app: App,
-    sandbox: Sandbox,
-    modal: Build,
-    field: Build,
-    bad: str,
-) -> None:
-    """More than 100 options, or none in time, and the list cannot be loaded."""
-
-    @app.options("where")
-    def offer(ack: Any) -> None:
-        if bad == "too many":
-            ack(options=options(*map(str, range(101))))
-
-    open_form(modal(field("where", "external_select", min_query_length=0)))
-    sandbox.timing.ack = 0.3
-    with pytest.raises(ActRefusedError, match="could not be loaded"):
-        sandbox.user("U1").suggest("where")
-
-
-# -- Home tab and messages ------------------------------------------------------------------------
-
-
 def test_home_opened(app: App, connect: Connect, sandbox: Sandbox, buttons: Build) -> None:
     """Opening the Home tab tells the app, which publishes; its buttons can be clicked."""
     clicked: list[Json] = []
@@ -398,80 +274,6 @@ def test_mention_reaches_the_app(app: App, connect: Connect, sandbox: Sandbox) -
     sandbox.user("U1").say("C1", "<@UBOT> a < b & c")
     sandbox.wait_for(lambda: len(heard) == 2)
     assert set(heard) == {"message", "<@UBOT> a &lt; b &amp; c"}
-
-
-# -- response_url ---------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def respond(commands: list[Json], sandbox: Sandbox) -> WebhookClient:
-    """The response_url of a command that ada typed."""
-    sandbox.user("U1").command("/port", channel="C1")
-    return WebhookClient(commands[0]["response_url"])
-
-
-def test_response_url_works_five_times(respond: WebhookClient, sandbox: Sandbox) -> None:
-    """Five answers are shown; the sixth is used_url."""
-    assert [respond.send(text=str(n)).status_code for n in range(5)] == [200] * 5
-    sixth = respond.send(text="6")
-    assert (sixth.status_code, "used_url" in sixth.body) == (404, True)
-    assert len(sandbox.user("U1").ephemerals("C1")) == 5
-
-
-def test_response_url_expires(respond: WebhookClient, sandbox: Sandbox) -> None:
-    """After its life a response_url is expired_url."""
-    sandbox.timing.response_url, since = 0.05, time.monotonic()
-    sandbox.wait_for(lambda: time.monotonic() - since > 0.1)
-    assert "expired_url" in respond.send(text="x").body
-
-
-@pytest.mark.parametrize(
-    ("fields", "error"),
-    [({"text": ""}, "no_text"), ({"text": "x", "blocks": [{"type": "bogus"}]}, "invalid_blocks")],
-)
-def test_response_url_checks_what_it_shows(
-    respond: WebhookClient, fields: Json, error: str
-) -> None:
-    """Limits hold for response_url as for chat.postMessage."""
-    answer = respond.send_dict(fields)
-    assert (answer.status_code, error in answer.body) == (400, True)
-
-
-def test_response_in_channel(respond: WebhookClient, sandbox: Sandbox) -> None:
-    """response_type in_channel is seen by all."""
-    respond.send(text="for all", response_type="in_channel")
-    assert [m["text"] for m in sandbox.messages("C1")] == ["for all"]
-
-
-def test_original_is_replaced_and_deleted(
-    app: App, connect: Connect, sandbox: Sandbox, client: WebClient, buttons: Build
-) -> None:
-    """respond() can replace and delete an ephemeral message, which chat.update cannot."""
-    app.action("swap")(lambda ack, respond: (ack(), respond("Swapped.", replace_original=True)))
-    app.action("drop")(lambda ack, respond: (ack(), respond(delete_original=True)))
-    connect(app)
-    ada = sandbox.user("U1")
-    for name in ("swap", "drop"):
-        client.chat_postEphemeral(channel="C1", user="U1", text="x", blocks=[buttons(name)])
-        ada.click(ada.ephemerals("C1")[-1], name)
-    sandbox.wait_for(lambda: [m["text"] for m in ada.ephemerals("C1")] == ["Swapped."])
-
-
-def test_ephemeral_answer_to_a_click(
-    app: App, connect: Connect, sandbox: Sandbox, post: Any, buttons: Build
-) -> None:
-    """respond() to a click answers that person only and leaves the message."""
-    app.action("go")(lambda ack, respond: (ack(), respond("Not you.")))
-    connect(app)
-    sandbox.user("U2").click(post(buttons("go")), "go")
-    sandbox.user("U2").wait_for_ephemeral("C1", "Not you.")
-    assert sandbox.user("U1").ephemerals("C1") == []
-    assert len(sandbox.messages("C1")[0]["blocks"]) == 1
-
-
-def test_unknown_response_url(sandbox: Sandbox) -> None:
-    """An invented response_url is refused."""
-    assert WebhookClient(f"{sandbox.url}response/A1/1/x").send(text="x").status_code == 404
 
 
 def test_scheduling_a_view_from_a_click(

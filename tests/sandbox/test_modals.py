@@ -58,7 +58,7 @@ FIELDS: list[tuple[str, dict[str, Any], Any, str, Any]] = [
 
 
 @pytest.mark.parametrize(("kind", "element", "given", "key", "value"), FIELDS)
-def test_field_reaches_the_app(  # noqa: PLR0917  # one row of the table
+def test_field_reaches_the_app(  # one row of the table
     open_form: Callable[[Json], Json],
     submissions: list[Json],
     sandbox: Sandbox,
@@ -96,7 +96,7 @@ CHECKED: list[tuple[str, dict[str, Any], Any, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "element", "given", "text"), CHECKED)
-def test_bad_field_is_not_submitted(  # noqa: PLR0917  # one row of the table
+def test_bad_field_is_not_submitted(  # one row of the table
     open_form: Callable[[Json], Json],
     submissions: list[Json],
     sandbox: Sandbox,

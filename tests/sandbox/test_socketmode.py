@@ -254,6 +254,6 @@ def test_outage(app: App, connect: Connect, sandbox: Sandbox, client: WebClient)
     sandbox.wait_for(lambda: sandbox.connections() == 0)
     assert sandbox.user("U1").command("/port", channel="C1") is False
     sandbox.timing.ack = 10
-    sandbox.outage(False)
+    sandbox.outage(on=False)
     sandbox.wait_for_app(timeout=30)
     assert sandbox.user("U1").command("/port", channel="C1")
