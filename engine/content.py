@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from engine.digest import ContentDigest
-from engine.errors import DataUnreadable, SourceChanged
+from engine.errors import DataUnreadable
 from engine.milvus.canonical import canonical_columns
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import ChunkRange
@@ -20,16 +20,20 @@ class Content:
     Attributes:
         counted: Entities by `count(*)`; more than the digest's where several share a key.
         digest: Of the entities that the pages answered.
-        pages: The pages themselves, if they were to be kept.
+        bytes: Size of their columns.
+        pages: The pages themselves, if they were to be kept and `kept` is True.
+        kept: False where the pages were too large to be kept.
     """
 
     counted: int
     digest: ContentDigest = field(default_factory=ContentDigest)
+    bytes: int = 0
     pages: list[Page] = field(default_factory=list)
+    kept: bool = True
 
 
 def read_range(
-    reader: CollectionReader, key_range: ChunkRange, page_entities: int, *, keep_max: int = 0
+    reader: CollectionReader, key_range: ChunkRange, page_entities: int, *, keep_bytes: int = 0
 ) -> Content:
     """Reads a range until no page is left.
 
@@ -40,27 +44,18 @@ def read_range(
         reader: Where to read.
         key_range: What to read.
         page_entities: Entities per page at most.
-        keep_max: Entities whose pages are kept at most; 0 keeps no page, and then memory does not
-            grow with the range.
+        keep_bytes: Bytes of pages that are kept at most: memory does not grow with the range,
+            whatever became of it since it was planned.
 
     Raises:
-        SourceChanged: The range holds more than may be kept.
         DataUnreadable: The server answered keys out of order.
     """
     counted = reader.count(key_range.partition, key_range.lower, key_range.upper)
-    keep = keep_max > 0
-    if keep and counted > keep_max:
-        raise SourceChanged(
-            f"{key_range.collection}: the source was written to during the migration: a range of "
-            f"{key_range.entities:,} entities holds {counted:,} now.",
-            state="What was copied before stands on the target.",
-            next_step="Stop the writers, drop the target's collection and migrate again.",
-        )
     with suppress(DataUnreadable):
-        content = _read(reader, key_range, page_entities, counted, keep=keep, careful=False)
+        content = _read(reader, key_range, page_entities, counted, keep_bytes, careful=False)
         if content.digest.count == counted:
             return content
-    return _read(reader, key_range, page_entities, counted, keep=keep, careful=True)
+    return _read(reader, key_range, page_entities, counted, keep_bytes, careful=True)
 
 
 def _read(
@@ -68,8 +63,8 @@ def _read(
     key_range: ChunkRange,
     page_entities: int,
     counted: int,
+    keep_bytes: int,
     *,
-    keep: bool,
     careful: bool,
 ) -> Content:
     content = Content(counted)
@@ -81,6 +76,10 @@ def _read(
         careful=careful,
     ):
         content.digest.add(canonical_columns(page.columns, len(page.keys)))
-        if keep:
+        content.bytes += page.bytes
+        content.kept = content.bytes <= keep_bytes
+        if content.kept:
             content.pages.append(page)
+        else:
+            content.pages.clear()
     return content

@@ -4,10 +4,11 @@ Entities pass as the protobuf columns that the source answered; no row is ever m
 decides which collections are copied, and nothing verifies what was written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from engine import crashpoints
 from engine.content import Content, read_range
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
@@ -18,8 +19,8 @@ from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import Chunk, ChunkRange, Lease, Receipt
 
-GROWTH_MAX = 4
-"""A chunk that holds so many times the planned entities was written to during the offline window."""
+HELD_BYTES_MAX = 32 << 20
+"""A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
 
 ATTEMPT_WINDOW = 8
 """Chunks that are marked as attempted in one commit, before the first of them is written."""
@@ -30,7 +31,7 @@ class ReadChunk:
     """A chunk as it was read, and the receipt that it leaves once its pages are written."""
 
     chunk: Chunk
-    pages: tuple[Page, ...]
+    pages: Iterable[Page]
     receipt: Receipt
 
 
@@ -44,7 +45,9 @@ class Copier:
         ledger: Where receipts go.
         lease: The worker's right to write.
         page_entities: Entities per page and request at most.
-        check: Called between chunks; raises a `StopWork` when the copy must end.
+        check: Called before a chunk is read; raises a `StopWork` when the copy must end.
+        fence: The same, called right before a chunk is written and sure of the ledger: a worker that
+            slept through its takeover must not insert what another one wrote meanwhile.
     """
 
     reader: CollectionReader
@@ -53,6 +56,7 @@ class Copier:
     lease: Lease
     page_entities: int
     check: Callable[[], None]
+    fence: Callable[[], None]
 
     def run(self) -> None:
         """Copies every chunk that has no receipt yet.
@@ -67,31 +71,30 @@ class Copier:
         """Reads a chunk until no page is left, and holds its entities against `count(*)`.
 
         Raises:
-            SourceChanged: The range holds far more than was planned.
             DataUnreadable: What was read and what the source counts differ without a reason.
         """
-        planned = max(chunk.range.entities, self.page_entities)
-        found = read_range(
-            self.reader, chunk.range, self.page_entities, keep_max=GROWTH_MAX * planned
-        )
+        found = read_range(self.reader, chunk.range, self.page_entities, keep_bytes=HELD_BYTES_MAX)
         if found.counted != found.digest.count:
             self._explain_count(chunk.range, found)
         receipt = Receipt(
-            entities=found.digest.count,
-            bytes=sum(page.bytes for page in found.pages),
-            digest=found.digest.hexdigest(),
+            entities=found.digest.count, bytes=found.bytes, digest=found.digest.hexdigest()
         )
-        return ReadChunk(chunk, tuple(found.pages), receipt)
+        crashpoints.reached("read")
+        return ReadChunk(chunk, self._pages_of(chunk.range, found), receipt)
 
     def write(self, content: ReadChunk) -> None:
         """Writes a chunk, then its receipt: a crash between them repeats the chunk, never skips it."""
         chunk = content.chunk
+        self.fence()
+        crashpoints.reached("writing")
         try:
             for page in content.pages:
                 self._write_page(chunk.range, page, upsert=chunk.attempted)
         except MessageTooLarge:
             self._write_smaller(content)
+        crashpoints.reached("written")
         self.ledger.record_receipt(self.lease, chunk.id, content.receipt)
+        crashpoints.reached("receipt")
 
     def _pending(self) -> Iterator[Chunk]:
         chunks = self.ledger.chunks(
@@ -102,9 +105,13 @@ class Copier:
             fresh = [chunk.id for chunk in window if not chunk.attempted]
             if fresh:
                 self.ledger.mark_attempted(self.lease, fresh)
+                crashpoints.reached("attempted")
             for chunk in window:
                 self.check()
                 yield chunk
+
+    def _pages_of(self, key_range: ChunkRange, found: Content) -> Iterable[Page]:
+        return tuple(found.pages) if found.kept else self._pages(key_range)
 
     def _pages(self, key_range: ChunkRange, limit: int | None = None) -> Iterator[Page]:
         return self.reader.pages(
@@ -124,7 +131,7 @@ class Copier:
     def _write_smaller(self, content: ReadChunk) -> None:
         """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
         key_range = content.chunk.range
-        limit = max(len(page.keys) for page in content.pages)
+        limit = self.page_entities
         while limit > 1:
             limit //= 2
             try:
@@ -151,7 +158,7 @@ class Copier:
         )
 
     def _explain_count(self, key_range: ChunkRange, found: Content) -> None:
-        keys = [key for page in found.pages for key in page.keys]
+        keys = [key for page in self._pages_of(key_range, found) for key in page.keys]
         shared = duplicates.repeated_keys(self.reader, key_range.partition, keys)
         if found.counted == found.digest.count + sum(number - 1 for _, number in shared):
             return

@@ -11,7 +11,7 @@ from typing import Final, Self
 import structlog
 
 from engine.errors import CancelRequested, LeaseLost, ServiceUnavailable, ShutdownRequested
-from engine.ledger import Ledger
+from engine.ledger import LEASE_SECONDS, Ledger
 from engine.model import Lease, Progress
 
 RENEW_SECONDS: Final = 10.0
@@ -59,7 +59,12 @@ class Heartbeat:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises the signal that ends the attempt, if there is one; cheap enough for every chunk."""
+        """Raises the signal that ends the attempt, if there is one; cheap enough for every chunk.
+
+        A lease that could not be renewed in time counts as lost, whatever the ledger says later.
+        """
+        if self._reason is None and time.monotonic() - self._renewed_at > LEASE_SECONDS:
+            self._end(LeaseLost)
         if self._reason is not None:
             raise self._reason
 
@@ -73,7 +78,7 @@ class Heartbeat:
             try:
                 self._beat()
             except ServiceUnavailable as error:
-                # The lease outlives a short outage of the ledger; after it, every write is fenced.
+                # The lease outlives a short outage of the ledger; after it, `check` ends the attempt.
                 log.warning(
                     "ledger_unreachable", migration=self._lease.migration_id, error=str(error)
                 )

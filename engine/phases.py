@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from engine import crashpoints
 from engine.copier import Copier
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
@@ -52,7 +53,7 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.preparer = Preparer(
-            source, target, ledger, lease, plan.request.on_conflict, heartbeat.check
+            source, target, ledger, lease, plan.request.on_conflict, heartbeat.check_now
         )
 
     def run(self) -> EventName:
@@ -83,11 +84,14 @@ class Phases:
         """Releases the source's collections that were loaded for the copy."""
         for state in self.ledger.collection_states(self.lease.migration_id):
             if state.source_was_loaded is False:
+                crashpoints.reached("releasing")
                 loading.release(self.source, state.name)
+                crashpoints.reached("released")
 
     def _enter(self, phase: str) -> None:
         self.heartbeat.check_now()
         self.ledger.set_phase(self.lease, phase)
+        crashpoints.reached("entered")
         self.ledger.note(self.lease, "phase", {"phase": phase})
 
     def _each(self, work: Callable[[CollectionPlan], None]) -> None:
@@ -104,19 +108,31 @@ class Phases:
         reader = reader_of(self.source, plan)
         size = chunk_entities(plan.entities, plan.bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
+            crashpoints.reached("planning_chunks")
             ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
             self.ledger.store_chunks(self.lease, plan.name, "", ranges)
+            crashpoints.reached("chunks_stored")
         self._record(plan, phase="copying", read_timestamp=reader.timestamp)
         clock = _Clock(
             self._state(plan).copy_seconds,
             self.heartbeat.check,
             lambda seconds: self._record(plan, copy_seconds=seconds),
         )
+        copier = Copier(
+            reader,
+            self.target,
+            self.ledger,
+            self.lease,
+            size,
+            check=clock.check,
+            fence=self.heartbeat.check_now,
+        )
         try:
-            Copier(reader, self.target, self.ledger, self.lease, size, clock.check).run()
+            copier.run()
         finally:
             clock.record()
         self._record(plan, phase="copied")
+        crashpoints.reached("copied")
 
     def _load_source(self, plan: CollectionPlan) -> None:
         was_loaded = self._state(plan).source_was_loaded
@@ -124,24 +140,33 @@ class Phases:
         if was_loaded is None:
             self._record(plan, source_was_loaded=loaded)
         if not loaded:
+            crashpoints.reached("loading_source")
             loading.load(self.source, plan.name)
+            crashpoints.reached("source_loaded")
 
     def _load(self, plan: CollectionPlan) -> None:
+        crashpoints.reached("loading")
         loading.load(self.target, plan.name)
+        crashpoints.reached("loaded")
         self._record(plan, phase="loaded")
 
     def _verify(self, plan: CollectionPlan) -> None:
         self._record(plan, phase="verifying")
         proof = Proof(self.source, self.target, plan, self.heartbeat.check)
         report = proof.of_migration(self.ledger, self.lease)
+        crashpoints.reached("verified")
         self._record(plan, phase="verified", report=report)
+        crashpoints.reached("verdict_recorded")
 
     def _alias(self, plan: CollectionPlan) -> None:
         present = definitions.aliases(self.target, plan.name)
         for alias in plan.aliases:
             if alias not in present:
+                crashpoints.reached("aliasing")
                 definitions.create_alias(self.target, plan.name, alias)
+                crashpoints.reached("aliased")
         self._record(plan, phase="done")
+        crashpoints.reached("done")
 
     def _record(self, plan: CollectionPlan, **changes: object) -> None:
         self.ledger.set_collection(self.lease, plan.name, **changes)

@@ -6,6 +6,7 @@ here.
 
 from collections.abc import Callable
 
+from engine import crashpoints
 from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
 from engine.milvus import definitions
@@ -25,7 +26,8 @@ class Preparer:
         ledger: Where ownership is recorded.
         lease: The worker's right to write.
         on_conflict: What to do with a collection that is in the way.
-        check: Called before each collection; raises a `StopWork` when the work must end.
+        check: Called before each collection and before anything is dropped; asks the ledger and raises a
+            `StopWork` when the work must end.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Preparer:
         """Makes the target's database if it is not there."""
         name = self.target.database
         if name not in definitions.database_names(self.target):
+            crashpoints.reached("creating_database")
             definitions.create_database(self.target, name)
+            crashpoints.reached("database_created")
 
     def collection(self, plan: CollectionPlan, state: CollectionState | None) -> None:
         """Makes sure that the target holds this migration's own collection, defined as planned.
@@ -70,7 +74,10 @@ class Preparer:
             definitions.complete(self.target, plan)
             self._record(plan)
         elif self.on_conflict is OnConflict.REPLACE:
+            self.check()
+            crashpoints.reached("replacing")
             definitions.drop(self.target, plan.name)
+            crashpoints.reached("dropped")
             self._create(plan)
         else:
             raise _in_the_way(self.target, plan.name)
@@ -79,7 +86,9 @@ class Preparer:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
         self.ledger.forget_chunks(self.lease, plan.name)
         self.ledger.set_collection(self.lease, plan.name, phase=CREATING, target_id=None)
+        crashpoints.reached("creating")
         definitions.create(self.target, plan)
+        crashpoints.reached("created")
         self._record(plan)
 
     def _record(self, plan: CollectionPlan) -> None:
@@ -93,6 +102,7 @@ class Preparer:
             )
         target_id = definitions.collection_id(self.target, plan.name)
         self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
+        crashpoints.reached("creation_recorded")
 
     def _check_own(self, plan: CollectionPlan, state: CollectionState, found: int) -> None:
         if state.target_id != found:

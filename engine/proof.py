@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from engine import crashpoints
 from engine.ledger import Ledger
 from engine.milvus import definitions, duplicates
 from engine.milvus.connection import Cluster
@@ -63,7 +64,9 @@ class Proof:
 
         def record(finding: Finding) -> None:
             same = not finding.mismatches
+            crashpoints.reached("compared")
             ledger.record_verified(lease, finding.chunk.id, same, finding.mismatches)
+            crashpoints.reached("comparison_recorded")
 
         unproved = (c for c in ledger.chunks(migration, name) if c.verified is not True)
         verifier.run(unproved, record)
@@ -123,7 +126,17 @@ class Proof:
             source_entities=gap.source_entities,
             target_entities=verifier.target.count(""),
             extra=sum(entities for _, entities in self._surplus_partitions(verifier)),
-            notes=(gap.note,) if gap.note else (),
+            notes=tuple(note for note in (gap.note, self._drift(gap)) if note),
+        )
+
+    def _drift(self, gap: _Gap) -> str:
+        """What was written to the source before its chunks were read is in the copy, but was not in the plan."""
+        planned = self.plan.entities
+        if gap.fault or not self.plan.loaded or gap.source_entities == planned:
+            return ""
+        return (
+            f"The source changed after it was planned: it held {planned:,} entities then and "
+            f"{gap.source_entities:,} when it was verified."
         )
 
     def _judged(self, report: CollectionReport, faults: tuple[str, ...]) -> CollectionReport:

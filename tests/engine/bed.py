@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,10 @@ import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.model import Endpoint, OnConflict, Progress, Report, Request, Secrets
+
+PARTITIONS = 20
+PARTITION_ENTITIES = 20
+"""Of the collection `parts` of the fixture `filled`."""
 
 WHO = "tester"
 BATCH = 2_000
@@ -180,9 +185,9 @@ class Bed:
         """A request for these collections, all where none is named; another URI is a proxy's."""
         source, target = self.source.endpoint, self.target.endpoint
         if source_uri:
-            source = source.model_copy(update={"uri": source_uri})
+            source = source.model_copy(update={"uri": source_uri, "name": source_uri})
         if target_uri:
-            target = target.model_copy(update={"uri": target_uri})
+            target = target.model_copy(update={"uri": target_uri, "name": target_uri})
         return Request(source=source, target=target, collections=names, on_conflict=on_conflict)
 
     def queued(self, *names: str, **changes: Any) -> str:
@@ -249,6 +254,14 @@ def ferry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [program, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=100
     )
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Returns as soon as the condition holds; fails when the time is over."""
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to be in time"
+        pause.wait(0.05)
 
 
 def rows(keys: Iterable[Key], *, text: str = "text") -> Iterator[Row]:

@@ -10,11 +10,8 @@ import pytest
 
 from bot.demo.clusters import Server
 from engine.ledger import Ledger
-from tests.engine.bed import Bed, Side, rows
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
-
-PARTITIONS = 30
-PARTITION_ENTITIES = 20
 
 Beds = Callable[..., AbstractContextManager[Bed]]
 
@@ -27,12 +24,12 @@ def _quiet_client() -> None:
 
 @pytest.fixture(scope="session")
 def beds(real_milvus_pair: tuple[Server, Server], tmp_path_factory: pytest.TempPathFactory) -> Beds:
-    """`with beds(source=None) as bed:` gives new databases on the real servers and a new ledger; both go away with it."""
+    """A maker of beds, as context managers; a bed over a given source leaves that source as it is."""
 
     @contextmanager
     def make(source: Side | None = None) -> Iterator[Bed]:
         database = f"t_{uuid.uuid4().hex[:10]}"
-        url = f"sqlite:///{tmp_path_factory.mktemp('bed')}/ledger.db"
+        url = f"sqlite:///{tmp_path_factory.mktemp('bed')}/ferry.db"
         ours, theirs = real_milvus_pair
         target = Side(theirs.uri, database)
         with ExitStack() as stack:
@@ -81,7 +78,7 @@ def crossing(beds: Beds, filled: Side) -> Iterator[Bed]:
 @pytest.fixture
 def lite_bed(lite_server: Callable[..., Server], tmp_path: Path) -> Iterator[Bed]:
     """Two new Milvus Lite servers and a new ledger."""
-    url = f"sqlite:///{tmp_path}/ledger.db"
+    url = f"sqlite:///{tmp_path}/ferry.db"
     source, target = (Side(lite_server(name).uri) for name in ("source", "target"))
     with Ledger.open(url) as ledger:
         try:

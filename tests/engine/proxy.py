@@ -3,6 +3,7 @@
 It speaks no protobuf and knows nothing of Milvus but the names of its calls.
 """
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -24,14 +25,29 @@ WAIT_SECONDS = 60
 
 @dataclass
 class Gate:
-    """A call that is held: `reached` is set when it arrives, and it goes on when `open` is set."""
+    """Calls that are held: `reached` is set when the first arrives, and they go on when `open` is set.
 
+    Args:
+        rpc: Their name.
+        first: The number of the first one.
+        last: The number of the last one.
+    """
+
+    rpc: str
+    first: int
+    last: float
     reached: threading.Event = field(default_factory=threading.Event)
     open: threading.Event = field(default_factory=threading.Event)
 
     def wait(self) -> None:
-        """Returns when the call has arrived."""
-        assert self.reached.wait(WAIT_SECONDS), "the call that should be held never came"
+        """Returns when the first call has arrived."""
+        assert self.reached.wait(WAIT_SECONDS), f"{self.rpc} {self.first} never came"
+
+    def pass_through(self, rpc: str, number: int) -> None:
+        """Returns at once, or for a call that is held when the gate is open."""
+        if rpc == self.rpc and self.first <= number <= self.last:
+            self.reached.set()
+            self.open.wait(WAIT_SECONDS)
 
 
 class Proxy:
@@ -46,10 +62,11 @@ class Proxy:
 
     def __init__(self, behind: str) -> None:
         self.calls: Counter[str] = Counter()
-        self._faults: dict[tuple[str, int], Callable[[], None]] = {}
+        self._refused: set[tuple[str, int]] = set()
         self._lost: set[tuple[str, int]] = set()
         self._gates: list[Gate] = []
-        self._lock = threading.Lock()
+        self._under_way = 0
+        self._changed = threading.Condition()
         self._channel = grpc.insecure_channel(behind.removeprefix("http://"), _OPTIONS)
         self._server = grpc.server(ThreadPoolExecutor(16, "proxy"), options=_OPTIONS)
         self._server.add_generic_rpc_handlers((_Anything(self._pass),))
@@ -73,50 +90,53 @@ class Proxy:
 
     def fail_before(self, rpc: str, *numbers: int) -> None:
         """The n-th calls (from 1) fail as unavailable and never reach the server."""
-        for number in numbers:
-            self._faults[rpc, number] = _unavailable
+        self._refused |= {(rpc, number) for number in numbers}
 
     def lose_answer(self, rpc: str, *numbers: int) -> None:
         """The n-th calls are carried out by the server, and then fail as unavailable."""
         self._lost |= {(rpc, number) for number in numbers}
 
-    def hold(self, rpc: str, number: int) -> Gate:
-        """The n-th call waits before it is passed on, and the ones after it do not."""
-        gate = Gate()
+    def hold(self, rpc: str, number: int, *, only: bool = False) -> Gate:
+        """The n-th call and all after it (or it `only`) wait before they are passed on."""
+        gate = Gate(rpc, number, number if only else math.inf)
         self._gates.append(gate)
-
-        def wait() -> None:
-            gate.reached.set()
-            gate.open.wait(WAIT_SECONDS)
-
-        self._faults[rpc, number] = wait
         return gate
+
+    def drained(self) -> None:
+        """Returns when no call is under way, whether its sender still lives or not."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._under_way == 0, WAIT_SECONDS)
 
     def _pass(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
         rpc = method.rpartition("/")[2]
-        with self._lock:
+        with self._changed:
             self.calls[rpc] += 1
-            number = rpc, self.calls[rpc]
+            number = self.calls[rpc]
+            self._under_way += 1
+        try:
+            for gate in self._gates:
+                gate.pass_through(rpc, number)
+            if (rpc, number) not in self._refused:
+                answer = self._forward(method, request, context)
+            if (rpc, number) in self._refused | self._lost:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy cut the connection")
+        except grpc.RpcError as error:
+            context.abort(error.code(), error.details() or "")
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+        return answer
+
+    def _forward(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = [
             (key, value)
             for key, value in context.invocation_metadata()
             if not key.startswith(("grpc-", "user-agent"))
         ]
-        try:
-            self._faults.get(number, _nothing)()
-            call = self._channel.unary_unary(method)
-            answer: bytes = call(request, metadata=metadata, timeout=WAIT_SECONDS)
-            if number in self._lost:
-                _unavailable()
-        except _Unavailable:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy cut the connection")
-        except grpc.RpcError as error:
-            context.abort(error.code(), error.details() or "")
+        call = self._channel.unary_unary(method)
+        answer: bytes = call(request, metadata=metadata, timeout=WAIT_SECONDS)
         return answer
-
-
-class _Unavailable(Exception):
-    """The call is to fail."""
 
 
 class _Anything(grpc.GenericRpcHandler):
@@ -131,11 +151,3 @@ class _Anything(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(
             lambda request, context: self._act(method, request, context)
         )
-
-
-def _nothing() -> None:
-    """No fault."""
-
-
-def _unavailable() -> None:
-    raise _Unavailable

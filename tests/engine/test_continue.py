@@ -1,0 +1,232 @@
+"""A migration that was interrupted goes on where it stopped: nothing lost, nothing doubled, repeated only what was in doubt."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+from engine.copier import ATTEMPT_WINDOW
+from engine.executors import READERS, WAITING_MAX, WRITERS
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status
+from engine.model import Outcome, Report, Secrets
+from engine.worker import spawn
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, until
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+IN_DOUBT_MAX = READERS + WAITING_MAX + WRITERS + ATTEMPT_WINDOW
+
+Proxied = Callable[[Side], Proxy]
+
+
+@contextmanager
+def running(
+    bed: Bed, migration_id: str, stop: threading.Event | None = None
+) -> Iterator[tuple[list[Report], threading.Semaphore]]:
+    """Runs a migration in a thread; when the block ends it has ended, and its report is in the list.
+
+    The semaphore is released at each beat of its heart, after it has listened.
+    """
+    reports: list[Report] = []
+    beats = threading.Semaphore(0)
+
+    def run() -> None:
+        reports.append(bed.run(migration_id, stop=stop, on_progress=lambda _: beats.release()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield reports, beats
+    thread.join(90)
+    assert not thread.is_alive()
+
+
+def heard(beats: threading.Semaphore) -> None:
+    """Returns when the heart has listened to whatever was said before."""
+    while beats.acquire(blocking=False):
+        pass  # beats of before
+    for _ in range(2):
+        assert beats.acquire(timeout=30)
+
+
+def test_a_clean_run_inserts_and_never_upserts(crossing: Bed, proxied: Proxied) -> None:
+    """Each chunk is inserted once where nothing is in doubt."""
+    proxy = proxied(crossing.target)
+    report = crossing.migrate("parts", target_uri=proxy.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert proxy.calls["Insert"] == PARTITIONS
+    assert proxy.calls["Upsert"] == 0
+    crossing.assert_same("parts", KEYS)
+
+
+def test_a_stopped_run_goes_on_from_its_receipts(crossing: Bed, proxied: Proxied) -> None:
+    """Stopped in the middle, it goes back to the queue; the next run writes what has no receipt, and nothing else."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate, stop = proxy.hold("Insert", 8), threading.Event()
+    with running(crossing, migration, stop) as (reports, beats):
+        gate.wait()
+        stop.set()
+        heard(beats)
+        gate.open.set()
+    assert reports[0].status == Status.QUEUED.upper()
+    chunks, marked, receipts = crossing.chunks(migration, "parts")
+    assert chunks == PARTITIONS
+    assert 0 < receipts < chunks
+    assert proxy.calls["Insert"] == receipts
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert proxy.calls["Upsert"] == marked - receipts <= IN_DOUBT_MAX
+    assert proxy.calls["Insert"] + proxy.calls["Upsert"] == chunks
+    crossing.assert_same("parts", KEYS)
+
+
+def test_a_killed_worker_loses_and_doubles_nothing(crossing: Bed, proxied: Proxied) -> None:
+    """A worker process that dies by SIGKILL while it inserts is taken over at once; only what was in flight is repeated."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 10)
+    worker = spawn(migration, crossing.url, Secrets())
+    try:
+        gate.wait()
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.communicate()
+    gate.open.set()
+    proxy.drained()  # the inserts that were on their way are applied after their sender's death
+    chunks, marked, receipts = crossing.chunks(migration, "parts")
+    assert receipts < chunks
+    assert crossing.ledger.migration(migration).status is Status.RUNNING
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert proxy.calls["Upsert"] == marked - receipts <= IN_DOUBT_MAX
+    crossing.assert_same("parts", KEYS)
+
+
+def test_an_insert_that_arrives_after_the_takeover_is_found(
+    crossing: Bed, proxied: Proxied
+) -> None:
+    """An insert that the network held back until another worker had written the same chunk is reported, entity by entity."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    late, others = proxy.hold("Insert", 3, only=True), proxy.hold("Insert", 12)
+    worker = spawn(migration, crossing.url, Secrets())
+    try:
+        late.wait()
+        others.wait()
+    finally:
+        worker.kill()
+        worker.communicate()
+    others.open.set()
+    loading = proxy.hold("LoadCollection", 1)
+    with running(crossing, migration) as (reports, _):
+        loading.wait()
+        late.open.set()
+        loading.open.set()
+    (found,) = reports[0].collections
+    assert reports[0].status is Outcome.MISMATCHED
+    assert (found.missing, found.different, found.extra) == (0, 0, PARTITION_ENTITIES)
+    assert {example.kind for example in found.examples} == {"extra"}
+    assert found.target_entities == len(KEYS) + PARTITION_ENTITIES
+
+
+def test_a_worker_process_ends_on_sigterm_and_hands_back(crossing: Bed, proxied: Proxied) -> None:
+    """SIGTERM puts the migration back into the queue, not as a failed attempt; the worker exits 0."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 3)
+    worker = spawn(migration, crossing.url, Secrets())
+    try:
+        gate.wait()
+        worker.terminate()
+        gate.open.set()
+        _, said = worker.communicate(timeout=60)
+    finally:
+        worker.kill()
+        worker.communicate()
+    assert worker.returncode == 0, said
+    standing = crossing.ledger.migration(migration)
+    assert (standing.status, standing.attempts) == (Status.QUEUED, 0)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    crossing.assert_same("parts", KEYS)
+
+
+@pytest.mark.parametrize("fault", ["lose_answer", "fail_before"])
+def test_an_insert_in_doubt_is_settled_by_an_upsert(
+    crossing: Bed, proxied: Proxied, fault: str
+) -> None:
+    """An insert whose answer is lost, applied or not, is never sent again: an upsert makes it right, once each."""
+    proxy = proxied(crossing.target)
+    getattr(proxy, fault)("Insert", 1, 5, PARTITIONS)
+    getattr(proxy, fault)("Upsert", 2)
+    report = crossing.migrate("parts", target_uri=proxy.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert proxy.calls["Insert"] == PARTITIONS
+    assert proxy.calls["Upsert"] == 4
+    crossing.assert_same("parts", KEYS)
+
+
+def test_lost_answers_to_reads_and_definitions_do_no_harm(crossing: Bed, proxied: Proxied) -> None:
+    """A query, a partition, an index, an alias, a load, a collection whose answer is lost: each is settled by asking again."""
+    source, target = proxied(crossing.source), proxied(crossing.target)
+    migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
+    source.lose_answer("Query", source.calls["Query"] + 3, source.calls["Query"] + 20)
+    for rpc in ("CreateCollection", "CreateIndex", "LoadCollection", "CreateAlias"):
+        target.lose_answer(rpc, 1)
+    target.lose_answer("CreatePartition", 2)
+    report = crossing.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert target.calls["Upsert"] == 0
+    crossing.assert_same("parts", KEYS)
+
+
+def test_only_one_worker_holds_a_migration(crossing: Bed, proxied: Proxied) -> None:
+    """A second start of a migration that is being worked on is told who holds it, and to try later (exit 5)."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 2)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        done = crossing.ferry("resume", migration, "--json")
+        gate.open.set()
+    assert done.returncode == 5, done.stdout
+    assert "is being worked on by process" in done.stdout
+    assert reports[0].status is Outcome.SUCCESSFUL
+    assert proxy.calls["Upsert"] == 0
+
+
+def test_a_worker_that_lost_its_lease_writes_no_more(crossing: Bed, proxied: Proxied) -> None:
+    """A worker that slept through its takeover inserts nothing when it wakes, though it had read chunks to write."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 4)
+    sleeper = spawn(migration, crossing.url, Secrets())
+    try:
+        gate.wait()
+        # Every writer is held and every slot is taken: it holds no lock of the ledger while it sleeps.
+        until(lambda: crossing.chunks(migration, "parts") == (PARTITIONS, 2 * ATTEMPT_WINDOW, 3))
+        psutil.Process(sleeper.pid).suspend()
+        with Ledger.open(crossing.url, clock=_later) as ledger, ledger.transaction() as act:
+            act.apply(migration, EventName.RESCUE, actor="scheduler")
+        gate.open.set()
+        proxy.drained()
+        assert crossing.run(migration).status is Outcome.SUCCESSFUL
+        inserts = proxy.calls["Insert"]
+        psutil.Process(sleeper.pid).resume()
+        _, said = sleeper.communicate(timeout=60)
+    finally:
+        sleeper.kill()
+        sleeper.communicate()
+    assert b"lease_lost" in said
+    assert proxy.calls["Insert"] == inserts
+    assert crossing.ledger.migration(migration).status is Status.SUCCESSFUL
+    crossing.assert_same("parts", KEYS)
+
+
+def _later() -> datetime:
+    """A clock on which every lease of now has expired."""
+    return datetime.now(UTC) + timedelta(minutes=1)
