@@ -19,7 +19,7 @@ from engine.milvus.survey import reader_of
 from engine.model import ChunkRange, CollectionPlan, CollectionState, Lease, Plan
 from engine.preparer import Preparer
 from engine.proof import Proof
-from engine.ranges import chunk_entities, plan_ranges
+from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 
 CLOCK_SECONDS: Final = 2.0
 """How often the time spent copying is recorded while it goes on."""
@@ -35,6 +35,7 @@ class Phases:
         source: The open source.
         target: The open target.
         heartbeat: Says between chunks whether to stop.
+        chunk_bytes: Size of a chunk that is planned now, and of its pages.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Phases:
         source: Cluster,
         target: Cluster,
         heartbeat: Heartbeat,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.ledger = ledger
         self.lease = lease
@@ -52,6 +54,7 @@ class Phases:
         self.source = source
         self.target = target
         self.heartbeat = heartbeat
+        self.chunk_bytes = chunk_bytes
         self.preparer = Preparer(
             source, target, ledger, lease, plan.request.on_conflict, heartbeat.check_now
         )
@@ -106,7 +109,7 @@ class Phases:
     def _copy(self, plan: CollectionPlan) -> None:
         self._load_source(plan)
         reader = reader_of(self.source, plan)
-        size = chunk_entities(plan.entities, plan.bytes)
+        size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
             ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)

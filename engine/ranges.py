@@ -11,16 +11,17 @@ CHUNK_ENTITIES_MAX = 16_384
 """One query page; a chunk of small entities is one page."""
 
 
-def chunk_entities(entities: int, total_bytes: int) -> int:
-    """How many entities make a chunk of about `CHUNK_BYTES`.
+def chunk_entities(entities: int, total_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> int:
+    """How many entities make a chunk.
 
     Args:
         entities: Entities of the collection.
         total_bytes: Their estimated bytes.
+        chunk_bytes: What a chunk should have of them.
     """
     if entities == 0 or total_bytes == 0:
         return CHUNK_ENTITIES_MAX
-    return max(1, min(CHUNK_ENTITIES_MAX, CHUNK_BYTES * entities // total_bytes))
+    return max(1, min(CHUNK_ENTITIES_MAX, chunk_bytes * entities // total_bytes))
 
 
 def plan_ranges(

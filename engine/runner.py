@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from engine import crashpoints
 from engine.errors import CancelRequested, FerryError, NeedsPerson, ShutdownRequested
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
@@ -17,6 +18,7 @@ from engine.lifecycle import EventName
 from engine.milvus.connection import connect
 from engine.model import ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
+from engine.ranges import CHUNK_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +29,7 @@ def drive(
     secrets: Secrets,
     stop: threading.Event,
     on_progress: Callable[[Progress], None] | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> None:
     """Runs a claimed migration to its end and records how it ended.
 
@@ -36,6 +39,7 @@ def drive(
         secrets: The clusters' tokens.
         stop: Set it to hand the migration back to the queue.
         on_progress: Called twice a second.
+        chunk_bytes: Size of the chunks that are planned now; those planned before keep theirs.
 
     Raises:
         LeaseLost: Another worker took over; it records the end.
@@ -43,12 +47,17 @@ def drive(
     plan = ledger.migration(lease.migration_id).plan
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
+    crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress) as heartbeat:
-        attempt = _ended(heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat))
+        attempt = _ended(
+            heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat, chunk_bytes)
+        )
+        crashpoints.reached("finishing")
         try:
             ledger.finish(lease, attempt.event, error=attempt.error)
         except CancelRequested:
             ledger.finish(lease, EventName.CANCELED)
+        crashpoints.reached("finished")
 
 
 class _End(NamedTuple):
@@ -98,7 +107,12 @@ def unexpected_text(failure: Exception) -> ErrorText:
 
 
 def _attempt(
-    ledger: Ledger, lease: Lease, plan: Plan, secrets: Secrets, heartbeat: Heartbeat
+    ledger: Ledger,
+    lease: Lease,
+    plan: Plan,
+    secrets: Secrets,
+    heartbeat: Heartbeat,
+    chunk_bytes: int,
 ) -> _End:
     ends = (plan.request.source, secrets.source), (plan.request.target, secrets.target)
     with ExitStack() as stack:
@@ -106,7 +120,7 @@ def _attempt(
             stack.enter_context(connect(endpoint, token, stop=heartbeat.halt))
             for endpoint, token in ends
         )
-        phases = Phases(ledger, lease, plan, source, target, heartbeat)
+        phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         end = _ended(heartbeat, lambda: _End(phases.run()))
         return _put_back(phases, end)
 

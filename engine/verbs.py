@@ -27,6 +27,7 @@ from engine.model import (
 )
 from engine.planner import Standing, make_plan, standing_of
 from engine.proof import Proof
+from engine.ranges import CHUNK_BYTES
 from engine.runner import drive
 
 
@@ -66,6 +67,7 @@ def run(
     *,
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Report:
     """Claims a queued or abandoned migration and drives it to its end in this process.
 
@@ -75,13 +77,14 @@ def run(
         secrets: The clusters' tokens.
         stop: Set it to hand the migration back to the queue.
         on_progress: Called twice a second, from a thread of its own.
+        chunk_bytes: Size of the chunks that are planned now; those planned before keep theirs.
 
     Raises:
         MigrationBusy: A live worker holds it.
         LeaseLost: Another worker took over meanwhile.
     """
     lease = ledger.claim(migration_id, new_owner())
-    drive(ledger, lease, secrets, stop or threading.Event(), on_progress)
+    drive(ledger, lease, secrets, stop or threading.Event(), on_progress, chunk_bytes)
     return reports.report(ledger, migration_id)
 
 

@@ -20,6 +20,8 @@ from engine.model import Secrets
 SOURCE_TOKEN: Final = "FERRY_SOURCE_TOKEN"  # noqa: S105  # the variable's name
 TARGET_TOKEN: Final = "FERRY_TARGET_TOKEN"  # noqa: S105  # the variable's name
 DATABASE_URL: Final = "FERRY_DATABASE_URL"
+CHUNK_BYTES: Final = "FERRY_CHUNK_BYTES"
+"""Bytes per chunk, for servers that take less at a time than others; a setting of the process, not of the migration."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,16 +55,19 @@ def main() -> int:
         0 when the ledger says how it ended, whatever that is; the error's exit code otherwise.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    from engine import verbs  # noqa: PLC0415  # logging is set up first
+    from engine import crashpoints, verbs  # noqa: PLC0415  # logging is set up first
+    from engine.ranges import CHUNK_BYTES as STANDARD  # noqa: PLC0415  # as above
 
+    crashpoints.arm(os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     secrets = Secrets(os.environ.get(SOURCE_TOKEN, ""), os.environ.get(TARGET_TOKEN, ""))
     migration_id = sys.argv[1]
+    chunk_bytes = int(os.environ.get(CHUNK_BYTES, STANDARD))
     try:
         with Ledger.open(os.environ[DATABASE_URL]) as ledger:
-            verbs.run(ledger, migration_id, secrets, stop=stop)
+            verbs.run(ledger, migration_id, secrets, stop=stop, chunk_bytes=chunk_bytes)
     except LeaseLost:
         log.warning("lease_lost", migration=migration_id)
     except FerryError as failure:

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.json_format import MessageToDict
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
+from engine import crashpoints
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import COLLECTION_NOT_FOUND, MilvusRefused
 from engine.model import CollectionPlan, IndexDefinition
@@ -106,6 +107,7 @@ def create(cluster: Cluster, plan: CollectionPlan) -> int:
         num_partitions=plan.num_partitions if plan.partition_key else 0,
     )
     cluster.call("CreateCollection", request)
+    crashpoints.reached("collection_made")
     return complete(cluster, plan)
 
 
@@ -116,10 +118,12 @@ def complete(cluster: Cluster, plan: CollectionPlan) -> int:
         for partition in plan.partitions:
             if partition.name not in present:
                 _create_partition(cluster, plan.name, partition.name)
+                crashpoints.reached("partition_made")
     present = {index.name for index in indexes(cluster, plan.name)}
     for index in plan.indexes:
         if index.name not in present:
             _create_index(cluster, plan.name, index)
+            crashpoints.reached("index_made")
     return collection_id(cluster, plan.name)
 
 
