@@ -11,13 +11,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from logging import getLogger
 from types import FrameType
 from typing import Final, NamedTuple
 
 import structlog
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
@@ -38,6 +36,7 @@ from bot.planning import Planner
 from bot.scheduler import TICKS, Scheduler, Ticks
 from bot.service import Service
 from bot.settings import Settings
+from bot.socket import Socket
 from bot.sources import ANSWER_SECONDS, Sources
 from bot.verbs import EngineVerbs, Verbs
 from bot.workers import Workers
@@ -124,14 +123,10 @@ def running_bot(
         bot.scheduler.start()
         # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
         bot.scheduler.soon(_load_verbs)
-        handler = SocketModeHandler(
-            bot.app,
-            settings.slack_app_token.get_secret_value(),
-            web_client=web_client(settings, token=""),
-            logger=getLogger("slack_bolt"),
-        )
-        stack.callback(handler.close)
-        handler.connect()  # type: ignore[no-untyped-call]  # Bolt's handler has no annotations here
+        token = settings.slack_app_token.get_secret_value()
+        socket = Socket(bot.app, token, web_client(settings, token="", retries=False))
+        stack.callback(socket.close)
+        socket.open()
         yield bot
 
 

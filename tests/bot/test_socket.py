@@ -1,0 +1,77 @@
+"""The connection to Slack: one, kept, and found again."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.runtime import running_bot
+from bot.sandbox import Sandbox
+from bot.settings import Settings
+from engine.errors import ConfigurationInvalid
+
+CHANNEL = "C0MIGRATE"
+
+
+@pytest.fixture
+def alone(sandbox: Sandbox, tmp_path: Path) -> Settings:
+    """Settings of a bot without clusters."""
+    app = sandbox.config.apps[0]
+    return Settings.model_validate(
+        {
+            "database_url": f"sqlite:///{tmp_path}/alone.db",
+            "approvals_channel": CHANNEL,
+            "slack": {"api_url": sandbox.api_url},
+            "slack_bot_token": app.bot_token,
+            "slack_app_token": app.app_token,
+        }
+    )
+
+
+def test_one_connection_is_open_when_the_bot_runs(sandbox: Sandbox, alone: Settings) -> None:
+    """A started bot holds one socket, for which it asked once."""
+    with running_bot(alone):
+        assert sandbox.connections() == 1
+        assert len(sandbox.journal.calls("apps.connections.open")) == 1
+
+
+def test_a_refreshed_connection_answers_at_once(sandbox: Sandbox, alone: Settings) -> None:
+    """When Slack asks for a new connection and leaves the old one open, the next command is answered."""
+    with running_bot(alone):
+        sandbox.refresh_sockets(leave_old_open=True)
+        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) > 1, 10)
+        sandbox.wait_for_app()
+        assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
+
+
+def test_the_bot_comes_back_after_an_outage(sandbox: Sandbox, alone: Settings) -> None:
+    """While Slack is away the bot asks for a connection a few times only, and it is back soon after."""
+    with running_bot(alone):
+        sandbox.outage()
+        sandbox.wait_for(lambda: not sandbox.connections(), 10)
+        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) >= 3, 20)
+        sandbox.outage(on=False)
+        sandbox.wait_for_app(timeout=30)
+        assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
+        assert len(sandbox.journal.calls("apps.connections.open")) < 8
+
+
+def test_a_wrong_app_token_is_told_at_the_start(alone: Settings) -> None:
+    """A token that Slack does not accept ends the start with what to do."""
+    wrong = Settings.model_validate(alone.model_dump() | {"slack_app_token": "xapp-wrong"})
+    with (
+        pytest.raises(ConfigurationInvalid, match="does not accept SLACK_APP_TOKEN"),
+        running_bot(wrong),
+    ):
+        pass
+
+
+def test_a_bot_without_its_tokens_does_not_start(alone: Settings) -> None:
+    """What is not set is named before anything is opened."""
+    bare = Settings.model_validate(
+        alone.model_dump() | {"slack_bot_token": "", "approvals_channel": ""}
+    )
+    with (
+        pytest.raises(ConfigurationInvalid, match=r"SLACK_BOT_TOKEN .*approvals_channel"),
+        running_bot(bare),
+    ):
+        pass
