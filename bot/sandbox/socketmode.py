@@ -79,7 +79,11 @@ class Hub:
             await self._tell_to_leave(connection, "too_many_websockets")
             await socket.close()
             return
-        await self._hello(connection)
+        try:
+            await self._hello(connection)
+        except (WebSocketDisconnect, RuntimeError):
+            self.connections[app_id].remove(connection)
+            return
         reader = asyncio.create_task(self._read(connection))
         closer = asyncio.create_task(connection.done.wait())
         try:
@@ -92,7 +96,10 @@ class Hub:
             await socket.close()
 
     async def _hello(self, connection: Connection) -> None:
-        number = len(self.connections[connection.app_id]) + 1
+        # Counted at once, given payloads only after its hello.
+        connection.draining = True
+        self.connections[connection.app_id].append(connection)
+        number = len(self.connections[connection.app_id])
         hello = {
             "type": "hello",
             "num_connections": number,
@@ -104,7 +111,7 @@ class Hub:
             "connection_info": {"app_id": connection.app_id},
         }
         await connection.socket.send_text(json.dumps(hello))
-        self.connections[connection.app_id].append(connection)
+        connection.draining = False
         self._arrived.set()
         self._arrived = asyncio.Event()
         self._changed()

@@ -14,6 +14,7 @@ from slack_bolt.adapter.socket_mode.websocket_client import (
     SocketModeHandler as WebsocketClientHandler,
 )
 from slack_sdk import WebClient
+from slack_sdk.socket_mode.interval_runner import IntervalRunner
 
 from bot.sandbox import Sandbox, Timing, WorkspaceConfig
 
@@ -88,31 +89,41 @@ def app(client: WebClient) -> App:
     return App(client=client, request_verification_enabled=False)
 
 
-@pytest.fixture(params=["websocket_client"])
+@pytest.fixture(params=["hurried"])
 def socket_library(request: pytest.FixtureRequest) -> str:
-    """Which of Bolt's Socket Mode clients is used."""
+    """Which of Bolt's Socket Mode clients is used; hurried is websocket_client, see _hurry."""
     return str(request.param)
 
 
 @pytest.fixture
 def connect(sandbox: Sandbox, socket_library: str) -> Iterator[Connect]:
     """Connects a Bolt app over Socket Mode; everything is closed at the end of the test."""
-    kinds: dict[str, Any] = {"websocket_client": WebsocketClientHandler, "builtin": BuiltinHandler}
+    kind: Any = BuiltinHandler if socket_library == "builtin" else WebsocketClientHandler
     with ExitStack() as opened:
 
         def connected(app: App) -> Any:
             before = sandbox.connections()
             web_client = WebClient(base_url=sandbox.api_url)
             # The clients' threads end only after one ping_interval.
-            handler = kinds[socket_library](
-                app, "xapp-sandbox", web_client=web_client, ping_interval=1
-            )
+            handler = kind(app, "xapp-sandbox", web_client=web_client, ping_interval=1)
+            if socket_library == "hurried":
+                _hurry(handler.client)
             opened.callback(_close, sandbox, handler)
             handler.connect()
             sandbox.wait_for(lambda: sandbox.connections() > before, 10, "the connection")
             return handler
 
         yield connected
+
+
+def _hurry(client: Any) -> None:
+    """Connect at once: the client looks for a new session only twice a second.
+
+    Its monitor, which replaces the first session while it begins, stays off.
+    """
+    client.current_app_monitor_started = True
+    client.current_session_runner.shutdown()
+    client.current_session_runner = IntervalRunner(client._run_current_session, 0.02).start()
 
 
 def _close(sandbox: Sandbox, handler: Any) -> None:
