@@ -8,7 +8,7 @@ from typing import Any
 from bot.sandbox import payloads, slacktexts
 from bot.sandbox.blocks import Problem, check_view
 from bot.sandbox.core import Core
-from bot.sandbox.elements import place_of
+from bot.sandbox.elements import place_of, places, value_in
 from bot.sandbox.errors import ActRefusedError, Json, SlackError
 from bot.sandbox.fieldchecks import field_errors
 from bot.sandbox.interactions import act, check_acts, set_value
@@ -40,6 +40,7 @@ async def fill(
     place = place_of(surface.blocks, action_id, block_id)
     if surface.view:
         surface.view.errors.pop(place.block_id, None)
+        surface.view.error = None
     if place.block["type"] != "input" or (
         place.block.get("dispatch_action") and _dispatches(place.element, enter=enter)
     ):
@@ -86,6 +87,7 @@ async def _send(core: Core, view: View) -> None:
     app = core.workspace.apps[view.app_id]
     trigger_id = core.tickets.new_trigger(app.id, view.user)
     payload = payloads.view_submission(core.workspace, app, view, trigger_id)
+    payload["response_urls"] = _response_urls(core, view)
     view.busy = True
     core.workspace.changed()
     try:
@@ -100,6 +102,25 @@ async def _send(core: Core, view: View) -> None:
     except SlackError as error:
         core.journal.add("refused", "view_submission", ack.payload, result=error.body())
         view.error = slacktexts.MODAL_FAILED
+
+
+def _response_urls(core: Core, view: View) -> list[Json]:
+    """A response_url for each chosen channel of a select with response_url_enabled."""
+    app = core.workspace.apps[view.app_id]
+    urls = []
+    for place in places(view.blocks):
+        state = view.values.get(place.block_id, {}).get(place.action_id)
+        channel = value_in(state) if state else None
+        if place.element.get("response_url_enabled") and channel:
+            urls.append(
+                {
+                    "block_id": place.block_id,
+                    "action_id": place.action_id,
+                    "channel_id": channel,
+                    "response_url": core.response_url(app, view.user, channel),
+                }
+            )
+    return urls
 
 
 def _apply(core: Core, view: View, answer: Json) -> None:

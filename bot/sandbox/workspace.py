@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.sandbox.config import AppConfig, ChannelConfig, UserConfig, WorkspaceConfig
@@ -107,6 +107,8 @@ class Workspace:
         self.revision = 0
         self.on_change: list[Callable[[], None]] = []
         self._last_us = 0
+        self._by_ts: dict[str, Message] = {}
+        self._threads: dict[tuple[str, str], list[Message]] = defaultdict(list)
         self._ids = itertools.count(1)
         for app, user in itertools.product(config.apps, config.users):
             self.direct_message(app, user.id)
@@ -152,28 +154,20 @@ class Workspace:
         known = self.users.get(user)
         return (known.real_name or known.name) if known else user
 
-    def all_messages(self) -> Iterator[Message]:
-        """Every message of every conversation, oldest first in each."""
-        for conversation in self.conversations.values():
-            yield from conversation.messages
-
     def find(self, channel: str, ts: str) -> Message | None:
         """The message, also an ephemeral one; None when it does not exist or was deleted."""
-        conversation = self.conversations.get(channel)
-        found = (m for m in conversation.messages if m.ts == ts) if conversation else iter(())
-        return next((m for m in found if not m.deleted), None)
+        found = self.find_anywhere(ts)
+        return found if found and found.channel == channel else None
 
     def find_anywhere(self, ts: str) -> Message | None:
         """The message of that ts in whichever conversation; timestamps are unique here."""
-        return next((m for m in self.all_messages() if m.ts == ts and not m.deleted), None)
+        found = self._by_ts.get(ts)
+        return found if found and not found.deleted else None
 
     def replies(self, message: Message) -> list[Message]:
         """The replies of a thread root that everybody sees."""
-        return [
-            m
-            for m in self.conversations[message.channel].messages
-            if m.thread_ts == message.ts and m.is_reply and not m.deleted and not m.ephemeral_to
-        ]
+        inside = self._threads.get((message.channel, message.ts), ())
+        return [m for m in inside if not m.deleted and not m.ephemeral_to]
 
     def add(self, message: Message) -> Message:
         """Store a new message, giving ids to its blocks."""
@@ -182,6 +176,9 @@ class Workspace:
             root = self.find(message.channel, message.thread_ts)
             if root is not None and root.thread_ts is None:
                 root.thread_ts = root.ts
+        if message.thread_ts and message.is_reply:
+            self._threads[message.channel, message.thread_ts].append(message)
+        self._by_ts[message.ts] = message
         self.conversations[message.channel].messages.append(message)
         self.changed()
         return message

@@ -85,3 +85,21 @@ def test_ephemeral_answer_to_a_click(
 def test_unknown_response_url(sandbox: Sandbox) -> None:
     """An invented response_url is refused."""
     assert WebhookClient(f"{sandbox.url}response/A1/1/x").send(text="x").status_code == 404
+
+
+def test_channel_chosen_in_a_modal_gets_a_response_url(
+    open_form: Callable[[Json], Json], app: App, sandbox: Sandbox, modal: Build, field: Build
+) -> None:
+    """A select with response_url_enabled lets the app post where the person chose."""
+
+    @app.view("form")
+    def submitted(ack: Any, body: Json) -> None:
+        ack()
+        (chosen,) = body["response_urls"]
+        WebhookClient(chosen["response_url"]).send(text="here", response_type="in_channel")
+
+    open_form(modal(field("where", "conversations_select", response_url_enabled=True)))
+    ada = sandbox.user("U1")
+    ada.fill("where", "G2")
+    assert ada.submit() is None
+    assert sandbox.wait_for(lambda: sandbox.messages("G2"))[0]["text"] == "here"

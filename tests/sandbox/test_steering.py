@@ -1,6 +1,7 @@
 """Starting, stopping, waiting, reading: what tests and a scripted story rely on."""
 
 import asyncio
+import textwrap
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -210,3 +211,15 @@ def test_calls_from_the_servers_own_loop_are_impossible(sandbox: Sandbox) -> Non
     assert loop is not None
     with pytest.raises(RuntimeError, match="own thread"):
         asyncio.run_coroutine_threadsafe(ask(), loop).result(5)
+
+
+def test_example_in_the_package_works(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example that the package's docstring shows can be copied and runs."""
+    import bot.sandbox  # noqa: PLC0415  # its docstring is what is tested
+
+    paragraphs = str(bot.sandbox.__doc__).split("\n\n")
+    code = textwrap.dedent("\n\n".join(p for p in paragraphs if p.startswith("    ")))
+    # This client closes within three seconds, the other one sometimes after ten.
+    code = code.replace("socket_mode.websocket_client", "socket_mode.builtin")
+    exec(code, {})  # our own text
+    assert "Hi" in capsys.readouterr().out
