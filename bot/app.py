@@ -5,7 +5,7 @@ It opens no connection; `runtime.py` does.
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from logging import getLogger
 from typing import Any, Final
 
@@ -28,8 +28,8 @@ LISTENER_THREADS: Final = 32
 _log = structlog.get_logger(__name__)
 
 
-def build(client: WebClient, records: BotLedger, desk: Desk) -> App:
-    """The app with all listeners; asks Slack nothing yet."""
+def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) -> App:
+    """The app with all listeners, which run on `threads`; asks Slack nothing yet."""
     app = App(
         client=client,
         logger=getLogger("slack_bolt"),
@@ -38,7 +38,7 @@ def build(client: WebClient, records: BotLedger, desk: Desk) -> App:
         ssl_check_enabled=False,
         url_verification_enabled=False,
         request_verification_enabled=False,
-        listener_executor=ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="listener"),
+        listener_executor=threads,
     )
 
     @app.middleware
@@ -85,9 +85,7 @@ def _answer_failure(error: Exception, body: dict[str, Any], client: WebClient) -
     number = uuid.uuid4().hex[:8]
     if isinstance(error, FerryError):
         _log.warning("listener_refused", number=number, code=error.code, error=str(error))
-        why = ErrorText(
-            code=error.code, message=error.message, state=error.state, next_step=error.next_step
-        )
+        why = ErrorText(**error.parts)
     else:
         _log.error("listener_failed", number=number, exc_info=error)
         why = ErrorText(

@@ -21,7 +21,7 @@ import typer
 import engine
 from bot import settings as configuration
 from bot import terminal
-from engine.errors import FerryError, InputRejected, TargetNotEmpty, exit_code_of
+from engine.errors import FerryError, InputRejected, exit_code_of
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status, is_resumable
 from engine.model import (
@@ -207,13 +207,9 @@ def demo(
 
 def _planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
     made = engine.plan(request, secrets)
-    if made.conflicts:
-        raise TargetNotEmpty(
-            " ".join(made.conflicts),
-            state="Nothing was written.",
-            next_step="Choose another target, leave these out with --collection, or have what stands "
-            "there dropped first with --on-conflict replace.",
-        )
+    blocked = engine.blocked(made)
+    if blocked is not None:
+        raise blocked
     operator = _operator()
     with ledger.transaction() as act:
         migration = act.add_migration(request, requester=operator)
@@ -273,9 +269,7 @@ def _reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
     except FerryError as error:
         if not json:
             raise
-        told = ErrorText(
-            code=error.code, message=error.message, state=error.state, next_step=error.next_step
-        )
+        told = ErrorText(**error.parts)
         reports.append(Report(migration=None, status=Outcome.FAILED, error=told))
     report = reports[-1]
     if json:

@@ -10,11 +10,12 @@ from typing import Final
 
 import structlog
 
+import engine
 from bot.verbs import Verbs
-from engine.errors import FerryError, TargetNotEmpty
+from engine.errors import FerryError
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status
-from engine.model import ErrorText, Migration, OnConflict, Plan, Request, Secrets
+from engine.model import ErrorText, Migration, Plan, Request, Secrets
 
 ACTOR: Final = "ferry"
 """Who did it, when nobody did."""
@@ -67,24 +68,13 @@ class Planner:
             plan = self._verbs.plan(migration.request, self._secrets(migration.request))
         except FerryError as failure:
             _log.info("plan_refused", migration=migration.id, code=failure.code, error=str(failure))
-            return text_of(failure)
+            return ErrorText(**failure.parts)
         except Exception as failure:  # noqa: BLE001  # a request must never stay in planning without a word
             number = uuid.uuid4().hex[:8]
             _log.exception("plan_failed", migration=migration.id, number=number)
             return unexpected(failure, number)
-        if plan.conflicts and migration.request.on_conflict is OnConflict.FAIL:
-            return text_of(_in_the_way(plan))
-        return plan
-
-
-def text_of(failure: FerryError) -> ErrorText:
-    """A failure as the ledger and people keep it."""
-    return ErrorText(
-        code=failure.code,
-        message=failure.message,
-        state=failure.state,
-        next_step=failure.next_step,
-    )
+        blocked = engine.blocked(plan)
+        return ErrorText(**blocked.parts) if blocked else plan
 
 
 def unexpected(failure: Exception, number: str) -> ErrorText:
@@ -94,14 +84,4 @@ def unexpected(failure: Exception, number: str) -> ErrorText:
         message=f"Ferry itself failed ({type(failure).__name__}, number {number}).",
         state="Nothing was written on either side.",
         next_step="Try again; if it fails again, show an administrator the number: it stands in Ferry's log.",
-    )
-
-
-def _in_the_way(plan: Plan) -> TargetNotEmpty:
-    shown = " ".join(plan.conflicts[:5])
-    more = f" And {len(plan.conflicts) - 5} more." if len(plan.conflicts) > 5 else ""  # noqa: PLR2004  # as many as are read
-    return TargetNotEmpty(
-        f"{plan.request.target} is not empty: {shown}{more}",
-        state="Nothing was written on either side.",
-        next_step="Choose another target database, or request it again with On conflict: Replace.",
     )

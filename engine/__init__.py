@@ -9,9 +9,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.verbs import check, list_collections, list_databases, plan, report, run, verify
+    from engine.verbs import (
+        blocked,
+        check,
+        list_collections,
+        list_databases,
+        plan,
+        report,
+        run,
+        verify,
+    )
 
-__all__ = ["check", "list_collections", "list_databases", "plan", "report", "run", "verify"]
+__all__ = [
+    "blocked",
+    "check",
+    "list_collections",
+    "list_databases",
+    "plan",
+    "report",
+    "run",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@
         SourceUnusable                the source cannot be read as it stands (not there, not loadable, refused)
         TargetUnsupported             the target cannot hold what the source has
         TargetNotEmpty                a collection of that name stands on the target and is not this migration's
+        PlanBlocked                   the plan says that something stands in the way
         NotPermitted                  the credentials or the role do not allow it
       TemporaryFailure                try again later; nothing is lost
         ServiceUnavailable            a server did not answer
@@ -44,6 +45,16 @@ class FerryError(Exception):
         self.state = state
         self.next_step = next_step
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """Code, message, state and next step: what `model.ErrorText` keeps of it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "state": self.state,
+            "next_step": self.next_step,
+        }
+
     def __str__(self) -> str:
         return " ".join(part for part in (self.message, self.state, self.next_step) if part)
 
@@ -77,6 +88,12 @@ class TargetNotEmpty(InputRejected):
     """A collection of that name stands on the target and this migration did not make it."""
 
     code = "E-TARGET-NOT-EMPTY"
+
+
+class PlanBlocked(InputRejected):
+    """The plan says that something stands in the way; nothing was written."""
+
+    code = "E-PLAN-BLOCKED"
 
 
 class NotPermitted(InputRejected):

@@ -80,20 +80,10 @@ def _ended(heartbeat: Heartbeat, work: Callable[[], _End]) -> _End:
     except ShutdownRequested:
         return _End(EventName.RELEASE)
     except FerryError as failure:
-        return _End(EventName.FAIL, error_text(failure))
+        return _End(EventName.FAIL, ErrorText(**failure.parts))
     except Exception as failure:  # the outermost loop: the ledger must say how it ended
         log.exception("migration_failed")
         return _End(EventName.FAIL, unexpected_text(failure))
-
-
-def error_text(failure: FerryError) -> ErrorText:
-    """A failure as the ledger and people keep it."""
-    return ErrorText(
-        code=failure.code,
-        message=failure.message,
-        state=failure.state,
-        next_step=failure.next_step,
-    )
 
 
 def unexpected_text(failure: Exception) -> ErrorText:
@@ -130,7 +120,7 @@ def _put_back(phases: Phases, end: _End) -> _End:
     try:
         phases.put_back()
     except FerryError as failure:
-        told = error_text(failure).model_copy(
+        told = ErrorText(**failure.parts).model_copy(
             update={
                 "state": "The source's collections that were loaded for the copy are still loaded.",
                 "next_step": "Release them there, or resume once the source answers.",

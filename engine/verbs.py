@@ -9,11 +9,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from engine import reports
+from engine.errors import PlanBlocked
 from engine.ledger import Ledger
 from engine.ledger.owners import new_owner
 from engine.milvus import definitions, lite, loading
 from engine.milvus.connection import Cluster, connect
-from engine.milvus.survey import survey
+from engine.milvus.survey import require_collection, require_database, survey
 from engine.model import (
     CollectionPlan,
     CollectionReport,
@@ -29,6 +30,8 @@ from engine.planner import Standing, make_plan, standing_of
 from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES
 from engine.runner import drive
+
+_CONFLICTS_SAID = 5
 
 
 def check(endpoint: Endpoint, token: str) -> str:
@@ -58,6 +61,19 @@ def plan(request: Request, secrets: Secrets) -> Plan:
             return make_plan(source, Standing(request.target, unborn, is_lite=True), request)
         with connect(request.target, secrets.target) as target:
             return make_plan(source, standing_of(target), request)
+
+
+def blocked(plan: Plan) -> PlanBlocked | None:
+    """Why a plan cannot be carried out, whatever anybody approves; None when nothing stands in the way."""
+    if not plan.conflicts:
+        return None
+    more = len(plan.conflicts) - _CONFLICTS_SAID
+    return PlanBlocked(
+        " ".join(plan.conflicts[:_CONFLICTS_SAID]) + (f" And {more} more." if more > 0 else ""),
+        state="Nothing was written on either side.",
+        next_step="Choose another target or leave these collections out; what the target holds under "
+        "the same name can also be replaced (On conflict: Replace, --on-conflict replace).",
+    )
 
 
 def run(
@@ -102,7 +118,11 @@ def verify(request: Request, secrets: Secrets) -> Report:
     with ExitStack() as stack:
         source = stack.enter_context(connect(request.source, secrets.source))
         target = stack.enter_context(connect(request.target, secrets.target))
+        for cluster in (source, target):
+            require_database(cluster)
         names = request.collections or definitions.collection_names(source)
+        for name in names:
+            require_collection(source, name)
         collections = tuple(_verified(source, target, name) for name in names)
     same = all(collection.verified for collection in collections)
     return Report(

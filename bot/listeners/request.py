@@ -15,7 +15,6 @@ from slack_sdk.errors import SlackApiError
 from bot import answers, intake
 from bot.intake import UNANSWERED
 from bot.listeners.desk import Desk, direct
-from bot.planning import text_of
 from bot.views import request_modal
 from bot.views import text as t
 from bot.views.request_modal import Field, RequestForm
@@ -133,7 +132,7 @@ def _form_view(desk: Desk, form: RequestForm, problem: FerryError | None = None)
         form,
         clusters=desk.sources.clusters(),
         warning=intake.warning(form, desk.settings),
-        problem=text_of(problem) if problem else "",
+        problem=ErrorText(**problem.parts) if problem else "",
         new_clusters=desk.settings.new_clusters is not None,
     )
 
@@ -159,7 +158,7 @@ def _checked(
             user_id, asked.request, reason=form.reason.strip(), delivery=delivery
         )
     except FerryError as error:
-        return _failed(text_of(error), form)
+        return _failed(ErrorText(**error.parts), form)
     if answer.done and answer.migration is not None:
         channel = desk.settings.approvals_channel
         said = f"Requested as {t.code(answer.migration.id)}; the plan comes to <#{channel}>."

@@ -178,7 +178,7 @@ def test_what_stands_in_the_way_is_told_to_the_requester(
     assert ada.submit() is None
     direct = story.sandbox.direct_channel(ADA)
     said = story.sandbox.wait_for(lambda: story.sandbox.messages(direct), 20, "the answer")
-    assert "is not empty" in words_of(said[0])
+    assert "already holds a collection" in words_of(said[0])
     assert story.sandbox.messages(CHANNEL) == []
 
 

@@ -14,7 +14,8 @@ from engine.errors import (
     TemporaryFailure,
     exit_code_of,
 )
-from engine.runner import error_text, unexpected_text
+from engine.model import ErrorText
+from engine.runner import unexpected_text
 
 BRANCHES = {InputRejected: 2, TemporaryFailure: 5, NeedsPerson: 7}
 CLASSES = errors._classes(FerryError)
@@ -58,7 +59,7 @@ def test_a_failure_reads_as_its_sentences() -> None:
     """What happened, in what state the data is, what to do now, in this order; the ledger keeps them apart."""
     failure = InputRejected("It broke.", state="Nothing was changed.", next_step="Mend it.")
     assert str(failure) == "It broke. Nothing was changed. Mend it."
-    told = error_text(failure)
+    told = ErrorText(**failure.parts)
     assert (told.code, told.message, told.state, told.next_step) == (
         "E-INPUT",
         "It broke.",
