@@ -26,6 +26,11 @@ EDITS_FOR_STATES: Final = 3.0
 """Progress leaves so many edits in the budget for changes of state."""
 PHASE: Final = "phase"
 
+_PROOFS: Final = {
+    Status.SUCCESSFUL: (Kind.REPORT,),
+    Status.MISMATCHED: (Kind.REPORT, Kind.FINDINGS),
+}
+"""A migration that failed or was canceled has proved nothing; its reply says what stands where."""
 _IDLE_SECONDS: Final = 30.0
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -59,10 +64,9 @@ def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
     if before is Status.PLANNING and after is not Status.AWAITING_APPROVAL:
         return (Kind.DIRECT,)
     if before is Status.RUNNING and is_terminal(after):
-        findings = (Kind.FINDINGS,) if after is Status.MISMATCHED else ()
-        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, Kind.REPORT, *findings)
+        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, *_PROOFS.get(after, ()))
     if Status.RUNNING in {before, after}:
-        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY)
+        return (Kind.ROOT, Kind.REPLY, Kind.PROGRESS)
     return (Kind.ROOT, Kind.REPLY)
 
 

@@ -9,6 +9,7 @@ Nothing is decided here. Whatever is killed is picked up from the ledger by the 
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import FrameType
@@ -115,7 +116,8 @@ def running_bot(
     _require(settings)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(settings.database_url))
-        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs())
+        threads = ThreadPoolExecutor(bolt.LISTENER_THREADS, thread_name_prefix="listener")
+        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), threads)
         stack.callback(sources.close)
         stack.callback(bot.narrator.close)
         bot.narrator.start()
@@ -123,6 +125,7 @@ def running_bot(
         bot.scheduler.start()
         # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
         bot.scheduler.soon(_load_verbs)
+        stack.callback(threads.shutdown)
         token = settings.slack_app_token.get_secret_value()
         socket = Socket(bot.app, token, web_client(settings, token="", retries=False))
         stack.callback(socket.close)
@@ -151,7 +154,9 @@ def web_client(settings: Settings, *, token: str | None = None, retries: bool = 
     )
 
 
-def _wired(settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs) -> tuple[Bot, Sources]:
+def _wired(
+    settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, threads: Executor
+) -> tuple[Bot, Sources]:
     client = web_client(settings)
     records = BotLedger(ledger)
     directory = Directory(client, settings.roles)
@@ -196,7 +201,7 @@ def _wired(settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs) -> tupl
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     desk = Desk(settings, service, cards, sources, scheduler.soon)
-    app = bolt.build(client, records, desk)
+    app = bolt.build(client, records, desk, threads)
     return Bot(settings, ledger, records, service, narrator, scheduler, app), sources
 
 

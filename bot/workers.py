@@ -177,7 +177,8 @@ class Workers:
             self._pauses.pop(migration_id, None)
         elif not self._closed:
             self._pause(migration_id)
-        if code != 0 and unfinished:
+        handed_back = self._closed and migration.status is Status.QUEUED
+        if code != 0 and unfinished and not handed_back:
             _log.error("worker_lost", migration=migration_id, exit_code=code, stderr=words)
             details: Details = {"exit_code": code, "stderr": words}
             with self._ledger.transaction() as tx:

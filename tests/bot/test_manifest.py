@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def test_every_element_that_is_drawn_is_heard(
     """Each button and select of the views has a listener: none of them is dead."""
     sources = Sources(configured(), EngineVerbs())
     desk = Desk(configured(), service, service._cards, sources, lambda work, **_: work())
-    app = bolt.build(WebClient("xoxb-none"), records, desk)
+    with ThreadPoolExecutor() as threads:
+        app = bolt.build(WebClient("xoxb-none"), records, desk, threads)
     heard = [listener.matchers for listener in app._listeners]
     texts = {
         cell for matchers in heard for matcher in matchers for cell in _closed_over(matcher.func)

@@ -1,5 +1,8 @@
 """The connection to Slack: one, kept, and found again."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,38 @@ def test_a_bot_without_its_tokens_does_not_start(alone: Settings) -> None:
         running_bot(bare),
     ):
         pass
+
+
+def test_the_service_ends_in_order_on_sigterm(
+    sandbox: Sandbox, alone: Settings, tmp_path: Path
+) -> None:
+    """`ferry serve` connects, ends on SIGTERM with exit code 0, and its log holds no token."""
+    config = tmp_path / "ferry.yml"
+    config.write_text(
+        f"database_url: {alone.database_url}\napprovals_channel: {CHANNEL}\nslack: {{api_url: '{sandbox.api_url}'}}\n"
+    )
+    bot_token, app_token = (
+        alone.slack_bot_token.get_secret_value(),
+        alone.slack_app_token.get_secret_value(),
+    )
+    environment = os.environ | {"SLACK_BOT_TOKEN": bot_token, "SLACK_APP_TOKEN": app_token}
+    command = [
+        sys.executable,
+        "-c",
+        "from bot.cli import main; main()",
+        "serve",
+        "--config",
+        str(config),
+    ]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            sandbox.wait_for_app(timeout=30)
+            process.terminate()
+            _, log = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert '"event": "stopping"' in log
+    assert "Traceback" not in log
+    assert bot_token not in log
+    assert app_token not in log

@@ -92,7 +92,8 @@ def test_of_two_approvers_at_once_one_wins_and_the_other_is_told(story: Any) -> 
         thread.start()
     for thread in threads:
         thread.join()
-    (decision,) = story.bot.records.decisions(story.id_of(root))
+    decisions = story.bot.records.decisions
+    (decision,) = story.sandbox.wait_for(lambda: decisions(story.id_of(root)), 10, "a decision")
     loser = ({GRACE, OLGA} - {decision.user_id}).pop()
     assert f"<@{decision.user_id}>" in story.told(loser, "already approved")
     assert story.events(root, EventName.APPROVE) == 1
