@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test soak check bench lock clean
 
 install: $(INSTALLED)
 
@@ -18,7 +18,11 @@ demo: $(INSTALLED)
 	$(BIN)/ferry demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -m "not bench"
+	$(BIN)/pytest -m "not bench and not soak"
+
+# The long sweeps: SIGKILL at every crash point, every fault at every call.
+soak: $(INSTALLED)
+	$(BIN)/pytest -m soak -s tests
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,0 +1,72 @@
+"""What the crash tests share: the fork server, and lanes that are filled once for the session."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.demo.clusters import Server
+from engine.ledger import Ledger
+from tests.crash.lane import Lane
+from tests.crash.workers import Workers
+from tests.engine.bed import Side
+
+LANES = 4
+"""Migrations at a time: most of a small migration's time is waiting for a server to load."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_client() -> None:
+    """The SDK logs a traceback for every refusal that a test provokes."""
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    """Starts worker processes."""
+    with Workers(tmp_path_factory.mktemp("workers")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def lanes(
+    real_milvus_pair: tuple[Server, Server],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """`lanes(n)` gives n lanes; each is filled when it is first asked for."""
+    source, target = real_milvus_pair
+    folder = tmp_path_factory.mktemp("lanes")
+    made: list[Lane] = []
+    with ExitStack() as stack:
+
+        def give(count: int) -> list[Lane]:
+            while len(made) < count:
+                side = Side(source.uri, f"lane_{uuid.uuid4().hex[:8]}")
+                stack.callback(side.clear)
+                url = f"sqlite:///{folder}/{len(made)}.db"
+                ledger = stack.enter_context(Ledger.open(url))
+                made.append(Lane(side, target.uri, ledger, url, workers))
+            return made[:count]
+
+        yield give
+
+
+@pytest.fixture
+def crash_log(tmp_path: Path) -> Path:
+    """Where a worker notes the points that it reaches."""
+    return tmp_path / "points"
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a figure or a seed for whoever runs the tests, captured or not."""
+
+    def print_it(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")  # noqa: T201  # the figure
+
+    return print_it

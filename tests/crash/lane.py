@@ -1,0 +1,195 @@
+"""A database that is migrated again and again, to a new target database each time, and a comparison independent of Ferry's.
+
+What the source holds is read once, when the lane is made, by plain queries of pymilvus; every target is held against that.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import engine
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status
+from engine.model import Endpoint, Plan, Request, Secrets
+from tests.crash.workers import Workers
+from tests.engine.bed import Key, Row, Side, rows
+
+WHO = "tester"
+NUMBERS, TEXTS, RESTING = "numbers", "texts", "resting"
+DEFAULT = "_default"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a collection of the source holds.
+
+    Attributes:
+        keys: Of all its partitions.
+        partitions: Entities of each partition.
+        columns: The whole entities of all keys.
+        aliases: Its aliases.
+    """
+
+    keys: tuple[Key, ...]
+    partitions: Mapping[str, int]
+    columns: list[Row]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What a comparison found: entities that are not on the target, entities that are there too often, everything else."""
+
+    lost: int
+    doubled: int
+    other: tuple[str, ...]
+
+
+class Lane:
+    """One source database with three small collections, and a ledger; one thread at a time uses it.
+
+    Args:
+        source: An empty database, which gets filled.
+        target_uri: The server that gets the copies.
+        ledger: Of all its migrations.
+        url: The ledger's address.
+        workers: Starts the workers.
+    """
+
+    def __init__(
+        self, source: Side, target_uri: str, ledger: Ledger, url: str, workers: Workers
+    ) -> None:
+        self.source = source
+        self.ledger = ledger
+        self.url = url
+        self.workers = workers
+        self.target_uri = target_uri
+        self.held = _fill(source)
+        self._plan = self.planned(self.request("unborn"))
+
+    def request(self, database: str, *, source_uri: str = "", target_uri: str = "") -> Request:
+        """A request for the whole database; another URI is a proxy's."""
+        ends = (
+            Endpoint(name=uri, uri=uri, database=name)
+            for uri, name in (
+                (source_uri or self.source.uri, self.source.database),
+                (target_uri or self.target_uri, database),
+            )
+        )
+        return Request(source=next(ends), target=next(ends))
+
+    def planned(self, request: Request) -> Plan:
+        """Surveys the source for a request."""
+        plan = engine.plan(request, Secrets())
+        assert plan.conflicts == ()
+        return plan
+
+    @contextmanager
+    def migration(self, *, source_uri: str = "", target_uri: str = "") -> Iterator["Run"]:
+        """A queued migration to a target database that does not exist yet, and which goes away with the block."""
+        database = f"c_{uuid.uuid4().hex[:10]}"
+        request = self.request(database, source_uri=source_uri, target_uri=target_uri)
+        plan = self._plan.model_copy(update={"request": request})
+        with self.ledger.transaction() as act:
+            migration_id = act.add_migration(request, requester=WHO).id
+            act.record_plan(migration_id, plan, WHO)
+            act.apply(migration_id, EventName.ENQUEUE, actor=WHO)
+        try:
+            yield Run(self, migration_id, database)
+        finally:
+            Side(self.target_uri, database).clear()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One migration of a lane."""
+
+    lane: Lane
+    id: str
+    database: str
+
+    def work(self, crash_at: str = "", **more: Any) -> int:
+        """Runs a worker to its end or its death; returns its exit status."""
+        return self.lane.workers.run(self.id, self.lane.url, crash_at, **more)
+
+    def wrong(self) -> Wrong:
+        """Compares the target with the source, entity by entity."""
+        standing = self.lane.ledger.migration(self.id)
+        other = (
+            [] if standing.status is Status.SUCCESSFUL else [f"{standing.status} {standing.error}"]
+        )
+        target = Side(self.lane.target_uri, self.database)
+        try:
+            names = target.client.list_collections()
+            if sorted(names) != sorted(self.lane.held):
+                return Wrong(0, 0, (*other, f"collections {names}"))
+            found = [_differences(target, name, held) for name, held in self.lane.held.items()]
+        finally:
+            target.client.close()
+        if self.lane.source.loaded(RESTING):
+            other.append(f"{RESTING} was left loaded on the source")
+        return Wrong(
+            sum(each.lost for each in found),
+            sum(each.doubled for each in found),
+            (*other, *(word for each in found for word in each.other)),
+        )
+
+
+def _differences(target: Side, name: str, held: Held) -> Wrong:
+    if not target.loaded(name):
+        return Wrong(0, 0, (f"{name} is not loaded",))
+    counted = target.count(name)
+    other = []
+    for partition, entities in held.partitions.items():
+        found = target.count(name, partition)
+        if found != entities:
+            other.append(f"{name}/{partition} has {found} entities, not {entities}")
+    columns = list(target.columns(name, held.keys))
+    present = sum(_length(batch) for batch in columns)
+    if present == len(held.keys) and columns != held.columns:
+        other.append(f"{name} has other entities under its keys")
+    aliases = tuple(sorted(target.client.describe_collection(name)["aliases"]))
+    if aliases != held.aliases:
+        other.append(f"{name} has the aliases {aliases}")
+    return Wrong(len(held.keys) - present, counted - present, tuple(other))
+
+
+def _length(columns: Row) -> int:
+    key = columns.get("id")
+    if key is None:
+        return 0
+    scalars = key.scalars
+    return len(scalars.long_data.data) or len(scalars.string_data.data)
+
+
+def _fill(source: Side) -> dict[str, Held]:
+    """Makes a plain collection, one with text keys, partitions and an alias, and one that ends released."""
+    source.create(NUMBERS)
+    source.create(TEXTS, key="VARCHAR")
+    source.create(RESTING)
+    shares: dict[str, dict[str, list[Key]]] = {
+        NUMBERS: {DEFAULT: list(range(-700, 700))},
+        TEXTS: {part: [f"{part} '{n}\"" for n in range(300)] for part in (DEFAULT, "a", "b")},
+        RESTING: {DEFAULT: [7 * n for n in range(300)]},
+    }
+    for name, partitions in shares.items():
+        for partition, keys in partitions.items():
+            if partition != DEFAULT:
+                source.client.create_partition(name, partition)
+            source.insert(name, rows(keys), partition)
+    source.client.create_alias(TEXTS, "words")
+    held = {name: _held(source, name, partitions) for name, partitions in shares.items()}
+    source.client.flush(RESTING)
+    source.client.release_collection(RESTING)
+    return held
+
+
+def _held(source: Side, name: str, shares: Mapping[str, list[Key]]) -> Held:
+    keys = tuple(key for share in shares.values() for key in share)
+    counts = {partition: source.count(name, partition) for partition in shares}
+    assert counts == {partition: len(share) for partition, share in shares.items()}
+    columns = list(source.columns(name, keys))
+    assert sum(_length(batch) for batch in columns) == len(keys)
+    return Held(keys, counts, columns, ("words",) if name == TEXTS else ())

@@ -1,0 +1,106 @@
+"""Kills workers at crash points, resumes, compares, and counts what was found.
+
+A chain is one migration that is killed again and again: each attempt goes on from what the last one left behind.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.lifecycle import Status
+from tests.crash.lane import Lane, Run
+from tests.crash.workers import KILLED
+
+UNFINISHED = {Status.QUEUED, Status.RUNNING}
+
+
+@dataclass
+class Tally:
+    """What a sweep did and found; several threads may add to it.
+
+    Attributes:
+        points: Names of the crash points at which a worker died.
+    """
+
+    kills: int = 0
+    migrations: int = 0
+    lost: int = 0
+    doubled: int = 0
+    points: set[str] = field(default_factory=set)
+    wrong: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def compared(self, run: Run, crash_at: Sequence[str], names: Iterable[str] = ()) -> None:
+        """Ends a migration whose workers died at these points, and adds what its target holds."""
+        if run.lane.ledger.migration(run.id).status in UNFINISHED:
+            assert run.work() == 0
+        found = run.wrong()
+        with self._lock:
+            self.kills += len(crash_at)
+            self.migrations += 1
+            self.lost += found.lost
+            self.doubled += found.doubled
+            self.points.update(names)
+            if found.lost or found.doubled or found.other:
+                self.wrong.append(f"killed at {', '.join(crash_at)}: {found}")
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.points)} points, {self.kills} kills, {self.migrations} migrations, "
+            f"{self.lost} lost, {self.doubled} doubled"
+        )
+
+
+def clean_points(lane: Lane, log: Path, tally: Tally) -> list[str]:
+    """The points that a migration passes when nothing happens to it, in their order."""
+    with lane.migration() as run:
+        assert run.work(log=log) == 0
+        tally.compared(run, ())
+    return log.read_text().split()
+
+
+def chain(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+    """Kills one migration at all these points, one after the other; a new one begins when it ends before."""
+    waiting = deque(points)
+    while waiting:
+        with lane.migration() as run:
+            died: list[str] = []
+            while waiting and run.work(waiting[0]) == KILLED:
+                died.append(waiting.popleft())
+                if run.lane.ledger.migration(run.id).status not in UNFINISHED:
+                    break
+            assert died, f"no worker ever reaches {waiting[0]}"
+            tally.compared(run, died, (point.partition(":")[0] for point in died))
+
+
+def single(lane: Lane, number: int, log: Path, tally: Tally) -> bool:
+    """Kills one migration at its n-th point and resumes it; returns False when it ended before."""
+    log.unlink(missing_ok=True)
+    with lane.migration() as run:
+        survived = run.work(str(number), log=log) != KILLED
+        last = log.read_text().split()[-1]
+        tally.compared(
+            run, () if survived else (f"{number} ({last})",), () if survived else (last,)
+        )
+    return not survived
+
+
+def several(lane: Lane, seed: int, points: int, log: Path, tally: Tally) -> None:
+    """Kills one migration two to four times, the later ones while it resumes, at points that the seed chooses."""
+    chance = random.Random(seed)
+    log.unlink(missing_ok=True)
+    with lane.migration() as run:
+        died: list[str] = []
+        names: list[str] = []
+        for _ in range(chance.randint(2, 4)):
+            at = str(chance.randint(1, max(2, points // (len(died) + 1))))
+            if run.work(at, log=log) != KILLED:
+                break
+            died.append(at)
+            names.append(log.read_text().split()[-1])
+            if run.lane.ledger.migration(run.id).status not in UNFINISHED:
+                break
+        tally.compared(run, [f"{at} of seed {seed}" for at in died], names)

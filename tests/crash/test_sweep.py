@@ -1,0 +1,105 @@
+"""A worker that dies by SIGKILL at any crash point is resumed, and its target holds every entity of the source exactly once."""
+
+import random
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash import sweep
+from tests.crash.lane import Lane
+from tests.crash.sweep import Tally
+
+pytestmark = pytest.mark.real_milvus
+
+LANES = 4
+SEEDS = 50
+POINTS_MIN = 30
+SWEEP_SECONDS = 3600
+
+Lanes = Callable[[int], list[Lane]]
+Say = Callable[[str], None]
+
+
+def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> None:
+    """Killed at the first occurrence of every named point, and some more times at random, migrations lose and double nothing."""
+    tally = Tally()
+    (lane,) = lanes(1)
+    passed = sweep.clean_points(lane, crash_log, tally)
+    names = list(dict.fromkeys(passed))
+    sweep.chain(lane, (f"{name}:1" for name in names), tally)
+    seed = random.SystemRandom().randrange(1_000_000)
+    sweep.several(lane, seed, len(passed), crash_log, tally)
+    say(f"crash sweep (each named point once: {' '.join(names)}; seed {seed}): {tally}")
+    assert tally.points >= set(names)
+    assert len(names) >= POINTS_MIN
+    assert tally.wrong == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SWEEP_SECONDS)
+def test_a_kill_at_every_point(lanes: Lanes, tmp_path: Path, say: Say) -> None:
+    """Killed at its k-th point, k = 1, 2, 3 … until a run survives, a migration loses and doubles nothing."""
+    tally = Tally()
+    numbers = iter(range(1, 10_000))
+    survived = threading.Event()
+    lock = threading.Lock()
+
+    def work(lane: Lane, log: Path) -> None:
+        while not survived.is_set():
+            with lock:
+                number = next(numbers)
+            if not sweep.single(lane, number, log, tally):
+                survived.set()
+
+    _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
+    say(f"crash sweep (every point): {tally}")
+    assert len(tally.points) >= POINTS_MIN
+    assert tally.kills > 100
+    assert tally.wrong == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SWEEP_SECONDS)
+def test_several_kills_of_one_migration(lanes: Lanes, tmp_path: Path, say: Say) -> None:
+    """Killed two to four times at random points, also while it resumes, a migration loses and doubles nothing."""
+    tally = Tally()
+    first = random.SystemRandom().randrange(1_000_000)
+    say(f"seeds {first} … {first + SEEDS - 1}")
+    passed = len(sweep.clean_points(lanes(1)[0], tmp_path / "clean", tally))
+    seeds = iter(range(first, first + SEEDS))
+    lock = threading.Lock()
+
+    def work(lane: Lane, log: Path) -> None:
+        while True:
+            with lock:
+                seed = next(seeds, None)
+            if seed is None:
+                return
+            sweep.several(lane, seed, passed, log, tally)
+
+    _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
+    say(f"crash sweep (several kills): {tally}")
+    assert tally.migrations == SEEDS + 1
+    assert tally.wrong == []
+
+
+def _at_once(calls: Iterable[tuple[Any, ...]]) -> None:
+    """Runs all calls in threads of their own; raises the first failure once all have ended."""
+    failures: list[BaseException] = []
+
+    def kept(work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except BaseException as error:  # noqa: BLE001  # raised below, in the test's own thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=kept, args=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
