@@ -38,7 +38,11 @@ def run(port: int | None, *, script: bool) -> int:
     if port is not None and not is_free(port):
         errors.print(f"Port {port} is in use. Nothing was started. Choose another with --port.")
         return 2
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (
+        signal.SIGTERM,
+        signal.SIGINT,
+    ):  # a shell's background jobs ignore SIGINT unless told
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as ends:
             with console.status("Starting two clusters, a Slack workspace and the bot"):
