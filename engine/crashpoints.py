@@ -1,4 +1,4 @@
-"""Named places between two steps of a migration at which a test kills the process as SIGKILL does.
+"""Named places between two steps of a migration at which a test kills or pauses the process.
 
 In production nothing is armed and a point costs one comparison. Nothing is caught, cleaned up or written here that a real crash
 would not leave behind as well.
@@ -14,6 +14,9 @@ from typing import Final
 CRASH_AT: Final = "FERRY_CRASH_AT"
 """`7`: the process dies at the seventh point that it reaches; `written:2`: the second time that it reaches `written`."""
 
+CRASH_SIGNAL: Final = "FERRY_CRASH_SIGNAL"
+"""`SIGSTOP` pauses the process there instead, with all its threads, until someone continues it."""
+
 CRASH_LOG: Final = "FERRY_CRASH_LOG"
 """A file that gets the name of each point as it is reached, one a line."""
 
@@ -21,10 +24,11 @@ CRASH_LOG: Final = "FERRY_CRASH_LOG"
 class _Armed:
     """Counts the points that a process reaches, over all its threads, and dies at the one that was asked for."""
 
-    def __init__(self, where: str, log: str) -> None:
+    def __init__(self, where: str, log: str, number: signal.Signals) -> None:
         name, _, occurrence = where.rpartition(":")
         self._name = name
         self._occurrence = int(occurrence) if occurrence else 0
+        self._signal = number
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if log else None
         self._hits: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -36,8 +40,9 @@ class _Armed:
                 os.write(self._log, f"{name}\n".encode())
             hits = self._hits[self._name] if self._name else self._hits.total()
             if hits == self._occurrence and self._name in {"", name}:
-                os.kill(os.getpid(), signal.SIGKILL)
-                signal.pause()  # no thread gets past a point between the signal and the process's end
+                os.kill(os.getpid(), self._signal)
+                while self._signal is signal.SIGKILL:
+                    signal.pause()  # no thread gets past a point between the signal and the process's end
 
 
 _armed: _Armed | None = None
@@ -51,10 +56,12 @@ def arm(environment: Mapping[str, str]) -> None:
 
     Raises:
         ValueError: `FERRY_CRASH_AT` is neither a number nor a name and a number.
+        KeyError: There is no such signal.
     """
     global _armed  # noqa: PLW0603  # one process, one count; a parameter through every layer would serve tests alone
     where, log = environment.get(CRASH_AT, ""), environment.get(CRASH_LOG, "")
-    _armed = _Armed(where, log) if where or log else None
+    number = signal.Signals[environment.get(CRASH_SIGNAL, "SIGKILL")]
+    _armed = _Armed(where, log, number) if where or log else None
 
 
 def reached(name: str) -> None:

@@ -1,8 +1,9 @@
-"""Keeps a worker's lease alive, hears of cancel and shutdown, and tells how far the migration has come.
+"""Keeps a worker's lease alive, says how long it still may write, hears of cancel and shutdown, and tells the progress.
 
 One thread beside the copy; it never touches a cluster. What it hears it only notes: the runner asks `check` between chunks.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -14,8 +15,13 @@ from engine.errors import CancelRequested, LeaseLost, ServiceUnavailable, Shutdo
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.model import Lease, Progress
 
-RENEW_SECONDS: Final = 10.0
 BEAT_SECONDS: Final = 0.5
+
+RENEWALS: Final = 3
+"""How often a lease is renewed in its time (procrastinate: every 10 s of 30 s)."""
+
+MARGIN: Final = 1 / 6
+"""The share of a lease at its end in which nothing is written any more: clocks differ, and a call takes its way."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +34,7 @@ class Heartbeat:
         lease: The lease to renew.
         stop: Set from outside when the process is asked to end (SIGTERM).
         on_progress: Called with the progress at each beat, from the heartbeat's thread.
+        lease_seconds: How long the lease lasts from each renewal.
 
     Attributes:
         halt: Set as soon as the attempt must end, for whatever reason: ends waits at once.
@@ -39,6 +46,7 @@ class Heartbeat:
         lease: Lease,
         stop: threading.Event,
         on_progress: Callable[[Progress], None] | None = None,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.halt = threading.Event()
         self._ledger = ledger
@@ -47,10 +55,13 @@ class Heartbeat:
         self._on_progress = on_progress
         self._reason: type[CancelRequested | LeaseLost | ShutdownRequested] | None = None
         self._done = threading.Event()
-        self._renewed_at = time.monotonic()
+        self._lease_seconds = lease_seconds
+        self._renewed_at = -math.inf
+        self._renewing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
+        self._renew()
         self._thread.start()
         return self
 
@@ -59,12 +70,9 @@ class Heartbeat:
         self._thread.join()
 
     def check(self) -> None:
-        """Raises the signal that ends the attempt, if there is one; cheap enough for every chunk.
-
-        A lease that could not be renewed in time counts as lost, whatever the ledger says later.
-        """
-        if self._reason is None and time.monotonic() - self._renewed_at > LEASE_SECONDS:
-            self._end(LeaseLost)
+        """Raises the signal that ends the attempt, if there is one; cheap enough for every chunk."""
+        if self._reason is None:
+            self.permit()
         if self._reason is not None:
             raise self._reason
 
@@ -72,6 +80,32 @@ class Heartbeat:
         """As `check`, after a look at the ledger: what was asked a moment ago counts too."""
         self._listen()
         self.check()
+
+    def permit(self) -> float:
+        """Seconds for which something may still be written under the lease; asked right before each writing call.
+
+        A call that ends within them has ended before another worker can hold the migration. A worker that was
+        paused asks the ledger: if nobody took over it holds on, and if the ledger does not answer the lease counts as lost.
+
+        Raises:
+            LeaseLost: None are left.
+        """
+        if self._left() <= self._lease_seconds * MARGIN:
+            try:
+                self._renew()
+            except ServiceUnavailable as error:
+                log.warning(
+                    "lease_not_renewed", migration=self._lease.migration_id, error=str(error)
+                )
+        left = self._left()
+        if left <= 0 and self._reason is not LeaseLost:
+            self._end(LeaseLost)
+        if self._reason is LeaseLost:
+            raise LeaseLost(f"{self._lease.migration_id} may not be written for any more")
+        return left
+
+    def _left(self) -> float:
+        return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
 
     def _run(self) -> None:
         while not self._done.wait(BEAT_SECONDS):
@@ -90,18 +124,20 @@ class Heartbeat:
         self._listen()
         if self._reason is LeaseLost:
             return
-        if time.monotonic() - self._renewed_at >= RENEW_SECONDS:
+        if _now() - self._renewed_at >= self._lease_seconds / RENEWALS:
             self._renew()
         if self._on_progress is not None:
             self._on_progress(self._ledger.totals(self._lease.migration_id))
 
     def _renew(self) -> None:
-        try:
-            self._ledger.renew(self._lease)
-        except LeaseLost:
-            self._end(LeaseLost)
-        else:
-            self._renewed_at = time.monotonic()
+        with self._renewing:
+            started = _now()
+            try:
+                self._ledger.renew(self._lease, self._lease_seconds)
+            except LeaseLost:
+                self._end(LeaseLost)
+            else:
+                self._renewed_at = started  # not later: the ledger counts from before it answered
 
     def _listen(self) -> None:
         try:
@@ -115,3 +151,8 @@ class Heartbeat:
     def _end(self, reason: type[CancelRequested | LeaseLost | ShutdownRequested]) -> None:
         self._reason = reason
         self.halt.set()
+
+
+def _now() -> float:
+    """Seconds on a clock that nobody sets, and that goes on while the process or the machine sleeps, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

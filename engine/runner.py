@@ -13,7 +13,7 @@ import structlog
 from engine import crashpoints
 from engine.errors import CancelRequested, FerryError, NeedsPerson, ShutdownRequested
 from engine.heartbeat import Heartbeat
-from engine.ledger import Ledger
+from engine.ledger import LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.milvus.connection import connect
 from engine.model import ErrorText, Lease, Plan, Progress, Secrets
@@ -30,6 +30,7 @@ def drive(
     stop: threading.Event,
     on_progress: Callable[[Progress], None] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> None:
     """Runs a claimed migration to its end and records how it ended.
 
@@ -40,6 +41,7 @@ def drive(
         stop: Set it to hand the migration back to the queue.
         on_progress: Called twice a second.
         chunk_bytes: Size of the chunks that are planned now; those planned before keep theirs.
+        lease_seconds: How long the lease lasts from each renewal.
 
     Raises:
         LeaseLost: Another worker took over; it records the end.
@@ -48,7 +50,7 @@ def drive(
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
     crashpoints.reached("claimed")
-    with Heartbeat(ledger, lease, stop, on_progress) as heartbeat:
+    with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
         attempt = _ended(
             heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat, chunk_bytes)
         )
@@ -107,7 +109,9 @@ def _attempt(
     ends = (plan.request.source, secrets.source), (plan.request.target, secrets.target)
     with ExitStack() as stack:
         source, target = (
-            stack.enter_context(connect(endpoint, token, stop=heartbeat.halt))
+            stack.enter_context(
+                connect(endpoint, token, stop=heartbeat.halt, permit=heartbeat.permit)
+            )
             for endpoint, token in ends
         )
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)

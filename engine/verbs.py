@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from engine import reports
 from engine.errors import PlanBlocked
-from engine.ledger import Ledger
+from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.milvus import definitions, lite, loading
 from engine.milvus.connection import Cluster, connect
@@ -84,6 +84,7 @@ def run(
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     chunk_bytes: int = CHUNK_BYTES,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Report:
     """Claims a queued or abandoned migration and drives it to its end in this process.
 
@@ -94,13 +95,22 @@ def run(
         stop: Set it to hand the migration back to the queue.
         on_progress: Called twice a second, from a thread of its own.
         chunk_bytes: Size of the chunks that are planned now; those planned before keep theirs.
+        lease_seconds: How long the migration is this process's own from each sign of life.
 
     Raises:
         MigrationBusy: A live worker holds it.
         LeaseLost: Another worker took over meanwhile.
     """
-    lease = ledger.claim(migration_id, new_owner())
-    drive(ledger, lease, secrets, stop or threading.Event(), on_progress, chunk_bytes)
+    lease = ledger.claim(migration_id, new_owner(), lease_seconds)
+    drive(
+        ledger,
+        lease,
+        secrets,
+        stop or threading.Event(),
+        on_progress,
+        chunk_bytes,
+        lease_seconds,
+    )
     return reports.report(ledger, migration_id)
 
 

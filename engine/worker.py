@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from engine.errors import FerryError, LeaseLost
-from engine.ledger import Ledger
+from engine.ledger import Ledger, leases
 from engine.model import Secrets
 
 SOURCE_TOKEN: Final = "FERRY_SOURCE_TOKEN"  # noqa: S105  # the variable's name
@@ -22,6 +22,8 @@ TARGET_TOKEN: Final = "FERRY_TARGET_TOKEN"  # noqa: S105  # the variable's name
 DATABASE_URL: Final = "FERRY_DATABASE_URL"
 CHUNK_BYTES: Final = "FERRY_CHUNK_BYTES"
 """Bytes per chunk, for servers that take less at a time than others; a setting of the process, not of the migration."""
+LEASE_SECONDS: Final = "FERRY_LEASE_SECONDS"
+"""How long the migration is the worker's own from each sign of life; after that another one may take over."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +57,7 @@ def main() -> int:
         0 when the ledger says how it ended, whatever that is; the error's exit code otherwise.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    from engine import crashpoints, verbs  # noqa: PLC0415  # logging is set up first
-    from engine.ranges import CHUNK_BYTES as STANDARD  # noqa: PLC0415  # as above
+    from engine import crashpoints, ranges, verbs  # noqa: PLC0415  # logging is set up first
 
     crashpoints.arm(os.environ)
     stop = threading.Event()
@@ -64,10 +65,16 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     secrets = Secrets(os.environ.get(SOURCE_TOKEN, ""), os.environ.get(TARGET_TOKEN, ""))
     migration_id = sys.argv[1]
-    chunk_bytes = int(os.environ.get(CHUNK_BYTES, STANDARD))
     try:
         with Ledger.open(os.environ[DATABASE_URL]) as ledger:
-            verbs.run(ledger, migration_id, secrets, stop=stop, chunk_bytes=chunk_bytes)
+            verbs.run(
+                ledger,
+                migration_id,
+                secrets,
+                stop=stop,
+                chunk_bytes=int(os.environ.get(CHUNK_BYTES, ranges.CHUNK_BYTES)),
+                lease_seconds=float(os.environ.get(LEASE_SECONDS, leases.LEASE_SECONDS)),
+            )
     except LeaseLost:
         log.warning("lease_lost", migration=migration_id)
     except FerryError as failure:

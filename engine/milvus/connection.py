@@ -7,6 +7,7 @@ here knows collections.
 
 import base64
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ from engine.model import Endpoint
 DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
 """Deadline of one call: how a dead connection is noticed (keepalive pings make some servers hang up)."""
+
+_READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Show")
+"""How the names of all calls begin that change nothing."""
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -37,12 +41,15 @@ class Cluster:
     Args:
         endpoint: Which database of which cluster.
         stop: When set, waits between retries end at once.
+        permit: Asked right before every call that may change something: for how many seconds that is still
+            allowed. It raises a `StopWork` when it is not; such a call has no deadline beyond it.
     """
 
     endpoint: Endpoint
     channel: grpc.Channel
     metadata: tuple[tuple[str, str], ...]
     stop: threading.Event = field(default_factory=threading.Event)
+    permit: Callable[[], float] | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -69,7 +76,10 @@ class Cluster:
 
         Raises:
             FerryError: What the server or gRPC said, translated by `failures`.
+            StopWork: `permit` does not allow the call any more.
         """
+        if self.permit is not None and not rpc.startswith(_READING):
+            seconds = min(seconds, self.permit())
         try:
             answer = getattr(self._stub, rpc)(request, timeout=seconds, metadata=self.metadata)
         except grpc.RpcError as error:
@@ -91,13 +101,20 @@ class Cluster:
             lite.release(self.endpoint.uri)
 
 
-def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = None) -> Cluster:
+def connect(
+    endpoint: Endpoint,
+    token: str,
+    *,
+    stop: threading.Event | None = None,
+    permit: Callable[[], float] | None = None,
+) -> Cluster:
     """Opens a database of a cluster and asks for its version.
 
     Args:
         endpoint: `uri` is `http(s)://host[:port]` or the path of a Milvus Lite `.db`.
         token: `user:password` or an API key; empty where the server asks for none.
         stop: When set, waits between retries end at once.
+        permit: As in `Cluster`; None allows everything.
 
     Raises:
         ConfigurationInvalid: The URI is not one of these.
@@ -112,7 +129,7 @@ def connect(endpoint: Endpoint, token: str, *, stop: threading.Event | None = No
     metadata: tuple[tuple[str, str], ...] = (("dbname", endpoint.database),)
     if token:
         metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
-    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event())
+    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event(), permit)
     try:
         answer = cluster.once("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
     except BaseException as error:

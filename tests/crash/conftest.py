@@ -1,6 +1,8 @@
 """What the crash tests share: the fork server, and lanes that are filled once for the session."""
 
 import logging
+import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,8 +16,8 @@ from tests.crash.lane import Lane
 from tests.crash.workers import Workers
 from tests.engine.bed import Side
 
-LANES = 4
-"""Migrations at a time: most of a small migration's time is waiting for a server to load."""
+WAIT_SECONDS = 60
+POLL_SECONDS = 0.02
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -53,6 +55,19 @@ def lanes(
             return made[:count]
 
         yield give
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], bool]], None]:
+    """`until(condition)` returns as soon as the condition holds."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "what the test waits for never came"
+            threading.Event().wait(POLL_SECONDS)
+
+    return wait
 
 
 @pytest.fixture

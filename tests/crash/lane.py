@@ -46,6 +46,11 @@ class Wrong:
     doubled: int
     other: tuple[str, ...]
 
+    @property
+    def nothing(self) -> bool:
+        """Whether the target holds exactly what the source does, and all else is as it should be."""
+        return not (self.lost or self.doubled or self.other)
+
 
 class Lane:
     """One source database with three small collections, and a ledger; one thread at a time uses it.

@@ -44,7 +44,7 @@ class Tally:
             self.lost += found.lost
             self.doubled += found.doubled
             self.points.update(names)
-            if found.lost or found.doubled or found.other:
+            if not found.nothing:
                 self.wrong.append(f"killed at {', '.join(crash_at)}: {found}")
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from tests.crash.sweep import Tally
 pytestmark = pytest.mark.real_milvus
 
 LANES = 4
+"""Migrations at a time: most of the time of a small one is waiting for a server to load."""
 SEEDS = 50
 POINTS_MIN = 30
 SWEEP_SECONDS = 3600

@@ -1,0 +1,76 @@
+"""A worker that is paused until another one has taken over changes nothing any more when it wakes up."""
+
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.lifecycle import Status
+from tests.crash.lane import Lane, Run
+from tests.crash.workers import Worker
+
+pytestmark = pytest.mark.real_milvus
+
+LEASE_SECONDS = 4.0
+SETTINGS = {"FERRY_LEASE_SECONDS": str(LEASE_SECONDS)}
+
+Lanes = Callable[[int], list[Lane]]
+Until = Callable[[Callable[[], bool]], None]
+
+
+def test_a_worker_that_slept_through_its_takeover_writes_nothing(
+    lanes: Lanes, until: Until
+) -> None:
+    """Paused between its look at the ledger and its insert, it neither inserts nor touches the ledger after its lease."""
+    (lane,) = lanes(1)
+    with lane.migration() as run:
+        sleeper = _asleep(run, "writing:1", until)
+        until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
+        before = _recorded(run)
+        said = _woken(sleeper)
+        assert "lease_lost" in said
+        assert _recorded(run) == before
+        assert run.wrong().nothing
+
+
+def test_a_worker_that_slept_and_was_not_replaced_goes_on(lanes: Lanes, until: Until) -> None:
+    """Paused for longer than its lease, it asks the ledger, finds that nobody took over, and finishes."""
+    (lane,) = lanes(1)
+    with lane.migration() as run:
+        sleeper = _asleep(run, "writing:1", until)
+        until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
+        _woken(sleeper)
+        assert run.wrong().nothing
+
+
+def _asleep(run: Run, point: str, until: Until) -> Worker:
+    """A worker that has paused itself at a crash point."""
+    pause = {"FERRY_CRASH_AT": point, "FERRY_CRASH_SIGNAL": "SIGSTOP"}
+    worker = run.lane.workers.start(run.id, run.lane.url, **SETTINGS, **pause)
+    process = psutil.Process(worker.pid)
+    until(lambda: process.status() == psutil.STATUS_STOPPED)
+    return worker
+
+
+def _woken(worker: Worker) -> str:
+    """Continues a paused worker; returns what it said until its end."""
+    worker.signal(signal.SIGCONT)
+    assert worker.wait() == 0, worker.log.read_text()
+    return worker.log.read_text()
+
+
+def _recorded(run: Run) -> list[Any]:
+    """All that the ledger says of a migration."""
+    ledger = run.lane.ledger
+    chunks = [chunk for name in run.lane.held for chunk in ledger.chunks(run.id, name)]
+    return [
+        ledger.migration(run.id),
+        ledger.collection_states(run.id),
+        ledger.events(migration_id=run.id),
+        chunks,
+    ]
