@@ -138,11 +138,10 @@ class Phases:
         crashpoints.reached("copied")
 
     def _load_source(self, plan: CollectionPlan) -> None:
-        was_loaded = self._state(plan).source_was_loaded
-        loaded = loading.is_loaded(self.source, plan.name)
-        if was_loaded is None:
-            self._record(plan, source_was_loaded=loaded)
-        if not loaded:
+        if self._state(plan).source_was_loaded is None:
+            released = loading.is_released(self.source, plan.name)
+            self._record(plan, source_was_loaded=not released)
+        if not loading.is_loaded(self.source, plan.name):
             crashpoints.reached("loading_source")
             loading.load(self.source, plan.name)
             crashpoints.reached("source_loaded")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import capabilities, definitions
 from engine.milvus.connection import Cluster
-from engine.milvus.survey import survey
+from engine.milvus.survey import require_database, survey
 from engine.model import CollectionPlan, Endpoint, OnConflict, Plan, Request
 
 _ALWAYS_LOST = ("Users, roles and grants are not carried.",)
@@ -57,6 +57,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
             state="Nothing was changed.",
             next_step="Choose another target cluster or another target database.",
         )
+    require_database(source)
     names = request.collections or definitions.collection_names(source)
     if not names:
         raise SourceUnusable(

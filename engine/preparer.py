@@ -5,12 +5,14 @@ here.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from engine import crashpoints
 from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
-from engine.milvus import definitions
+from engine.milvus import definitions, loading
 from engine.milvus.connection import Cluster
+from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState, Lease, OnConflict
 
 CREATING = "creating"
@@ -68,11 +70,9 @@ class Preparer:
         if described is None:
             self._create(plan)
         elif state is not None and state.target_id is not None:
-            self._check_own(plan, state, int(described.collectionID))
+            self._check_own(plan, state, described)
         elif state is not None and state.phase == CREATING:
-            # A crash fell between the creation and its record; nothing was copied yet.
-            definitions.complete(self.target, plan)
-            self._record(plan)
+            self._adopt(plan, described)
         elif self.on_conflict is OnConflict.REPLACE:
             self.check()
             crashpoints.reached("replacing")
@@ -104,8 +104,25 @@ class Preparer:
         self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
         crashpoints.reached("creation_recorded")
 
-    def _check_own(self, plan: CollectionPlan, state: CollectionState, found: int) -> None:
-        if state.target_id != found:
+    def _adopt(self, plan: CollectionPlan, described: Any) -> None:
+        """A crash fell between the creation and its record: goes on with what is as empty as ours must be."""
+        if definitions.schema_differences(self.target, plan, described) or self._in_use(plan):
+            raise _in_the_way(self.target, plan.name)
+        definitions.complete(self.target, plan)
+        self._record(plan)
+
+    def _in_use(self, plan: CollectionPlan) -> bool:
+        """Whether it holds entities or was loaded, which nobody did who died while making it."""
+        if self.target.is_lite:
+            return reader_of(self.target, plan).count("") > 0
+        if not loading.is_released(self.target, plan.name):
+            return True
+        return statistics(self.target, plan.name) > 0
+
+    def _check_own(self, plan: CollectionPlan, state: CollectionState, described: Any) -> None:
+        # Milvus Lite gives every collection the id 0: there the schema is all that tells them apart.
+        changed = definitions.schema_differences(self.target, plan, described)
+        if state.target_id != int(described.collectionID) or changed:
             raise _in_the_way(self.target, plan.name)
         definitions.complete(self.target, plan)
 

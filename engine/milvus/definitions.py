@@ -178,9 +178,7 @@ def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     described = describe(cluster, plan.name)
     if described is None:
         return ("the collection is not on the target",)
-    wanted, found = creation_schema(plan), _plain(described.schema)
-    found.name = wanted.name
-    said = list(_message_differences(wanted, found, lite=cluster.is_lite))
+    said = schema_differences(cluster, plan, described)
     if not cluster.is_lite:
         said += _placement_differences(described, plan)
     wanted_indexes = {index.name: index for index in plan.indexes}
@@ -192,6 +190,19 @@ def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
         said += _index_differences(index, found_indexes[name], lite=cluster.is_lite)
     said += [f"index “{name}” is extra" for name in found_indexes.keys() - wanted_indexes.keys()]
     return tuple(said)
+
+
+def schema_differences(cluster: Cluster, plan: CollectionPlan, described: Any) -> list[str]:
+    """What a target collection's schema says otherwise than the plan; indexes and placement are not looked at.
+
+    Args:
+        cluster: The target.
+        plan: The planned collection.
+        described: The target's `DescribeCollectionResponse`.
+    """
+    wanted, found = creation_schema(plan), _plain(described.schema)
+    found.name = wanted.name
+    return list(_message_differences(wanted, found, lite=cluster.is_lite))
 
 
 def _placement_differences(described: Any, plan: CollectionPlan) -> Iterable[str]:

@@ -6,6 +6,7 @@ It remembers nothing: what was loaded before is in the ledger.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
@@ -18,11 +19,26 @@ LOAD_SECONDS_MAX = 3600.0
 _POLL_SECONDS = 0.2
 
 
-def is_loaded(cluster: Cluster, collection: str) -> bool:
-    """Whether every partition of a collection is loaded."""
-    request = milvus_pb2.GetLoadStateRequest(db_name=cluster.database, collection_name=collection)
-    state = cluster.call("GetLoadState", request).state
-    return bool(state == common_pb2.LoadStateLoaded)
+def is_loaded(cluster: Cluster, collection: str, partition: str = "") -> bool:
+    """Whether a collection answers queries, or one partition of it.
+
+    A collection of which some partitions are loaded counts as loaded; its other partitions refuse queries.
+    """
+    return bool(_state(cluster, collection, partition) == common_pb2.LoadStateLoaded)
+
+
+def is_released(cluster: Cluster, collection: str) -> bool:
+    """Whether nobody has loaded a collection, nor is about to."""
+    return bool(_state(cluster, collection) == common_pb2.LoadStateNotLoad)
+
+
+def _state(cluster: Cluster, collection: str, partition: str = "") -> Any:
+    request = milvus_pb2.GetLoadStateRequest(
+        db_name=cluster.database,
+        collection_name=collection,
+        partition_names=[partition] if partition else [],
+    )
+    return cluster.call("GetLoadState", request).state
 
 
 def ask(cluster: Cluster, collection: str) -> None:
@@ -66,11 +82,11 @@ def release(cluster: Cluster, collection: str) -> None:
 @contextmanager
 def loaded(cluster: Cluster, collection: str) -> Iterator[None]:
     """Has a collection loaded while it is read, and leaves it as it was found."""
-    before = is_loaded(cluster, collection)
-    if not before:
+    released = is_released(cluster, collection)
+    if not is_loaded(cluster, collection):
         load(cluster, collection)
     try:
         yield
     finally:
-        if not before:
+        if released:
             release(cluster, collection)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymilvus.grpc_gen import milvus_pb2
 
-from engine.errors import SourceUnusable
+from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages
 from engine.milvus.connection import Cluster
 from engine.milvus.definitions import ConsistencyLevel, DataType
@@ -35,17 +35,12 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     Raises:
         SourceUnusable: There is no such collection.
     """
-    described = definitions.describe(cluster, name)
-    if described is None:
-        raise SourceUnusable(
-            f"There is no collection “{name}” in {cluster.endpoint}.",
-            state="Nothing was changed.",
-            next_step="Check the name; names are case sensitive.",
-        )
+    described = require_collection(cluster, name)
     schema = described.schema
     key = next(field for field in schema.fields if field.is_primary_key)
     partition_key = any(field.is_partition_key for field in schema.fields)
-    loaded = loading.is_loaded(cluster, name)
+    idle = _idle_partitions(cluster, name, by_key=partition_key)
+    loaded = loading.is_loaded(cluster, name) and not idle
     indexes = definitions.indexes(cluster, name)
     # One read point for all counts: it sees what Strong reads see, and only the first one waits.
     reader = pages.CollectionReader(
@@ -72,9 +67,34 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         indexes=indexes,
         aliases=definitions.aliases(cluster, name),
         loaded=loaded,
-        conflict=None if loaded else _why_not_loadable(name, schema, indexes),
-        notes=() if loaded else (_RELEASED,),
+        conflict=None
+        if loaded
+        else _why_not_loadable(name, schema, indexes) or _in_part(name, idle),
+        notes=() if loaded or idle else (_RELEASED,),
     )
+
+
+def require_database(cluster: Cluster) -> None:
+    """Raises InputRejected when the cluster has no database of that name."""
+    names = definitions.database_names(cluster)
+    if cluster.database not in names:
+        raise InputRejected(
+            f"There is no database “{cluster.database}” on {cluster.endpoint.name}.",
+            state="Nothing was changed.",
+            next_step=f"Choose one of those that are there: {', '.join(names)}.",
+        )
+
+
+def require_collection(cluster: Cluster, name: str) -> Any:
+    """A collection's description; raises SourceUnusable when there is none of that name."""
+    described = definitions.describe(cluster, name)
+    if described is None:
+        raise SourceUnusable(
+            f"There is no collection “{name}” in {cluster.endpoint}.",
+            state="Nothing was changed.",
+            next_step="Check the name; names are case sensitive.",
+        )
+    return described
 
 
 _RELEASED = (
@@ -105,11 +125,12 @@ def _partitions(
 ) -> tuple[PartitionPlan, ...]:
     cluster, name = reader.cluster, reader.collection
     names = ("",) if by_key else definitions.partition_names(cluster, name)
-    counted = reader.count if loaded else partial(_statistics, cluster, name)
+    counted = reader.count if loaded else partial(statistics, cluster, name)
     return tuple(PartitionPlan(name=each, entities=counted(each)) for each in names)
 
 
-def _statistics(cluster: Cluster, collection: str, partition: str) -> int:
+def statistics(cluster: Cluster, collection: str, partition: str = "") -> int:
+    """The entities that a server's statistics count: deleted ones too, and none that is not flushed yet."""
     if partition:
         request = milvus_pb2.GetPartitionStatisticsRequest(
             db_name=cluster.database, collection_name=collection, partition_name=partition
@@ -153,6 +174,23 @@ def _why_not_loadable(name: str, schema: Any, indexes: tuple[Any, ...]) -> str |
     return (
         f"“{name}” has no index on {', '.join(bare)}, so its server cannot load it to be read. "
         "Create an index on the source, or leave the collection out."
+    )
+
+
+def _idle_partitions(cluster: Cluster, name: str, *, by_key: bool) -> list[str]:
+    """The partitions that are not loaded of a collection that is."""
+    if by_key or not loading.is_loaded(cluster, name):
+        return []
+    names = definitions.partition_names(cluster, name)
+    return [each for each in names if not loading.is_loaded(cluster, name, each)]
+
+
+def _in_part(name: str, idle: list[str]) -> str | None:
+    if not idle:
+        return None
+    return (
+        f"“{name}” is loaded only in part: {', '.join(idle)} cannot be read. Load these partitions on "
+        "the source too, or release the whole collection."
     )
 
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.model import Endpoint, OnConflict, Progress, Report, Request, Secrets
+from engine.ranges import CHUNK_BYTES
 
 PARTITIONS = 20
 PARTITION_ENTITIES = 20
@@ -211,9 +213,17 @@ class Bed:
         *,
         stop: threading.Event | None = None,
         on_progress: Callable[[Progress], None] | None = None,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> Report:
         """Claims it and drives it to its end in this process."""
-        return engine.run(self.ledger, migration_id, Secrets(), stop=stop, on_progress=on_progress)
+        return engine.run(
+            self.ledger,
+            migration_id,
+            Secrets(),
+            stop=stop,
+            on_progress=on_progress,
+            chunk_bytes=chunk_bytes,
+        )
 
     def migrate(self, *names: str, **changes: Any) -> Report:
         """Plans, queues and runs."""
@@ -246,6 +256,35 @@ class Bed:
             assert ours.keys() == theirs.keys()
             differing = [field for field, column in ours.items() if column != theirs[field]]
             assert differing == []
+
+
+@contextmanager
+def running(
+    bed: Bed, migration_id: str, stop: threading.Event | None = None
+) -> Iterator[tuple[list[Report], threading.Semaphore]]:
+    """Runs a migration in a thread; when the block ends it has ended, and its report is in the list.
+
+    The semaphore is released at each beat of its heart, after it has listened.
+    """
+    reports: list[Report] = []
+    beats = threading.Semaphore(0)
+
+    def run() -> None:
+        reports.append(bed.run(migration_id, stop=stop, on_progress=lambda _: beats.release()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield reports, beats
+    thread.join(90)
+    assert not thread.is_alive()
+
+
+def heard(beats: threading.Semaphore) -> None:
+    """Returns when the heart has listened to whatever was said before."""
+    while beats.acquire(blocking=False):
+        pass  # beats of before
+    for _ in range(2):
+        assert beats.acquire(timeout=30)
 
 
 def ferry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,8 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -13,9 +12,9 @@ from engine.copier import ATTEMPT_WINDOW
 from engine.executors import READERS, WAITING_MAX, WRITERS
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
-from engine.model import Outcome, Report, Secrets
+from engine.model import Outcome, Secrets
 from engine.worker import spawn
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, until
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -24,35 +23,6 @@ KEYS = range(PARTITIONS * PARTITION_ENTITIES)
 IN_DOUBT_MAX = READERS + WAITING_MAX + WRITERS + ATTEMPT_WINDOW
 
 Proxied = Callable[[Side], Proxy]
-
-
-@contextmanager
-def running(
-    bed: Bed, migration_id: str, stop: threading.Event | None = None
-) -> Iterator[tuple[list[Report], threading.Semaphore]]:
-    """Runs a migration in a thread; when the block ends it has ended, and its report is in the list.
-
-    The semaphore is released at each beat of its heart, after it has listened.
-    """
-    reports: list[Report] = []
-    beats = threading.Semaphore(0)
-
-    def run() -> None:
-        reports.append(bed.run(migration_id, stop=stop, on_progress=lambda _: beats.release()))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield reports, beats
-    thread.join(90)
-    assert not thread.is_alive()
-
-
-def heard(beats: threading.Semaphore) -> None:
-    """Returns when the heart has listened to whatever was said before."""
-    while beats.acquire(blocking=False):
-        pass  # beats of before
-    for _ in range(2):
-        assert beats.acquire(timeout=30)
 
 
 def test_a_clean_run_inserts_and_never_upserts(crossing: Bed, proxied: Proxied) -> None:

@@ -6,7 +6,6 @@ import uuid
 import pytest
 
 from bot.demo.clusters import Server
-from engine import ranges
 from engine.ledger import Ledger
 from engine.milvus.sample_bulk import KeyType, fill_vectors
 from engine.milvus.sample_values import awkward_key
@@ -24,10 +23,8 @@ CHUNK_BYTES = 192 << 10
 def test_several_segments_lose_nothing(
     real_milvus_pair: tuple[Server, Server],
     tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """50,000 entities of each key type, spread over three segments, arrive once each and are the same entity by entity."""
-    monkeypatch.setattr(ranges, "CHUNK_BYTES", CHUNK_BYTES)
     url = f"sqlite:///{tmp_path_factory.mktemp('segments')}/ferry.db"
     mark = uuid.uuid4().hex[:6]
     names: dict[KeyType, str] = {"INT64": f"numbers_{mark}", "VARCHAR": f"texts_{mark}"}
@@ -37,7 +34,7 @@ def test_several_segments_lose_nothing(
         with Ledger.open(url) as ledger:
             bed = Bed(source, target, ledger, url)
             migration = bed.queued(*names.values())
-            report = bed.run(migration)
+            report = bed.run(migration, chunk_bytes=CHUNK_BYTES)
             assert report.status is Outcome.SUCCESSFUL, report
             assert report.entities == 2 * ENTITIES
             assert all(bed.chunks(migration, name)[0] >= 20 for name in names.values())

@@ -1,0 +1,115 @@
+"""Cancel works in every phase, is never turned into a success, and what stands can be gone on with."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from engine.lifecycle import EventName, Status
+from engine.model import Outcome
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+Proxied = Callable[[Side], Proxy]
+
+
+def test_cancel_in_the_middle_of_the_copy(crossing: Bed, proxied: Proxied) -> None:
+    """Nothing is sent after a cancel but what was under way; a resume goes on from there and ends SUCCESSFUL."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 6)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        crossing.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert reports[0].error is None
+    chunks, marked, receipts = crossing.chunks(migration, "parts")
+    assert receipts == proxy.calls["Insert"] < chunks
+    assert proxy.calls["LoadCollection"] == 0
+    assert crossing.ferry("show", migration, "--json").returncode == 0
+    crossing.act(migration, EventName.RESUME)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert proxy.calls["Upsert"] == marked - receipts
+    crossing.assert_same("parts", KEYS)
+
+
+@pytest.mark.parametrize(
+    ("rpc", "phase"),
+    [
+        ("CreateCollection", "create"),
+        ("CreateIndex", "create"),
+        ("GetLoadState", "load"),
+        ("CreateAlias", "alias"),
+    ],
+)
+def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, phase: str) -> None:
+    """A cancel that comes while a call of any phase is under way ends the migration as canceled, not as successful."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold(rpc, 1)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        crossing.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert crossing.ledger.migration(migration).phase == phase
+
+
+def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -> None:
+    """A canceled verification keeps what it proved; a resume copies nothing again."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Query", 4)
+    with running(crossing, migration) as (reports, beats):
+        gate.wait()
+        crossing.act(migration, EventName.CANCEL)
+        heard(beats)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert crossing.ledger.totals(migration).verified < len(KEYS)
+    inserts, queries = proxy.calls["Insert"], proxy.calls["Query"]
+    crossing.act(migration, EventName.RESUME)
+    report = crossing.run(migration)
+    assert report.status is Outcome.SUCCESSFUL
+    assert (proxy.calls["Insert"], proxy.calls["Upsert"]) == (inserts, 0)
+    assert proxy.calls["Query"] > queries
+    assert report.entities == len(KEYS)
+
+
+def test_cancel_ends_a_wait_for_a_server_that_is_gone(crossing: Bed, proxied: Proxied) -> None:
+    """While the target answers nothing, a cancel ends the waiting at once, and is a cancel, no failure."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    proxy.fail_before("Upsert", *range(1, 1_000))
+    proxy.fail_before("Insert", *range(1, 1_000))
+    failed = threading.Event()
+    gate = proxy.hold("Upsert", 3)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        gate.open.set()
+        crossing.act(migration, EventName.CANCEL)
+        failed.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert crossing.ledger.migration(migration).error is None
+
+
+def test_a_failed_release_does_not_hide_a_cancel(bed: Bed, proxied: Proxied) -> None:
+    """When the source cannot be put back as it was, a cancel is still a cancel, and the reason is told beside it."""
+    bed.source.create("idle", load=False)
+    proxy, target = proxied(bed.source), proxied(bed.target)
+    migration = bed.queued("idle", source_uri=proxy.uri, target_uri=target.uri)
+    proxy.fail_before("ReleaseCollection", *range(1, 1_000))
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.act(migration, EventName.CANCEL)
+        gate.open.set()
+    standing = bed.ledger.migration(migration)
+    assert standing.status is Status.CANCELED
+    assert standing.error is not None
+    assert "are still loaded" in standing.error.state
+    assert reports[0].status is Outcome.CANCELED

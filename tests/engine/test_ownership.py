@@ -1,0 +1,162 @@
+"""What stands on the target: this migration's own is gone on with, everyone else's is never touched."""
+
+from collections.abc import Callable
+
+import pytest
+
+import engine
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status
+from engine.model import OnConflict, Outcome, Secrets
+from engine.worker import spawn
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+Proxied = Callable[[Side], Proxy]
+
+
+@pytest.fixture
+def halfway(crossing: Bed, proxied: Proxied) -> tuple[Bed, str]:
+    """A migration that was canceled in the middle of its copy, and its id."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 5)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        crossing.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    crossing.act(migration, EventName.RESUME)
+    return crossing, migration
+
+
+def test_a_collection_that_was_dropped_meanwhile_is_started_over(halfway: tuple[Bed, str]) -> None:
+    """Receipts of a collection that someone dropped count no more: everything is copied anew."""
+    bed, migration = halfway
+    bed.target.drop("parts")
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert report.entities == len(KEYS)
+    bed.assert_same("parts", KEYS)
+
+
+def test_a_collection_that_someone_else_made_is_refused(halfway: tuple[Bed, str]) -> None:
+    """When ours was dropped and another of the same name stands there, the migration stops and leaves it alone."""
+    bed, migration = halfway
+    bed.target.drop("parts")
+    bed.target.create("parts")
+    bed.target.insert("parts", rows(range(3)))
+    report = bed.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == "E-TARGET-NOT-EMPTY"
+    assert bed.target.count("parts") == 3
+    assert bed.target.client.list_partitions("parts") == ["_default"]
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_collection_that_appears_after_the_plan_is_refused(crossing: Bed, *, alike: bool) -> None:
+    """A collection of the name that was made between plan and start is refused, of whatever definition."""
+    migration = crossing.queued("parts")
+    crossing.target.create("parts", key="INT64" if alike else "VARCHAR")
+    report = crossing.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == "E-TARGET-NOT-EMPTY"
+    assert crossing.target.count("parts") == 0
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_crash_before_the_creation_adopts_no_stranger(
+    crossing: Bed, proxied: Proxied, *, alike: bool
+) -> None:
+    """A worker died before its collection was made, and someone made one of that name: it is neither adopted nor dropped."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    proxy.fail_before("CreateCollection", 1)
+    gate = proxy.hold("CreateCollection", 1)
+    worker = spawn(migration, crossing.url, Secrets())
+    try:
+        gate.wait()
+    finally:
+        worker.kill()
+        worker.communicate()
+    gate.open.set()
+    proxy.drained()
+    crossing.target.create("parts", key="INT64" if alike else "VARCHAR")
+    crossing.target.insert("parts", rows(range(3) if alike else "abc"))
+    crossing.target.ready()
+    report = crossing.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == "E-TARGET-NOT-EMPTY"
+    assert crossing.target.count("parts") == 3
+    assert crossing.target.client.list_partitions("parts") == ["_default"]
+
+
+def test_a_crash_after_the_creation_goes_on(crossing: Bed, proxied: Proxied) -> None:
+    """A worker died when its collection was made and not yet recorded: the next one goes on with that collection."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("CreatePartition", 4)
+    worker = spawn(migration, crossing.url, Secrets())
+    try:
+        gate.wait()
+    finally:
+        worker.kill()
+        worker.communicate()
+    gate.open.set()
+    proxy.drained()
+    made = crossing.target.client.describe_collection("parts")["collection_id"]
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert crossing.target.client.describe_collection("parts")["collection_id"] == made
+    crossing.assert_same("parts", KEYS)
+
+
+def test_replacing_drops_what_was_planned_to_be_dropped(crossing: Bed) -> None:
+    """With `replace` the collection that stands there is dropped, with its alias, and the plan says so."""
+    crossing.target.create("parts")
+    crossing.target.insert("parts", rows(range(3)))
+    crossing.target.client.create_alias("parts", "theirs")
+    request = crossing.request("parts", on_conflict=OnConflict.REPLACE)
+    plan = engine.plan(request, Secrets())
+    assert "parts: the target's collection of that name is dropped first" in plan.all_losses
+    assert crossing.run(crossing.enqueue(request)).status is Outcome.SUCCESSFUL
+    crossing.assert_same("parts", KEYS)
+    assert list(crossing.target.client.describe_collection("parts")["aliases"]) == ["pieces"]
+
+
+def test_an_alias_is_never_stolen(crossing: Bed) -> None:
+    """An alias that points to another collection on the target is a conflict in the plan."""
+    crossing.target.create("other")
+    crossing.target.client.create_alias("other", "pieces")
+    (conflict,) = engine.plan(crossing.request("parts"), Secrets()).conflicts
+    assert "the alias “pieces” already points to “other”" in conflict
+
+
+def test_a_source_whose_definition_changed_is_not_copied(bed: Bed) -> None:
+    """When the source is another collection than the planned one, nothing is made and a person must look."""
+    bed.source.create("shifting")
+    migration = bed.queued("shifting")
+    bed.source.drop("shifting")
+    bed.source.create("shifting", key="VARCHAR", load=False)
+    report = bed.run(migration)
+    assert report.error is not None
+    assert report.error.code == "E-SOURCE-CHANGED"
+    assert bed.target.client.list_collections() == []
+
+
+def test_a_second_ledger_has_no_right(halfway: tuple[Bed, str]) -> None:
+    """Another ledger's migration of the same collections stops before what the first one made, and leaves it alone."""
+    bed, _ = halfway
+    before = bed.target.client.describe_collection("parts")["collection_id"]
+    with Ledger.open(bed.url.replace("ferry.db", "other.db")) as other:
+        plan = engine.plan(bed.request("parts"), Secrets())
+        assert other.migrations() == ()
+    (conflict,) = plan.conflicts
+    assert "already holds a collection “parts”" in conflict
+    assert bed.target.client.describe_collection("parts")["collection_id"] == before
+    assert Status.QUEUED in {each.status for each in bed.ledger.migrations()}

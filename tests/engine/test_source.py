@@ -1,0 +1,137 @@
+"""The source is only read, and left as it was found: released stays released, whatever happens in between."""
+
+from collections.abc import Callable
+
+import pytest
+
+import engine
+from engine.lifecycle import EventName
+from engine.model import Outcome, Secrets
+from tests.engine.bed import Bed, Side, rows, running
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+Proxied = Callable[[Side], Proxy]
+READS = {
+    "AllocTimestamp",
+    "Connect",
+    "DescribeCollection",
+    "DescribeIndex",
+    "GetCollectionStatistics",
+    "GetLoadState",
+    "GetPartitionStatistics",
+    "GetVersion",
+    "ListAliases",
+    "ListDatabases",
+    "LoadCollection",
+    "Query",
+    "ReleaseCollection",
+    "ShowCollections",
+    "ShowPartitions",
+}
+
+
+def test_a_released_source_is_released_again(bed: Bed, proxied: Proxied) -> None:
+    """It is loaded for the copy and released at the end, also after a cancel and a resume; no call but reads reaches it."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(200)))
+    source, target = proxied(bed.source), proxied(bed.target)
+    plan = engine.plan(bed.request("idle", source_uri=source.uri), Secrets())
+    (planned,) = plan.collections
+    assert not planned.loaded
+    assert "loaded for the copy and released again" in planned.notes[0]
+    assert not bed.source.loaded("idle")
+    migration = bed.queued("idle", source_uri=source.uri, target_uri=target.uri)
+    gate = target.hold("Insert", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        assert bed.source.loaded("idle")
+        bed.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert not bed.source.loaded("idle")
+    bed.act(migration, EventName.RESUME)
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert report.entities == 200
+    assert not bed.source.loaded("idle")
+    assert set(source.calls) <= READS
+    assert bed.verify("idle").status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("idle")
+
+
+def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:
+    """A collection that its server cannot load is named in the plan with what can be done, before anything begins."""
+    bed.source.create("bare", index=False)
+    (conflict,) = engine.plan(bed.request("bare"), Secrets()).conflicts
+    assert "“bare” has no index on vector" in conflict
+    assert "leave the collection out" in conflict
+
+
+def test_a_source_that_is_loaded_in_part_is_a_conflict(bed: Bed) -> None:
+    """A collection of which some partitions are loaded is neither copied in part nor loaded behind its owner's back."""
+    bed.source.create("partly", load=False)
+    for name in ("in", "out"):
+        bed.source.client.create_partition("partly", name)
+    bed.source.client.load_partitions("partly", ["in"])
+    (conflict,) = engine.plan(bed.request("partly"), Secrets()).conflicts
+    assert "“partly” is loaded only in part: _default, out cannot be read" in conflict
+
+
+def test_writes_during_the_copy_are_reported(bed: Bed, proxied: Proxied) -> None:
+    """An entity that comes after its chunk was read is found, named as missing, and the source is said to have changed."""
+    bed.source.create("busy")
+    bed.source.insert("busy", rows(range(100)))
+    target = proxied(bed.target)
+    migration = bed.queued("busy", target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.source.insert("busy", rows([500]))
+        gate.open.set()
+    (found,) = reports[0].collections
+    assert reports[0].status is Outcome.MISMATCHED
+    assert "The source was written to meanwhile" in found.notes[0]
+    assert [(each.pk, each.kind) for each in found.examples] == [(500, "missing")]
+
+
+def test_writes_between_plan_and_copy_are_told(bed: Bed) -> None:
+    """What came before its chunk was read is copied and proved, and the report says that the plan said otherwise."""
+    bed.source.create("early")
+    bed.source.insert("early", rows(range(100)))
+    migration = bed.queued("early")
+    bed.source.insert("early", rows(range(100, 103)))
+    report = bed.run(migration)
+    (found,) = report.collections
+    assert report.status is Outcome.SUCCESSFUL
+    (note,) = found.notes
+    assert "it held 100 entities then and 103 when it was verified" in note
+    bed.assert_same("early", range(103))
+
+
+def test_an_entity_that_the_server_cannot_answer_is_not_lost_silently(bed: Bed) -> None:
+    """Milvus 2.3.5 counts the largest INT64 and answers it to no query: the copy stops and says so."""
+    bed.source.create("largest")
+    bed.source.insert("largest", rows([1, 2**63 - 1]))
+    report = bed.migrate("largest")
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == "E-DATA"
+    assert "counts 2 entities and answers 1" in report.error.message
+
+
+def test_a_bound_can_be_any_key(bed: Bed) -> None:
+    """With one entity per chunk every key is the bound of a range: the smallest INT64, the empty text and a NUL too."""
+    texts = ["", "\0", 'say "hi"', "C:\\new\\", "line\nbreak", "tab\t\r", '" or id != "', "渡し船"]
+    bed.source.create("texts", key="VARCHAR")
+    bed.source.insert("texts", rows(texts))
+    bed.source.create("numbers")
+    bed.source.insert("numbers", rows([-(2**63), 5]))
+    migration = bed.queued()
+    report = bed.run(migration, chunk_bytes=1)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert bed.chunks(migration, "texts") == (8, 8, 8)
+    assert bed.chunks(migration, "numbers") == (2, 2, 2)
+    assert bed.target.count("texts") == 8
+    assert bed.target.count("numbers") == 2

@@ -1,0 +1,212 @@
+"""Verification is caught lying by no damage: whatever differs on the target is named by key, kind and field."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from pymilvus import DataType
+
+from engine.model import CollectionReport, Outcome
+from tests.engine.bed import Bed, rows
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(300)
+NAMES = (
+    "deleted",
+    "extra",
+    "vector",
+    "text",
+    "document",
+    "doubled",
+    "swapped",
+    "balanced",
+    "dropped",
+    "halved",
+    "indexed",
+    "crowded",
+    "written",
+    "same",
+)
+FIELDS = [("document", DataType.JSON, {})]
+
+
+@pytest.fixture(scope="module")
+def copied(beds: Callable[..., AbstractContextManager[Bed]]) -> Iterator[Bed]:
+    """A verified copy of a small collection for each test to damage."""
+    with beds() as bed:
+        for name in NAMES:
+            bed.source.create(name, fields=FIELDS)
+            bed.source.client.create_partition(name, "half")
+            made = [row | {"document": {"n": row["id"], "deep": [1, None]}} for row in rows(KEYS)]
+            bed.source.insert(name, made[:150], "half")
+            bed.source.insert(name, made[150:])
+        report = bed.migrate()
+        assert report.status is Outcome.SUCCESSFUL, report
+        yield bed
+
+
+def found(bed: Bed, name: str) -> CollectionReport:
+    """What a verification says of one collection."""
+    report = bed.verify(name)
+    (collection,) = report.collections
+    same = report.status is Outcome.SUCCESSFUL
+    assert collection.verified == same
+    return collection
+
+
+def change(bed: Bed, name: str, key: int, **values: Any) -> None:
+    """Replaces an entity of the target by one that differs."""
+    (row,) = bed.target.get(name, [key]).values()
+    partition = "half" if key < 150 else "_default"
+    bed.target.client.upsert(name, [row | values], partition_name=partition)
+
+
+def named(collection: CollectionReport) -> list[tuple[int | str, str, tuple[str, ...]]]:
+    """Each example as key, kind and fields."""
+    return [(each.pk, each.kind, each.fields) for each in collection.examples]
+
+
+def test_an_equal_copy_is_equal(copied: Bed) -> None:
+    """Nothing is found where nothing was damaged, and what was counted is told."""
+    collection = found(copied, "same")
+    assert (collection.source_entities, collection.target_entities) == (300, 300)
+    assert (collection.missing, collection.extra, collection.different) == (0, 0, 0)
+    assert collection.notes == ()
+
+
+def test_a_deleted_entity_is_missing(copied: Bed) -> None:
+    """Entities that were deleted on the target are missing, each by its key and partition."""
+    copied.target.client.delete("deleted", ids=[7, 200])
+    collection = found(copied, "deleted")
+    assert (collection.missing, collection.extra, collection.different) == (2, 0, 0)
+    assert sorted(named(collection)) == [(7, "missing", ()), (200, "missing", ())]
+    assert {each.partition for each in collection.examples} == {"half", "_default"}
+
+
+def test_an_entity_of_nobody_is_extra(copied: Bed) -> None:
+    """An entity that the source never had is extra, below, between and above the keys that it has."""
+    strangers = [row | {"document": {}} for row in rows([-5, 1_000])]
+    copied.target.insert("extra", strangers)
+    collection = found(copied, "extra")
+    assert sorted(named(collection)) == [(-5, "extra", ()), (1_000, "extra", ())]
+    assert (collection.missing, collection.extra, collection.different) == (0, 2, 0)
+
+
+def test_one_float_is_enough(copied: Bed) -> None:
+    """One changed number in one vector is found though all counts agree, and the field is named."""
+    (row,) = copied.target.get("vector", [42]).values()
+    change(copied, "vector", 42, vector=[*row["vector"][:3], row["vector"][3] + 0.001])
+    collection = found(copied, "vector")
+    assert collection.target_entities == 300
+    assert named(collection) == [(42, "different", ("vector",))]
+
+
+def test_every_field_that_differs_is_named(copied: Bed) -> None:
+    """Of an entity whose text and JSON changed, both fields are named and no other."""
+    change(copied, "text", 9, text="text 9 ", document={"n": 9, "deep": [1, 0]})
+    assert named(found(copied, "text")) == [(9, "different", ("document", "text"))]
+
+
+def test_the_same_document_in_other_words_is_the_same(copied: Bed) -> None:
+    """JSON whose keys come in another order is no difference."""
+    change(copied, "document", 11, document={"deep": [1, None], "n": 11})
+    assert found(copied, "document").verified
+
+
+def test_a_doubled_entity_is_extra(copied: Bed) -> None:
+    """An entity that was inserted twice is extra, though a query answers it once and its content is right."""
+    (row,) = copied.target.get("doubled", [3]).values()
+    copied.target.insert("doubled", [row, row], "half")
+    collection = found(copied, "doubled")
+    assert collection.target_entities == 302
+    assert named(collection) == [(3, "extra", ()), (3, "extra", ())]
+
+
+def test_swapped_vectors_are_two_differences(copied: Bed) -> None:
+    """Two entities that exchanged their vectors are both different, though the sum of all values is the same."""
+    pair = copied.target.get("swapped", [20, 21])
+    change(copied, "swapped", 20, vector=pair[21]["vector"])
+    change(copied, "swapped", 21, vector=pair[20]["vector"])
+    assert named(found(copied, "swapped")) == [
+        (20, "different", ("vector",)),
+        (21, "different", ("vector",)),
+    ]
+
+
+def test_equal_counts_prove_nothing(copied: Bed) -> None:
+    """One entity deleted and another added: the counts agree, and both are named."""
+    copied.target.client.delete("balanced", ids=[0])
+    copied.target.insert("balanced", [row | {"document": {}} for row in rows([999])], "half")
+    collection = found(copied, "balanced")
+    assert collection.source_entities == collection.target_entities
+    assert sorted(named(collection)) == [(0, "missing", ()), (999, "extra", ())]
+
+
+def test_a_missing_collection_is_all_missing(copied: Bed) -> None:
+    """A collection that is not on the target is reported with all its entities, and ends nothing else."""
+    copied.target.drop("dropped")
+    collection = found(copied, "dropped")
+    assert (collection.missing, collection.target_entities) == (300, 0)
+    assert collection.notes == ("the collection is not on the target",)
+
+
+def test_a_missing_partition_is_named(copied: Bed) -> None:
+    """A partition that the target lacks is named, and each of its entities is missing."""
+    copied.target.client.release_partitions("halved", ["half"])
+    copied.target.client.drop_partition("halved", "half")
+    collection = found(copied, "halved")
+    assert (collection.missing, collection.target_entities) == (150, 150)
+    assert "partition “half” is missing" in collection.notes
+    assert {each.partition for each in collection.examples} == {"half"}
+
+
+def test_an_extra_partition_is_extra(copied: Bed) -> None:
+    """Entities in a partition that the source does not have are extra."""
+    copied.target.client.create_partition("crowded", "stowaways")
+    copied.target.insert("crowded", [row | {"document": {}} for row in rows([5])], "stowaways")
+    collection = found(copied, "crowded")
+    assert collection.extra == 1
+    assert "partition “stowaways” is extra, with 1 entities" in collection.notes
+
+
+def test_a_changed_definition_is_found(copied: Bed) -> None:
+    """An index that is not the source's is a difference, though all entities are the same."""
+    client = copied.target.client
+    client.release_collection("indexed")
+    client.drop_index("indexed", "vector_index")
+    params = client.prepare_index_params()
+    params.add_index("vector", index_name="vector_index", index_type="FLAT", metric_type="IP")
+    client.create_index("indexed", params)
+    collection = found(copied, "indexed")
+    assert (collection.missing, collection.extra, collection.different) == (0, 0, 0)
+    assert collection.notes == ("index “vector_index” has metric_type IP, not L2",)
+    assert not copied.target.loaded("indexed")
+
+
+def test_what_was_written_to_the_source_since_is_missing(copied: Bed) -> None:
+    """An entity that came to the source after the copy is missing on the target."""
+    copied.source.insert("written", [row | {"document": {}} for row in rows([700])])
+    assert named(found(copied, "written")) == [(700, "missing", ())]
+
+
+def test_a_database_that_is_not_there_is_said(copied: Bed) -> None:
+    """A verification against a target without the database, or of an unknown collection, ends as a sentence, not as a mismatch."""
+    done = copied.ferry(
+        "verify", copied.source.uri, copied.target.uri, "--database", "nowhere", "--json"
+    )
+    assert done.returncode == 2, done.stdout
+    assert "nowhere" in done.stdout
+    done = copied.ferry(
+        "verify",
+        copied.source.uri,
+        copied.target.uri,
+        "--database",
+        copied.source.database,
+        "--collection",
+        "unheard_of",
+        "--json",
+    )
+    assert done.returncode == 2, done.stdout
+    assert "There is no collection “unheard_of”" in done.stdout
