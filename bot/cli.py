@@ -21,7 +21,14 @@ import typer
 import engine
 from bot import settings as configuration
 from bot import terminal
-from engine.errors import FerryError, InputRejected, exit_code_of
+from engine.errors import (
+    FerryError,
+    InputRejected,
+    LeaseLost,
+    MigrationBusy,
+    SourceChanged,
+    exit_code_of,
+)
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status, is_resumable
 from engine.model import (
@@ -105,7 +112,7 @@ def migrate(
         secrets = _secrets(request)
         with _ledger() as ledger:
             migration = ledger.unfinished(request.identity)
-            if migration is None:
+            if migration is None or _is_void(migration, request):
                 migration = _planned(ledger, request, secrets)
             finish(_driven(ledger, migration, secrets))
 
@@ -217,6 +224,15 @@ def _planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
         return act.apply(migration.id, EventName.ENQUEUE, actor=operator)
 
 
+def _is_void(migration: Migration, request: Request) -> bool:
+    """Whether what ended cannot go on as it was planned: the source changed, or now it may replace what was in the way."""
+    if not is_resumable(migration.status):
+        return False
+    changed = migration.error is not None and migration.error.code == SourceChanged.code
+    before, now = migration.request.on_conflict, request.on_conflict
+    return changed or (before is OnConflict.FAIL and now is OnConflict.REPLACE)
+
+
 def _driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
     if migration.status in {Status.PLANNING, Status.AWAITING_APPROVAL}:
         raise InputRejected(
@@ -239,7 +255,14 @@ def _driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
                 with suppress(TransitionRefused), ledger.transaction() as act:
                     act.apply(migration.id, EventName.CANCEL, actor=_operator())
 
-        return engine.run(ledger, migration.id, secrets, stop=stop, on_progress=on_progress)
+        try:
+            return engine.run(ledger, migration.id, secrets, stop=stop, on_progress=on_progress)
+        except LeaseLost as lost:
+            raise MigrationBusy(
+                f"Another process took {migration.id} over.",
+                state="It goes on there; nothing was lost.",
+                next_step=f"`ferry show {migration.id}` shows its progress.",
+            ) from lost
 
 
 @contextmanager
@@ -280,7 +303,7 @@ def _reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
 
 
 def _exit_status(report: Report) -> int:
-    if report.error is not None:
+    if report.error is not None and report.status not in _ENDS:
         return exit_code_of(report.error.code)
     return _ENDS.get(report.status, _TRY_AGAIN)
 

@@ -1,0 +1,96 @@
+"""The command line as people start it: a process in a folder of its own, without configuration, against Milvus Lite servers."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.demo.clusters import start_lite
+from tests.engine.bed import Side, rows
+
+ENTITIES = 240
+PARTITIONS = 12
+WAIT_SECONDS = 90
+
+
+@dataclass
+class Shell:
+    """A folder in which `ferry` is started; its ledger is the folder's `ferry.db`."""
+
+    folder: Path
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Starts it and does not wait."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("FERRY_")}
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("ferry")), *arguments],
+            cwd=self.folder,
+            env=kept | {"COLUMNS": "200"} | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs it to its end."""
+        with self.start(*arguments, **environment) as process:
+            try:
+                out, err = process.communicate(timeout=WAIT_SECONDS)
+            finally:
+                process.kill()
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def object(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Runs it with --json: its exit status, and the one object that it prints."""
+        done = self.run(*arguments, "--json")
+        lines = done.stdout.splitlines()
+        assert len(lines) == 1, (done.stdout, done.stderr)
+        found: dict[str, Any] = json.loads(lines[0])
+        return done.returncode, found
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    """An empty folder."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return Shell(folder)
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """A Milvus Lite server that no test changes: `cargo`, 240 entities in 12 partitions, and `crew`, 30 with VARCHAR keys."""
+    folder = tmp_path_factory.mktemp("source")
+    with start_lite(folder / "data", log=folder / "log") as server:
+        side = Side(server.wait().uri)
+        side.create("cargo")
+        each = ENTITIES // PARTITIONS
+        made = list(rows(range(ENTITIES)))
+        for number in range(PARTITIONS):
+            name = f"p{number:02}" if number else ""
+            if name:
+                side.client.create_partition("cargo", name)
+            side.insert("cargo", made[number * each : (number + 1) * each], name)
+        side.create("crew", key="VARCHAR")
+        side.insert("crew", rows(f'say "{number}"' for number in range(30)))
+        side.ready()
+        yield side
+        side.client.close()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[Side]:
+    """An empty Milvus Lite server."""
+    with ExitStack() as stack:
+        server = stack.enter_context(start_lite(tmp_path / "target", log=tmp_path / "target.log"))
+        side = Side(server.wait().uri)
+        stack.callback(side.client.close)
+        yield side

@@ -1,0 +1,306 @@
+"""`ferry plan | migrate | verify | jobs | show | cancel | resume` as processes: what they print, and with what status they exit."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.demo.clusters import free_ports
+from engine.ledger import Ledger
+from engine.lifecycle import Status
+from tests.cli.conftest import ENTITIES, PARTITIONS, Shell
+from tests.engine.bed import Side, rows, until
+from tests.engine.proxy import Proxy
+
+REPORT = [
+    "migration",
+    "status",
+    "seconds",
+    "entities",
+    "bytes",
+    "entities_per_second",
+    "collections",
+    "losses",
+    "error",
+]
+COLLECTION = [
+    "name",
+    "source_entities",
+    "target_entities",
+    "verified",
+    "missing",
+    "extra",
+    "different",
+    "examples",
+    "notes",
+]
+
+
+def test_a_migration_from_plan_to_verification(shell: Shell, source: Side, target: Side) -> None:
+    """Plan, migrate, a second migrate, verify, jobs and show tell one consistent story, in the shape of the design."""
+    status, plan = shell.object("plan", source.uri, target.uri)
+    assert status == 0
+    assert {each["name"]: each["entities"] for each in plan["collections"]} == {
+        "cargo": ENTITIES,
+        "crew": 30,
+    }
+    assert len(plan["hash"]) == 64
+    assert target.client.list_collections() == []
+
+    status, report = shell.object("migrate", source.uri, target.uri)
+    assert status == 0
+    assert list(report) == REPORT
+    assert report["status"] == "SUCCESSFUL"
+    assert report["error"] is None
+    assert report["entities"] == ENTITIES + 30
+    assert report["entities_per_second"] > 0
+    for each in report["collections"]:
+        assert list(each) == COLLECTION
+        assert each["verified"]
+        assert each["source_entities"] == each["target_entities"]
+
+    status, again = shell.object("migrate", source.uri, target.uri)
+    assert (status, again["status"]) == (2, "FAILED")
+    assert list(again["error"]) == ["code", "message", "state", "next_step"]
+    assert "already holds a collection “cargo”" in again["error"]["message"]
+    assert target.count("cargo") == ENTITIES
+
+    status, found = shell.object("verify", source.uri, target.uri)
+    assert (status, found["status"], found["migration"]) == (0, "SUCCESSFUL", None)
+
+    status, listed = shell.object("jobs")
+    assert status == 0
+    assert [each["id"] for each in listed["migrations"]] == [report["migration"]]
+
+    status, shown = shell.object("show", report["migration"].lower())
+    assert status == 0
+    assert {name: shown[name] for name in REPORT} == report
+    names = [event["name"] for event in shown["events"]]
+    assert (names[0], names[-1]) == ("requested", "succeed")
+
+
+def test_differences_exit_with_three(shell: Shell, source: Side, target: Side) -> None:
+    """A deleted and a changed entity are named with partition, key, kind and fields, and the status says mismatch."""
+    assert shell.run("migrate", source.uri, target.uri, "--collection", "crew").returncode == 0
+    target.client.delete("crew", ids=['say "3"'])
+    (row,) = target.client.get("crew", ids=['say "7"'])
+    target.client.upsert("crew", [dict(row) | {"text": "changed"}])
+    status, found = shell.object("verify", source.uri, target.uri, "--collection", "crew")
+    assert (status, found["status"]) == (3, "MISMATCHED")
+    (crew,) = found["collections"]
+    assert (crew["missing"], crew["extra"], crew["different"]) == (1, 0, 1)
+    examples = sorted(crew["examples"], key=lambda each: str(each["pk"]))
+    partition = examples[0]["partition"]
+    assert examples == [
+        {"partition": partition, "pk": 'say "3"', "kind": "missing", "fields": []},
+        {"partition": partition, "pk": 'say "7"', "kind": "different", "fields": ["text"]},
+    ]
+    told = shell.run("verify", source.uri, target.uri, "--collection", "crew")
+    assert told.returncode == 3
+    assert "* crew: 'say \"7\"' is different (text)" in told.stdout
+
+
+def test_a_new_file_as_target(shell: Shell, source: Side) -> None:
+    """A path that ends in .db becomes a new Milvus Lite, in the folder of the command; a plan does not make it."""
+    assert shell.run("plan", source.uri, "new.db").returncode == 0
+    assert not (shell.folder / "new.db").exists()
+    status, report = shell.object("migrate", source.uri, "new.db")
+    assert (status, report["status"]) == (0, "SUCCESSFUL")
+    assert (shell.folder / "new.db").exists()
+    status, report = shell.object("verify", source.uri, str(shell.folder / "new.db"))
+    assert (status, report["status"]) == (0, "SUCCESSFUL")
+
+
+def test_ctrl_c_cancels_and_the_same_command_continues(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """SIGINT in the middle ends as CANCELED with exit 6; the same command again goes on from there and succeeds."""
+    with Proxy(target.uri) as proxy:
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo", "--json")
+        gate = proxy.hold("Insert", 4)
+        with shell.start(*command) as process:
+            gate.wait()
+            process.send_signal(signal.SIGINT)
+            with Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger:
+                (migration,) = ledger.migrations()
+                _until_canceling(ledger, migration.id)
+            gate.open.set()
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 6, err
+        report = json.loads(out)
+        assert (report["status"], report["error"]) == ("CANCELED", None)
+        assert 0 < report["entities"] < ENTITIES
+        status, shown = shell.object("show", report["migration"])
+        assert (status, shown["status"]) == (0, "CANCELED")
+        done = shell.run(*command)
+        assert done.returncode == 0, done.stderr
+        ended = json.loads(done.stdout)
+        assert (ended["migration"], ended["status"]) == (report["migration"], "SUCCESSFUL")
+        assert proxy.calls["Insert"] <= PARTITIONS
+    assert target.count("cargo") == ENTITIES
+
+
+def test_cancel_from_another_terminal_and_resume(shell: Shell, source: Side, target: Side) -> None:
+    """`ferry cancel` stops a running migration, a second cancel says that it is over, `ferry resume` ends it well."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        with shell.start("migrate", source.uri, proxy.uri, "--json") as process:
+            gate.wait()
+            (job,) = shell.object("jobs")[1]["migrations"]
+            migration = job["id"]
+            told = shell.run("cancel", migration)
+            assert told.stdout == f"{migration} stops after the chunks under way.\n"
+            gate.open.set()
+            out, _ = process.communicate(timeout=60)
+        assert (process.returncode, json.loads(out)["status"]) == (6, "CANCELED")
+        again = shell.run("cancel", migration)
+        assert again.returncode == 2
+        assert "it was canceled" in again.stderr
+        status, report = shell.object("resume", migration)
+        assert (status, report["status"]) == (0, "SUCCESSFUL")
+        over = shell.run("resume", migration)
+        assert over.returncode == 2
+
+
+def test_sigterm_hands_back_to_the_queue(shell: Shell, source: Side, target: Side) -> None:
+    """SIGTERM ends with exit 5: nothing failed, and the same command continues."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 3)
+        command = ("migrate", source.uri, proxy.uri, "--json")
+        with shell.start(*command) as process:
+            gate.wait()
+            process.terminate()
+            gate.open.set()
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 5, err
+        assert json.loads(out)["error"] is None
+        assert shell.run(*command).returncode == 0
+
+
+def test_replacing_after_a_refusal(shell: Shell, source: Side, target: Side) -> None:
+    """What the refusal advises works: --on-conflict replace drops what stands there and migrates."""
+    target.create("crew")
+    target.insert("crew", rows(range(2)))
+    command = ("migrate", source.uri, target.uri, "--collection", "crew")
+    refused = shell.run(*command)
+    assert refused.returncode == 2
+    assert "--on-conflict replace" in refused.stderr
+    assert target.count("crew") == 2
+    status, report = shell.object(*command, "--on-conflict", "replace")
+    assert (status, report["status"]) == (0, "SUCCESSFUL")
+    assert "crew: the target's collection of that name is dropped first" in report["losses"]
+    assert target.count("crew") == 30
+
+
+def test_replacing_after_a_failure_plans_anew(shell: Shell, source: Side, target: Side) -> None:
+    """A migration that met a stranger's collection is not stuck: with --on-conflict replace it is planned anew."""
+    command = ("migrate", source.uri, "--collection", "crew", "--json")
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("GetVersion", 2)  # the plan is made, the run begins
+        with shell.start(command[0], command[1], proxy.uri, *command[2:]) as process:
+            gate.wait()
+            target.create("crew")
+            gate.open.set()
+            out, _ = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert json.loads(out)["error"]["code"] == "E-TARGET-NOT-EMPTY"
+        again = shell.run(command[0], command[1], proxy.uri, *command[2:])
+        assert again.returncode == 2
+        done = shell.run(
+            command[0], command[1], proxy.uri, *command[2:], "--on-conflict", "replace"
+        )
+    assert done.returncode == 0, done.stdout
+    assert target.count("crew") == 30
+
+
+@pytest.mark.parametrize("command", ["plan", "migrate", "verify"])
+def test_a_server_that_is_not_there(shell: Shell, source: Side, command: str) -> None:
+    """An address at which nothing answers exits 5 with three sentences, and leaves nothing unfinished behind."""
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    done = shell.run(command, source.uri, nowhere)
+    assert done.returncode == 5
+    assert done.stdout == ""
+    what, state, todo = done.stderr.splitlines()
+    assert what.startswith(f"{nowhere} did not answer")
+    assert state == "Nothing was read or written."
+    assert "try again" in todo
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("migrate", "nobody", "nothing.db"), "There is no cluster nobody in the configuration"),
+        (("plan", "SOURCE", "SOURCE"), "Source and target are the same database"),
+        (("plan", "SOURCE", "no/such/folder/x.db"), "does not exist"),
+        (("plan", "SOURCE", "new.db", "--collection", "ghost"), "There is no collection “ghost”"),
+        (("verify", "SOURCE", "TARGET", "--collection", "ghost"), "There is no collection “ghost”"),
+        (("show", "M-0000000"), "There is no migration M-0000000"),
+        (("cancel", "M-0000000"), "There is no migration M-0000000"),
+        (("resume", "M-0000000"), "There is no migration M-0000000"),
+    ],
+)
+def test_a_mistake_is_three_sentences(
+    shell: Shell, source: Side, target: Side, arguments: tuple[str, ...], says: str
+) -> None:
+    """What the user can mend exits 2: what happened, in what state the data is, what to do now; and no traceback."""
+    given = {"SOURCE": source.uri, "TARGET": target.uri}
+    done = shell.run(*(given.get(each, each) for each in arguments))
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    lines = done.stderr.splitlines()
+    assert says in lines[0]
+    assert len(lines) == 3
+    assert all(line.endswith(".") for line in lines)
+
+
+def test_jobs_without_any(shell: Shell) -> None:
+    """In a new folder there are no migrations, and the ledger is made where the default says."""
+    assert shell.object("jobs") == (0, {"migrations": []})
+    assert (shell.folder / "ferry.db").exists()
+
+
+def test_the_ledger_can_be_elsewhere(shell: Shell, tmp_path: Path) -> None:
+    """FERRY_DATABASE_URL says where the ledger is."""
+    elsewhere = tmp_path / "elsewhere.db"
+    assert shell.run("jobs", FERRY_DATABASE_URL=f"sqlite:///{elsewhere}").returncode == 0
+    assert elsewhere.exists()
+    assert not (shell.folder / "ferry.db").exists()
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    """`ferry` and `ferry --help` list the commands of the design, each with a sentence."""
+    told = shell.run("--help")
+    assert told.returncode == 0
+    for command in ("demo", "serve", "plan", "migrate", "verify", "jobs", "show", "cancel"):
+        assert f" {command} " in told.stdout
+    assert "resume" in told.stdout
+    assert "doctor" in told.stdout
+    migrate = shell.run("migrate", "--help")
+    for option in ("--database", "--collection", "--on-conflict", "--json"):
+        assert option in migrate.stdout
+    assert shell.run("migrate").returncode == 2
+
+
+def test_a_dead_process_is_taken_over(shell: Shell, source: Side, target: Side) -> None:
+    """After SIGKILL the same command takes the migration over at once and ends it."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo", "--json")
+        with shell.start(*command) as process:
+            gate.wait()
+            process.kill()
+            process.communicate()
+        gate.open.set()
+        proxy.drained()
+        with Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger:
+            (migration,) = ledger.migrations()
+        assert migration.status is Status.RUNNING
+        done = shell.run(*command)
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["migration"] == migration.id
+    assert target.count("cargo") == ENTITIES
+
+
+def _until_canceling(ledger: Ledger, migration_id: str) -> None:
+    until(lambda: ledger.migration(migration_id).cancel_requested_at is not None)
