@@ -110,7 +110,7 @@ def _attempt(
     with ExitStack() as stack:
         source, target = (
             stack.enter_context(
-                connect(endpoint, token, stop=heartbeat.halt, permit=heartbeat.permit)
+                connect(endpoint, token, stop=heartbeat.halt, permit=heartbeat.permit, patient=True)
             )
             for endpoint, token in ends
         )

@@ -107,6 +107,7 @@ def connect(
     *,
     stop: threading.Event | None = None,
     permit: Callable[[], float] | None = None,
+    patient: bool = False,
 ) -> Cluster:
     """Opens a database of a cluster and asks for its version.
 
@@ -115,6 +116,8 @@ def connect(
         token: `user:password` or an API key; empty where the server asks for none.
         stop: When set, waits between retries end at once.
         permit: As in `Cluster`; None allows everything.
+        patient: Whether a server that does not answer is waited for, as `retry` does; whoever sits in front of a
+            terminal hears of it at once.
 
     Raises:
         ConfigurationInvalid: The URI is not one of these.
@@ -131,7 +134,8 @@ def connect(
         metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
     cluster = Cluster(endpoint, channel, metadata, stop or threading.Event(), permit)
     try:
-        answer = cluster.once("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
+        ask = cluster.call if patient else cluster.once
+        answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
     except BaseException as error:
         cluster.close()
         if isinstance(error, ServiceUnavailable):

@@ -5,7 +5,7 @@ property which this code does not know is carried all the same. Entities are not
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -60,7 +60,8 @@ def database_names(cluster: Cluster) -> tuple[str, ...]:
 
 def create_database(cluster: Cluster, name: str) -> None:
     """Makes a database."""
-    cluster.call("CreateDatabase", milvus_pb2.CreateDatabaseRequest(db_name=name))
+    request = milvus_pb2.CreateDatabaseRequest(db_name=name)
+    _made(cluster, "CreateDatabase", request, lambda: name in database_names(cluster))
 
 
 def partition_names(cluster: Cluster, collection: str) -> tuple[str, ...]:
@@ -158,7 +159,7 @@ def create_alias(cluster: Cluster, collection: str, alias: str) -> None:
     request = milvus_pb2.CreateAliasRequest(
         db_name=cluster.database, collection_name=collection, alias=alias
     )
-    cluster.call("CreateAlias", request)
+    _made(cluster, "CreateAlias", request, lambda: alias in aliases(cluster, collection))
 
 
 def aliases(cluster: Cluster, collection: str) -> tuple[str, ...]:
@@ -294,7 +295,12 @@ def _create_partition(cluster: Cluster, collection: str, partition: str) -> None
     request = milvus_pb2.CreatePartitionRequest(
         db_name=cluster.database, collection_name=collection, partition_name=partition
     )
-    cluster.call("CreatePartition", request)
+    _made(
+        cluster,
+        "CreatePartition",
+        request,
+        lambda: partition in partition_names(cluster, collection),
+    )
 
 
 def _create_index(cluster: Cluster, collection: str, index: IndexDefinition) -> None:
@@ -306,6 +312,15 @@ def _create_index(cluster: Cluster, collection: str, index: IndexDefinition) -> 
         extra_params=_key_values(index.params),
     )
     cluster.call("CreateIndex", request)
+
+
+def _made(cluster: Cluster, rpc: str, request: Any, stands: Callable[[], bool]) -> None:
+    """Makes something; a server that refuses because it stands already answers a call whose first answer was lost."""
+    try:
+        cluster.call(rpc, request)
+    except MilvusRefused:
+        if not stands():
+            raise
 
 
 def _pairs(items: Iterable[Any]) -> dict[str, str]:

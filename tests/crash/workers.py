@@ -39,9 +39,9 @@ class Worker:
         """Sends it a signal."""
         os.kill(self.pid, number)
 
-    def wait(self) -> int:
+    def wait(self, seconds: float = END_SECONDS) -> int:
         """Returns its exit status once it has ended: negative for a signal."""
-        return self._status.result(END_SECONDS)
+        return self._status.result(seconds)
 
     def told(self, key: str, value: int) -> None:
         """Takes what the server says of it: its `pid`, its `status`."""
