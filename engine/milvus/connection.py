@@ -153,6 +153,7 @@ def _address(endpoint: Endpoint) -> tuple[str, bool]:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationInvalid(
             f"“{uri}” is not the address of a cluster.",
+            state="Nothing was read or written.",
             next_step="Use a cluster's name from ferry.yml, http(s)://host:port, or the path of a "
             "Milvus Lite .db.",
         )

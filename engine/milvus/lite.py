@@ -72,10 +72,13 @@ def _manager(path: str) -> Any:
     except ImportError as error:
         raise ConfigurationInvalid(
             f"“{path}” is a Milvus Lite database, and milvus-lite is not installed.",
+            state="Nothing was read or written.",
             next_step="Install it: pip install 'ferry[lite]'.",
         ) from error
     if not Path(path).absolute().parent.is_dir():
         raise ConfigurationInvalid(
-            f"The folder of “{path}” does not exist.", next_step="Create it, or correct the path."
+            f"The folder of “{path}” does not exist.",
+            state="Nothing was read or written.",
+            next_step="Create it, or correct the path.",
         )
     return server_manager_instance

@@ -1,17 +1,19 @@
-"""The command line as people start it: a process in a folder of its own, without configuration, against Milvus Lite servers."""
+"""The command line as people start it: in a folder of its own, without configuration, against Milvus Lite servers."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.cli import main
 from bot.demo.clusters import start_lite
 from tests.engine.bed import Side, rows
 
@@ -40,8 +42,22 @@ class Shell:
         )
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs it to its end."""
-        with self.start(*arguments, **environment) as process:
+        """What the console script runs, in this process: a new one takes seconds to import everything."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [each for each in os.environ if each.startswith("FERRY_")]:
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["ferry", *arguments])
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = _ends()
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+    def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs a process to its end."""
+        with self.start(*arguments) as process:
             try:
                 out, err = process.communicate(timeout=WAIT_SECONDS)
             finally:
@@ -55,6 +71,14 @@ class Shell:
         assert len(lines) == 1, (done.stdout, done.stderr)
         found: dict[str, Any] = json.loads(lines[0])
         return done.returncode, found
+
+
+def _ends() -> int:
+    """The status that the command line exits with."""
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, int | None)
+    return ended.value.code or 0
 
 
 @pytest.fixture
@@ -86,11 +110,19 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
         side.client.close()
 
 
-@pytest.fixture
-def target(tmp_path: Path) -> Iterator[Side]:
-    """An empty Milvus Lite server."""
-    with ExitStack() as stack:
-        server = stack.enter_context(start_lite(tmp_path / "target", log=tmp_path / "target.log"))
+@pytest.fixture(scope="session")
+def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+    """Another Milvus Lite server."""
+    folder = tmp_path_factory.mktemp("target")
+    with start_lite(folder / "data", log=folder / "log") as server:
         side = Side(server.wait().uri)
-        stack.callback(side.client.close)
         yield side
+        side.client.close()
+
+
+@pytest.fixture
+def target(second_server: Side) -> Iterator[Side]:
+    """The other server, empty."""
+    yield second_server
+    for name in second_server.client.list_collections():
+        second_server.drop(name)

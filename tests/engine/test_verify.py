@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pymilvus import DataType
 
-from engine.model import CollectionReport, Outcome
+import engine
+from engine.errors import InputRejected, SourceUnusable
+from engine.model import CollectionReport, Outcome, Secrets
 from tests.engine.bed import Bed, rows
 
 pytestmark = pytest.mark.real_milvus
@@ -191,22 +193,12 @@ def test_what_was_written_to_the_source_since_is_missing(copied: Bed) -> None:
     assert named(found(copied, "written")) == [(700, "missing", ())]
 
 
-def test_a_database_that_is_not_there_is_said(copied: Bed) -> None:
-    """A verification against a target without the database, or of an unknown collection, ends as a sentence, not as a mismatch."""
-    done = copied.ferry(
-        "verify", copied.source.uri, copied.target.uri, "--database", "nowhere", "--json"
-    )
-    assert done.returncode == 2, done.stdout
-    assert "nowhere" in done.stdout
-    done = copied.ferry(
-        "verify",
-        copied.source.uri,
-        copied.target.uri,
-        "--database",
-        copied.source.database,
-        "--collection",
-        "unheard_of",
-        "--json",
-    )
-    assert done.returncode == 2, done.stdout
-    assert "There is no collection “unheard_of”" in done.stdout
+def test_what_is_not_there_is_said(copied: Bed) -> None:
+    """A database that one side lacks, or an unknown collection, is a sentence and not a mismatch."""
+    request = copied.request("same")
+    for side in ("source", "target"):
+        nowhere = getattr(request, side).model_copy(update={"database": "nowhere"})
+        with pytest.raises(InputRejected, match="There is no database “nowhere”"):
+            engine.verify(request.model_copy(update={side: nowhere}), Secrets())
+    with pytest.raises(SourceUnusable, match="There is no collection “unheard_of”"):
+        copied.verify("unheard_of")
