@@ -12,7 +12,7 @@ from typing import Any
 import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
-from engine.model import Endpoint, Plan, Request, Secrets
+from engine.model import Endpoint, OnConflict, Plan, Request, Secrets
 from tests.crash.workers import Workers
 from tests.engine.bed import Key, Row, Side, rows
 
@@ -74,7 +74,14 @@ class Lane:
         self.held = _fill(source)
         self._plan = self.planned(self.request("unborn"))
 
-    def request(self, database: str, *, source_uri: str = "", target_uri: str = "") -> Request:
+    def request(
+        self,
+        database: str,
+        *,
+        source_uri: str = "",
+        target_uri: str = "",
+        on_conflict: OnConflict = OnConflict.FAIL,
+    ) -> Request:
         """A request for the whole database; another URI is a proxy's."""
         ends = (
             Endpoint(name=uri, uri=uri, database=name)
@@ -83,7 +90,7 @@ class Lane:
                 (target_uri or self.target_uri, database),
             )
         )
-        return Request(source=next(ends), target=next(ends))
+        return Request(source=next(ends), target=next(ends), on_conflict=on_conflict)
 
     def planned(self, request: Request) -> Plan:
         """Surveys the source for a request."""
@@ -92,10 +99,15 @@ class Lane:
         return plan
 
     @contextmanager
-    def migration(self, *, source_uri: str = "", target_uri: str = "") -> Iterator["Run"]:
-        """A queued migration to a target database that does not exist yet, and which goes away with the block."""
+    def migration(self, **changes: Any) -> Iterator["Run"]:
+        """A queued migration to a target database of a new name, which goes away with the block.
+
+        The database does not exist yet, unless `on_conflict` is to replace what is there: then it has an old `numbers`.
+        """
         database = f"c_{uuid.uuid4().hex[:10]}"
-        request = self.request(database, source_uri=source_uri, target_uri=target_uri)
+        request = self.request(database, **changes)
+        if request.on_conflict is OnConflict.REPLACE:
+            _fill_old(Side(self.target_uri, database))
         plan = self._plan.model_copy(update={"request": request})
         with self.ledger.transaction() as act:
             migration_id = act.add_migration(request, requester=WHO).id
@@ -189,6 +201,14 @@ def _fill(source: Side) -> dict[str, Held]:
     source.client.flush(RESTING)
     source.client.release_collection(RESTING)
     return held
+
+
+def _fill_old(target: Side) -> None:
+    """Makes what is to be replaced: a collection of the same name with other entities, some under the same keys."""
+    target.create(NUMBERS, load=False)
+    target.insert(NUMBERS, rows(range(-5, 5), text="old"))
+    target.client.create_alias(NUMBERS, "old_numbers")
+    target.client.close()
 
 
 def _held(source: Side, name: str, shares: Mapping[str, list[Key]]) -> Held:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.lifecycle import Status
 from tests.crash.lane import Lane, Run
@@ -62,11 +63,11 @@ def clean_points(lane: Lane, log: Path, tally: Tally) -> list[str]:
     return log.read_text().split()
 
 
-def chain(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+def chain(lane: Lane, points: Iterable[str], tally: Tally, **changes: Any) -> None:
     """Kills one migration at all these points, one after the other; a new one begins when it ends before."""
     waiting = deque(points)
     while waiting:
-        with lane.migration() as run:
+        with lane.migration(**changes) as run:
             died: list[str] = []
             while waiting and run.work(waiting[0]) == KILLED:
                 died.append(waiting.popleft())

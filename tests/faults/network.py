@@ -41,6 +41,7 @@ class Network(Proxy):
     Attributes:
         done: What it did: the fault, the call's name and number.
         denied: How many writes it refused.
+        overdue: How many calls were not passed on, because their deadline was over when they got here.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Network(Proxy):
         super().__init__(behind)
         self.done: list[tuple[Fault, str, int]] = []
         self.denied = 0
+        self.overdue = 0
         self.size_max = 0
         self._denied_code = 0
         self._fault_of = fault_of or (lambda _rpc, _number: None)
@@ -71,6 +73,9 @@ class Network(Proxy):
     def _forward(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
         rpc = method.rpartition("/")[2]
         number = self.calls[rpc]
+        if context.time_remaining() <= 0:
+            self.overdue += 1
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "too late")
         if rpc in WRITES and self._denied_code:
             self.denied += 1
             return _refusal(rpc, self._denied_code)

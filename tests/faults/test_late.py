@@ -1,0 +1,39 @@
+"""A write that a network or a server holds back cannot be applied any more once another worker may hold the migration."""
+
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from engine.lifecycle import Status
+from tests.crash.lane import Lane
+from tests.faults.network import Network
+
+pytestmark = pytest.mark.real_milvus
+
+LEASE_SECONDS = 4.0
+
+Lanes = Callable[[int], list[Lane]]
+Until = Callable[[Callable[[], bool]], None]
+
+
+def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until: Until) -> None:
+    """A paused worker's insert is held on its way until another worker has finished: its deadline is over, it doubles nothing."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        gate = target.hold("Insert", 2, only=True)
+        sleeper = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        gate.wait()
+        sleeper.signal(signal.SIGSTOP)
+        until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
+        assert target.overdue == 0
+        gate.open.set()
+        target.drained()
+        assert target.overdue == 1
+        sleeper.signal(signal.SIGCONT)
+        assert sleeper.wait() == 0
+        assert "lease_lost" in sleeper.log.read_text()
+        assert run.wrong().nothing
