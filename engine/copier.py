@@ -13,7 +13,7 @@ from engine.content import Content, read_range
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.ledger import Ledger
-from engine.milvus import duplicates, retry, writing
+from engine.milvus import duplicates, writing
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
@@ -126,7 +126,7 @@ class Copier:
             self._send(key_range, page, upsert=upsert)
         except ServiceUnavailable:
             # Whether the page was applied is unknown, and a second insert would double it.
-            retry.repeat(lambda: self._send(key_range, page, upsert=True), stop=self.target.stop)
+            self.target.repeat(lambda: self._send(key_range, page, upsert=True))
 
     def _write_smaller(self, content: ReadChunk) -> None:
         """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""

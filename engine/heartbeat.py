@@ -20,6 +20,11 @@ BEAT_SECONDS: Final = 0.5
 RENEWALS: Final = 3
 """How often a lease is renewed in its time (procrastinate: every 10 s of 30 s)."""
 
+WAITING: Final = "waiting"
+"""The note in the ledger that says why the migration waits for a server."""
+WAITING_SECONDS: Final = 15.0
+"""The shortest time between two such notes."""
+
 MARGIN: Final = 1 / 6
 """The share of a lease at its end in which nothing is written any more: clocks differ, and a call takes its way."""
 
@@ -58,6 +63,8 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._renewed_at = -math.inf
         self._renewing = threading.Lock()
+        self._waits_for = ""
+        self._waiting_told_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
@@ -104,6 +111,10 @@ class Heartbeat:
             raise LeaseLost(f"{self._lease.migration_id} may not be written for any more")
         return left
 
+    def waits(self, failure: BaseException) -> None:
+        """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
+        self._waits_for = getattr(failure, "message", str(failure))
+
     def _left(self) -> float:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
 
@@ -126,6 +137,10 @@ class Heartbeat:
             return
         if _now() - self._renewed_at >= self._lease_seconds / RENEWALS:
             self._renew()
+        if self._waits_for and _now() - self._waiting_told_at > WAITING_SECONDS:
+            self._waiting_told_at = _now()
+            reason, self._waits_for = self._waits_for, ""
+            self._ledger.note(self._lease, WAITING, {"reason": reason})
         if self._on_progress is not None:
             self._on_progress(self._ledger.totals(self._lease.migration_id))
 

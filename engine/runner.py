@@ -110,7 +110,14 @@ def _attempt(
     with ExitStack() as stack:
         source, target = (
             stack.enter_context(
-                connect(endpoint, token, stop=heartbeat.halt, permit=heartbeat.permit, patient=True)
+                connect(
+                    endpoint,
+                    token,
+                    stop=heartbeat.halt,
+                    permit=heartbeat.permit,
+                    told=heartbeat.waits,
+                    patient=True,
+                )
             )
             for endpoint, token in ends
         )

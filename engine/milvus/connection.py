@@ -9,7 +9,7 @@ import base64
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -18,6 +18,8 @@ from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 from engine.errors import ConfigurationInvalid, ServiceUnavailable
 from engine.milvus import failures, lite, retry
 from engine.model import Endpoint
+
+Answer = TypeVar("Answer")
 
 DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
@@ -43,6 +45,7 @@ class Cluster:
         stop: When set, waits between retries end at once.
         permit: Asked right before every call that may change something: for how many seconds that is still
             allowed. It raises a `StopWork` when it is not; such a call has no deadline beyond it.
+        told: Called with the failure when a call is going to be made again after a while.
     """
 
     endpoint: Endpoint
@@ -50,6 +53,7 @@ class Cluster:
     metadata: tuple[tuple[str, str], ...]
     stop: threading.Event = field(default_factory=threading.Event)
     permit: Callable[[], float] | None = None
+    told: Callable[[BaseException], None] | None = None
     version: str = ""
 
     def __post_init__(self) -> None:
@@ -92,7 +96,11 @@ class Cluster:
 
     def call(self, rpc: str, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
         """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`)."""
-        return retry.repeat(lambda: self.once(rpc, request, seconds=seconds), stop=self.stop)
+        return self.repeat(lambda: self.once(rpc, request, seconds=seconds))
+
+    def repeat(self, call: Callable[[], Answer], *, reads: bool = True) -> Answer:
+        """Makes a call to this cluster again and again as `retry.repeat` says."""
+        return retry.repeat(call, stop=self.stop, reads=reads, told=self.told)
 
     def close(self) -> None:
         """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""
@@ -107,6 +115,7 @@ def connect(
     *,
     stop: threading.Event | None = None,
     permit: Callable[[], float] | None = None,
+    told: Callable[[BaseException], None] | None = None,
     patient: bool = False,
 ) -> Cluster:
     """Opens a database of a cluster and asks for its version.
@@ -116,6 +125,7 @@ def connect(
         token: `user:password` or an API key; empty where the server asks for none.
         stop: When set, waits between retries end at once.
         permit: As in `Cluster`; None allows everything.
+        told: As in `Cluster`.
         patient: Whether a server that does not answer is waited for, as `retry` does; whoever sits in front of a
             terminal hears of it at once.
 
@@ -132,7 +142,7 @@ def connect(
     metadata: tuple[tuple[str, str], ...] = (("dbname", endpoint.database),)
     if token:
         metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
-    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event(), permit)
+    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event(), permit, told)
     try:
         ask = cluster.call if patient else cluster.once
         answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)

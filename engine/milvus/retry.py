@@ -8,7 +8,13 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, sleep_using_event, stop_after_delay
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    sleep_using_event,
+    stop_after_delay,
+)
 from tenacity.stop import stop_when_event_set
 from tenacity.wait import wait_random_exponential
 
@@ -20,7 +26,13 @@ TOTAL_SECONDS_MAX = 120.0
 Answer = TypeVar("Answer")
 
 
-def repeat(call: Callable[[], Answer], *, stop: threading.Event, reads: bool = True) -> Answer:
+def repeat(
+    call: Callable[[], Answer],
+    *,
+    stop: threading.Event,
+    reads: bool = True,
+    told: Callable[[BaseException], None] | None = None,
+) -> Answer:
     """Makes a call until it succeeds, its failure is final, the limit is reached or `stop` is set.
 
     Args:
@@ -28,13 +40,21 @@ def repeat(call: Callable[[], Answer], *, stop: threading.Event, reads: bool = T
         stop: Ends the waiting at once; the last failure is then raised.
         reads: True repeats after any transient failure; False only after a throttle, which is
             known not to have been applied.
+        told: Called with the failure before each wait.
     """
     failures = (ServiceUnavailable, Throttled) if reads else (Throttled,)
+
+    def tell(state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        if told is not None and failure is not None:
+            told(failure)
+
     retrying = Retrying(
         retry=retry_if_exception_type(failures),
         wait=wait_random_exponential(multiplier=0.2, max=16),
         stop=stop_after_delay(TOTAL_SECONDS_MAX) | stop_when_event_set(stop),
         sleep=sleep_using_event(stop),
+        before_sleep=tell,
         reraise=True,
     )
     return retrying(call)

@@ -11,7 +11,6 @@ from typing import Any
 from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import DataUnreadable
-from engine.milvus import retry
 from engine.milvus.connection import Cluster
 from engine.milvus.outgoing import make_writable
 
@@ -51,7 +50,7 @@ def write(
         num_rows=rows,
     )
     rpc = "Upsert" if upsert else "Insert"
-    answer = retry.repeat(lambda: cluster.once(rpc, request), stop=cluster.stop, reads=False)
+    answer = cluster.repeat(lambda: cluster.once(rpc, request), reads=False)
     acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt
     if acknowledged != rows or answer.err_index:
         raise DataUnreadable(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from engine.heartbeat import WAITING
 from engine.lifecycle import EventName, Status
 from tests.crash.lane import WHO, Lane, Run
 from tests.crash.workers import CHUNK_BYTES
@@ -154,7 +155,7 @@ def test_an_insert_that_the_network_doubles_is_found(lanes: Lanes) -> None:
 def test_a_target_that_limits_rates_or_has_no_room_is_waited_for(
     lanes: Lanes, until: Until
 ) -> None:
-    """While the target refuses writes for their rate, or for its quota, the copy waits; then it goes on and inserts once."""
+    """While the target refuses writes for rate or quota, the copy waits and the ledger says why; then it inserts once."""
     (lane,) = lanes(1)
     with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
         target.deny(RATE_LIMIT)
@@ -162,6 +163,9 @@ def test_a_target_that_limits_rates_or_has_no_room_is_waited_for(
         until(lambda: target.denied > 2)
         target.deny(QUOTA)
         until(lambda: target.denied > 4)
+        until(
+            lambda: any(event.name == WAITING for event in lane.ledger.events(migration_id=run.id))
+        )
         assert lane.ledger.migration(run.id).status is Status.RUNNING
         target.deny(0)
         assert worker.wait() == 0
