@@ -18,7 +18,10 @@ Version = tuple[int, int, int]
 
 _NEWEST: Version = (99, 0, 0)
 _ARRAYS_SINCE: Version = (2, 3, 2)
-LITE_UNREPORTED = "Milvus Lite does not keep descriptions, shards, the consistency level or index build parameters."
+LITE_UNREPORTED = (
+    "Milvus Lite does not keep descriptions, shards, the consistency level, index names or index "
+    "build parameters."
+)
 
 
 class Feature(NamedTuple):

@@ -120,9 +120,9 @@ def complete(cluster: Cluster, plan: CollectionPlan) -> int:
             if partition.name not in present:
                 _create_partition(cluster, plan.name, partition.name)
                 crashpoints.reached("partition_made")
-    present = {index.name for index in indexes(cluster, plan.name)}
-    for index in plan.indexes:
-        if index.name not in present:
+    indexed = _by_name(cluster, indexes(cluster, plan.name))
+    for name, index in _by_name(cluster, plan.indexes).items():
+        if name not in indexed:
             _create_index(cluster, plan.name, index)
             crashpoints.reached("index_made")
     return collection_id(cluster, plan.name)
@@ -182,8 +182,8 @@ def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     said = schema_differences(cluster, plan, described)
     if not cluster.is_lite:
         said += _placement_differences(described, plan)
-    wanted_indexes = {index.name: index for index in plan.indexes}
-    found_indexes = {index.name: index for index in indexes(cluster, plan.name)}
+    wanted_indexes = _by_name(cluster, plan.indexes)
+    found_indexes = _by_name(cluster, indexes(cluster, plan.name))
     for name, index in wanted_indexes.items():
         if name not in found_indexes:
             said.append(f"index “{name}” on {index.field} is missing")
@@ -191,6 +191,11 @@ def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
         said += _index_differences(index, found_indexes[name], lite=cluster.is_lite)
     said += [f"index “{name}” is extra" for name in found_indexes.keys() - wanted_indexes.keys()]
     return tuple(said)
+
+
+def _by_name(cluster: Cluster, listed: Iterable[IndexDefinition]) -> dict[str, IndexDefinition]:
+    """Indexes by what a target calls them: Milvus Lite calls every index by its field, whatever name it was given."""
+    return {index.field if cluster.is_lite else index.name: index for index in listed}
 
 
 def schema_differences(cluster: Cluster, plan: CollectionPlan, described: Any) -> list[str]:

@@ -156,10 +156,14 @@ class Side:
             self.client.drop_alias(alias)
         self.client.drop_collection(name)
 
-    def clear(self) -> None:
-        """Drops everything in the database, and the database."""
+    def empty(self) -> None:
+        """Drops everything in the database."""
         for name in self.client.list_collections():
             self.drop(name)
+
+    def clear(self) -> None:
+        """Drops everything in the database, and the database."""
+        self.empty()
         self.client.close()
         if self.database != "default":
             client = MilvusClient(self.uri)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.clusters import Server
+from bot.demo.clusters import Server, lite_pair
 from engine.ledger import Ledger
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -75,17 +75,26 @@ def crossing(beds: Beds, filled: Side) -> Iterator[Bed]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def lite_sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+    """Two Milvus Lite servers that live for the session."""
+    with lite_pair(tmp_path_factory.mktemp("lite")) as servers:
+        source, target = (Side(server.uri) for server in servers)
+        yield source, target
+        source.client.close()
+        target.client.close()
+
+
 @pytest.fixture
-def lite_bed(lite_server: Callable[..., Server], tmp_path: Path) -> Iterator[Bed]:
-    """Two new Milvus Lite servers and a new ledger."""
+def lite_bed(lite_sides: tuple[Side, Side], tmp_path: Path) -> Iterator[Bed]:
+    """Two empty Milvus Lite servers and a new ledger."""
     url = f"sqlite:///{tmp_path}/ferry.db"
-    source, target = (Side(lite_server(name).uri) for name in ("source", "target"))
     with Ledger.open(url) as ledger:
         try:
-            yield Bed(source, target, ledger, url)
+            yield Bed(*lite_sides, ledger, url)
         finally:
-            source.client.close()
-            target.client.close()
+            for side in lite_sides:
+                side.empty()
 
 
 @pytest.fixture

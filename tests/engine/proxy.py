@@ -65,6 +65,7 @@ class Proxy:
         self._refused: set[tuple[str, int]] = set()
         self._lost: set[tuple[str, int]] = set()
         self._gates: list[Gate] = []
+        self._kept: dict[str, list[bytes]] = {}
         self._under_way = 0
         self._changed = threading.Condition()
         self._channel = grpc.insecure_channel(behind.removeprefix("http://"), _OPTIONS)
@@ -102,6 +103,10 @@ class Proxy:
         self._gates.append(gate)
         return gate
 
+    def keep(self, rpc: str) -> list[bytes]:
+        """The requests of that name, as they arrive from now on."""
+        return self._kept.setdefault(rpc, [])
+
     def drained(self) -> None:
         """Returns when no call is under way, whether its sender still lives or not."""
         with self._changed:
@@ -112,6 +117,8 @@ class Proxy:
         with self._changed:
             self.calls[rpc] += 1
             number = self.calls[rpc]
+            if rpc in self._kept:
+                self._kept[rpc].append(request)
             self._under_way += 1
         try:
             for gate in self._gates:

@@ -1,0 +1,113 @@
+"""On Milvus Lite: what only newer servers have, and moving between old servers and it."""
+
+from pathlib import Path
+
+import pytest
+
+import engine
+from engine.milvus.sample import ALIAS, PARTITIONS, fill
+from engine.milvus.sample_values import awkward_key
+from engine.model import CollectionReport, Outcome, Secrets
+from tests.engine.bed import Bed, Side, rows
+from tests.engine.proxy import Proxy
+
+
+def of(bed: Bed, name: str) -> CollectionReport:
+    """What a verification says of one collection."""
+    (found,) = bed.verify(name).collections
+    return found
+
+
+def test_the_modern_sample_is_moved(lite_bed: Bed) -> None:
+    """Functions, nulls, defaults, dynamic fields, partitions and aliases arrive, and full text search answers on the target."""
+    made = fill(lite_bed.source.uri, scale=0.1)
+    report = lite_bed.migrate()
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert {each.name: each.target_entities for each in report.collections} == made
+    target = lite_bed.target.client
+    question = {"data": ["silver lantern"], "anns_field": "keywords", "limit": 5}
+    ours, theirs = (
+        [hit["id"] for hit in client.search("articles", **question)[0]]
+        for client in (lite_bed.source.client, target)
+    )
+    assert len(theirs) == 5
+    assert ours == theirs
+    assert set(PARTITIONS) < set(target.list_partitions("documents"))
+    assert target.list_aliases("documents")["aliases"] == [ALIAS]
+    half = made["events"] // 2
+    for name, keys in (
+        ("events", range(-half, half)),
+        ("documents", [awkward_key(number) for number in range(made["documents"])]),
+    ):
+        sides = [side.get(name, keys) for side in (lite_bed.source, lite_bed.target)]
+        assert len(sides[0]) == made[name]
+        assert sides[0] == sides[1]
+    nulls = target.query("events", filter="tags is null", output_fields=["priority"], limit=100)
+    assert {row["priority"] for row in nulls} == {5}
+
+
+def test_outputs_of_functions_are_not_sent(lite_bed: Bed) -> None:
+    """The sparse vectors that a BM25 function makes are made by the target itself: the requests do not carry them."""
+    fill(lite_bed.source.uri, scale=0.02)
+    with Proxy(lite_bed.target.uri) as proxy:
+        sent = proxy.keep("Insert")
+        report = lite_bed.migrate("articles", target_uri=proxy.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert sent
+    assert all(b"keywords" not in request for request in sent)
+    assert all(b"title" in request for request in sent)
+
+
+def test_differences_are_found_on_milvus_lite_too(lite_bed: Bed) -> None:
+    """Deleted, added and changed entities are named with their fields, nulls among them."""
+    fill(lite_bed.source.uri, scale=0.02)
+    assert lite_bed.migrate("events").status is Outcome.SUCCESSFUL
+    (row,) = lite_bed.target.get("events", [1]).values()
+    client = lite_bed.target.client
+    client.upsert("events", [row | {"region": None if row["region"] else "", "captain": "other"}])
+    client.delete("events", ids=[5])
+    found = of(lite_bed, "events")
+    assert [(each.pk, each.kind, each.fields) for each in found.examples] == [
+        (1, "different", ("$meta", "region")),
+        (5, "missing", ()),
+    ]
+
+
+def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:
+    """The path of a .db that is not there yet becomes a Milvus Lite with the data, and is let go of afterwards."""
+    lite_bed.source.create("cargo")
+    lite_bed.source.insert("cargo", rows(range(50)))
+    place = lite_bed.target.endpoint.model_copy(update={"uri": str(tmp_path / "new.db")})
+    request = lite_bed.request("cargo").model_copy(update={"target": place})
+    assert engine.plan(request, Secrets()).conflicts == ()
+    assert not (tmp_path / "new.db").exists()
+    assert lite_bed.run(lite_bed.enqueue(request)).status is Outcome.SUCCESSFUL
+    assert engine.verify(request, Secrets()).status is Outcome.SUCCESSFUL
+
+
+@pytest.mark.real_milvus
+def test_from_an_old_server_to_milvus_lite(filled: Side, lite_bed: Bed) -> None:
+    """Partitions of a Milvus 2.3.5 arrive on Milvus Lite, and what it does not report is listed as lost."""
+    bed = Bed(filled, lite_bed.target, lite_bed.ledger, lite_bed.url)
+    request = bed.request("parts").model_copy(update={"target": bed.target.endpoint})
+    assert any(
+        "Milvus Lite does not keep" in lost for lost in engine.plan(request, Secrets()).losses
+    )
+    report = bed.run(bed.enqueue(request))
+    assert report.status is Outcome.SUCCESSFUL, report
+    keys = range(report.entities)
+    assert bed.source.get("parts", keys) == bed.target.get("parts", keys)
+
+
+@pytest.mark.real_milvus
+def test_an_old_server_cannot_hold_what_is_new(bed: Bed, lite_bed: Bed) -> None:
+    """Functions, nulls and defaults, which Milvus 2.3.5 drops silently, are conflicts in the plan and name their fields."""
+    fill(lite_bed.source.uri, scale=0.01)
+    request = lite_bed.request().model_copy(update={"target": bed.target.endpoint})
+    conflicts = " ".join(engine.plan(request, Secrets()).conflicts)
+    assert "no nullable fields (used by payload, tags, region)" in conflicts
+    assert "no default values (used by priority)" in conflicts
+    assert "no SPARSE_FLOAT_VECTOR (used by keywords)" in conflicts
+    assert "no functions (text_bm25)" in conflicts
+    assert "“products” cannot" not in conflicts
+    assert bed.target.client.list_collections() == []
