@@ -31,7 +31,7 @@ from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES
 from engine.runner import drive
 
-_CONFLICTS_SAID = 5
+_CONFLICTS_SAID = 12
 
 
 def check(endpoint: Endpoint, token: str) -> str:

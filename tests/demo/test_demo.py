@@ -68,7 +68,7 @@ def test_script_plays_the_whole_story(env: dict[str, str], tmp_path: Path) -> No
     assert "another person has to approve it" in first
     assert "Approved by @Grace (Project Admin of acme/search)" in first
     assert "16,500 entities in 4 collections are proved equal on both sides" in first
-    assert re.search(r"products +VERIFIED +10,000 +10,000 +0 +0 +0", first)
+    assert re.search(r"products +VERIFIED +0 +0 +0 +10,000 +10,000", first)
     assert "CANCELED · canceled by @Grace" in second
     assert re.search(r"[1-9][\d,]* of 16,500 entities", second)
     assert done.stderr == ""

@@ -22,6 +22,7 @@ class Composer {
     frame.append(this.area, this.foot);
     this.node.append(this.menu, frame);
     this.error = "";
+    this.queue = Promise.resolve();
     this.at = 0;
     this.area.oninput = () => {
       this.error = "";
@@ -124,20 +125,22 @@ class Composer {
     this.draw();
   }
 
-  async send() {
+  // A line that is entered while another is on its way waits its turn: none is dropped, and none overtakes.
+  send() {
     const line = this.area.value.trim();
-    if (!line || this.sending) return;
-    if (!this.props.commands && line.startsWith("/")) return;
-    this.sending = true;
+    if (!line || (!this.props.commands && line.startsWith("/"))) return this.queue;
     this.area.value = "";
-    this.draw();
-    const answer = await this.props.send(line);
-    this.sending = false;
-    if (!answer.ok) {
-      this.error = `Not sent: ${answer.error}`;
-      if (!this.area.value) this.area.value = line;
-    }
     this.hidden = true;
+    this.draw();
+    this.queue = this.queue.then(() => this.deliver(line));
+    return this.queue;
+  }
+
+  async deliver(line) {
+    const answer = await this.props.send(line);
+    if (answer.ok) return;
+    this.error = `Not sent: ${answer.error}`;
+    if (!this.area.value) this.area.value = line;
     this.draw();
   }
 }
