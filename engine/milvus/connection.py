@@ -57,6 +57,7 @@ class Cluster:
     version: str = ""
 
     def __post_init__(self) -> None:
+        self._hopeless = threading.Event()
         self._stub = milvus_pb2_grpc.MilvusServiceStub(self.channel)
 
     def __enter__(self) -> Self:
@@ -100,7 +101,9 @@ class Cluster:
 
     def repeat(self, call: Callable[[], Answer], *, reads: bool = True) -> Answer:
         """Makes a call to this cluster again and again as `retry.repeat` says."""
-        return retry.repeat(call, stop=self.stop, reads=reads, told=self.told)
+        return retry.repeat(
+            call, stop=self.stop, reads=reads, told=self.told, hopeless=self._hopeless
+        )
 
     def close(self) -> None:
         """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""

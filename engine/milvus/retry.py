@@ -32,6 +32,7 @@ def repeat(
     stop: threading.Event,
     reads: bool = True,
     told: Callable[[BaseException], None] | None = None,
+    hopeless: threading.Event | None = None,
 ) -> Answer:
     """Makes a call until it succeeds, its failure is final, the limit is reached or `stop` is set.
 
@@ -41,6 +42,8 @@ def repeat(
         reads: True repeats after any transient failure; False only after a throttle, which is
             known not to have been applied.
         told: Called with the failure before each wait.
+        hopeless: Shared by all calls to one server, and set once one of them has waited for the whole time in
+            vain: the others, which may be many, do not wait for it as long once more.
     """
     failures = (ServiceUnavailable, Throttled) if reads else (Throttled,)
 
@@ -49,12 +52,19 @@ def repeat(
         if told is not None and failure is not None:
             told(failure)
 
+    given_up = hopeless or threading.Event()
     retrying = Retrying(
         retry=retry_if_exception_type(failures),
         wait=wait_random_exponential(multiplier=0.2, max=16),
-        stop=stop_after_delay(TOTAL_SECONDS_MAX) | stop_when_event_set(stop),
+        stop=stop_after_delay(TOTAL_SECONDS_MAX)
+        | stop_when_event_set(stop)
+        | stop_when_event_set(given_up),
         sleep=sleep_using_event(stop),
         before_sleep=tell,
         reraise=True,
     )
-    return retrying(call)
+    try:
+        return retrying(call)
+    except failures:
+        given_up.set()
+        raise

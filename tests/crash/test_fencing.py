@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,15 +10,43 @@ import psutil
 import pytest
 
 from engine.lifecycle import Status
+from engine.model import OnConflict
 from tests.crash.lane import Lane, Run
 from tests.crash.workers import Worker
 
 pytestmark = pytest.mark.real_milvus
 
 LEASE_SECONDS = 4.0
+LANES = 4
+SWEEP_SECONDS = 1800
+REPLACING = ("replacing", "dropped")
+POINTS = (
+    *REPLACING,
+    *(
+        "creating_database",
+        "creating",
+        "collection_made",
+        "partition_made",
+        "created",
+        "planning_chunks",
+    ),
+    *(
+        "chunks_stored",
+        "attempted",
+        "writing",
+        "copied",
+        "loading_source",
+        "source_loaded",
+        "loading",
+    ),
+    *("loaded", "verified", "aliasing", "aliased", "done", "releasing", "released", "finishing"),
+)
+"""Places where no other thread of the worker writes to the ledger: a process that is paused while it holds SQLite's write
+lock keeps everyone from writing until it goes on."""
 SETTINGS = {"FERRY_LEASE_SECONDS": str(LEASE_SECONDS)}
 
 Lanes = Callable[[int], list[Lane]]
+Say = Callable[[str], None]
 Until = Callable[[Callable[[], bool]], None]
 
 
@@ -46,6 +75,33 @@ def test_a_worker_that_slept_and_was_not_replaced_goes_on(lanes: Lanes, until: U
         until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
         _woken(sleeper)
         assert run.wrong().nothing
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(SWEEP_SECONDS)
+def test_a_worker_that_slept_anywhere_changes_nothing(lanes: Lanes, until: Until, say: Say) -> None:
+    """Paused before any step that changes a cluster or the ledger, a worker changes neither once another one has finished."""
+    waiting = list(POINTS)
+    found: list[str] = []
+
+    def work(lane: Lane) -> None:
+        while waiting:
+            point = waiting.pop()
+            replace = OnConflict.REPLACE if point in REPLACING else OnConflict.FAIL
+            with lane.migration(on_conflict=replace) as run:
+                sleeper = _asleep(run, f"{point}:1", until)
+                until(lambda run=run: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
+                assert run.work() == 0
+                before = _recorded(run)
+                said = _woken(sleeper)
+                same = _recorded(run) == before and "lease_lost" in said
+                if not same or not run.wrong().nothing:
+                    found.append(f"{point}: ledger the same {same}, {run.wrong()}")
+
+    with ThreadPoolExecutor(LANES) as pool:
+        list(pool.map(work, lanes(LANES)))
+    say(f"fencing sweep: {len(POINTS)} points, {len(found)} with late changes")
+    assert found == []
 
 
 def _asleep(run: Run, point: str, until: Until) -> Worker:

@@ -85,3 +85,17 @@ def test_a_stop_ends_the_waiting() -> None:
     with pytest.raises(ServiceUnavailable):
         repeat(call_again, stop=stop)
     assert len(tries) == 1
+
+
+def test_a_server_that_was_waited_for_in_vain_is_not_waited_for_again() -> None:
+    """Once one call to a server has used up the whole time, the next ones are made once and fail at once."""
+    hopeless, calls = threading.Event(), []
+
+    def call() -> str:
+        calls.append(1)
+        raise Throttled("no room left")
+
+    hopeless.set()
+    with pytest.raises(Throttled):
+        repeat(call, stop=threading.Event(), hopeless=hopeless)
+    assert len(calls) == 1
