@@ -98,17 +98,23 @@ def test_a_failure_is_raised_when_nothing_is_in_flight(
 
 def test_the_first_failure_is_the_one_that_is_raised() -> None:
     """Of several failures the one that came first is told, not the one of the first item."""
-    second_failed = threading.Event()
+    drawn, noted = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        drawn.set()
 
     def write(item: int) -> None:
         if item == 0:
-            assert second_failed.wait(30)
+            assert noted.wait(30)
             raise ValueError("came later")
-        second_failed.set()
-        raise LookupError("came first")
+        if item == 1:
+            assert drawn.wait(30)
+            raise LookupError("came first")
+        noted.set()  # the same thread wrote item 1, whose failure is noted before this one begins
 
     with pytest.raises(LookupError, match="came first"):
-        pipeline(range(2), lambda item: item, write)
+        pipeline(items(), lambda item: item, write, readers=1, writers=2)
 
 
 def test_a_stop_drains_what_is_in_flight() -> None:
