@@ -3,12 +3,12 @@
 It writes nothing, on neither side: what stands in the way is found here, before anyone approves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import capabilities, definitions
-from engine.milvus.connection import Cluster
+from engine.milvus.connection import Cluster, places
 from engine.milvus.survey import require_database, survey
 from engine.model import CollectionPlan, Endpoint, OnConflict, Plan, Request
 
@@ -20,14 +20,15 @@ class Standing:
     """What a target is and what stands on it before the migration.
 
     Attributes:
-        names: The collections of its database; none when the database or the cluster does not exist yet.
+        ids: The collections of its database with the server's own ids (0 on Milvus Lite); none when the
+            database or the cluster does not exist yet.
         aliases: The collection of each alias.
     """
 
     endpoint: Endpoint
     version: str
     is_lite: bool
-    names: tuple[str, ...] = ()
+    ids: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -36,7 +37,8 @@ def standing_of(target: Cluster) -> Standing:
     exists = target.database in definitions.database_names(target)
     names = definitions.collection_names(target) if exists else ()
     aliases = {alias: name for name in names for alias in definitions.aliases(target, name)}
-    return Standing(target.endpoint, target.version, target.is_lite, names, aliases)
+    ids = {name: definitions.collection_id(target, name) for name in names}
+    return Standing(target.endpoint, target.version, target.is_lite, ids, aliases)
 
 
 def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
@@ -51,14 +53,14 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
         InputRejected: Source and target are the same, or nothing is there to migrate.
         SourceUnusable: A chosen collection does not exist.
     """
-    if _same_place(request):
+    require_database(source)
+    names = request.collections or definitions.collection_names(source)
+    if _same_place(source, target, names):
         raise InputRejected(
             "Source and target are the same database.",
             state="Nothing was changed.",
             next_step="Choose another target cluster or another target database.",
         )
-    require_database(source)
-    names = request.collections or definitions.collection_names(source)
     if not names:
         raise SourceUnusable(
             f"{request.source} holds no collection.",
@@ -86,7 +88,7 @@ def _against(
         "leave the collection out."
         for sentence in capabilities.unsupported(target.version, schema, lite=target.is_lite)
     ]
-    if collection.name in target.names:
+    if collection.name in target.ids:
         if on_conflict is OnConflict.REPLACE:
             losses.append("the target's collection of that name is dropped first")
         else:
@@ -106,7 +108,7 @@ def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str
                 f"On {where} the alias “{alias}” already points to “{standing.aliases[alias]}”. "
                 "Move or drop it there, or leave the collection out."
             )
-        elif alias != collection.name and alias in standing.names:
+        elif alias != collection.name and alias in standing.ids:
             said.append(f"On {where} “{alias}” is a collection, so it cannot become an alias.")
     return said
 
@@ -120,6 +122,11 @@ def _losses(collection: CollectionPlan) -> list[str]:
     return said
 
 
-def _same_place(request: Request) -> bool:
-    source, target = request.source, request.target
-    return source.uri.rstrip("/") == target.uri.rstrip("/") and source.database == target.database
+def _same_place(source: Cluster, target: Standing, names: Iterable[str]) -> bool:
+    """Whether both sides are one database: by its address, or by a collection that both hold under one id."""
+    if source.database != target.endpoint.database:
+        return False
+    if places(source.endpoint) & places(target.endpoint):
+        return True
+    ids = {definitions.collection_id(source, name) for name in names if name in target.ids}
+    return not ids.isdisjoint(set(target.ids.values()) - {0})

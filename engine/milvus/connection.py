@@ -6,9 +6,11 @@ here knows collections.
 """
 
 import base64
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -158,10 +160,30 @@ def connect(
     return cluster
 
 
+def places(endpoint: Endpoint) -> frozenset[str]:
+    """Where a cluster is, whatever it is called: two endpoints that share a place are one cluster.
+
+    A cluster behind several addresses (a proxy, a tunnel) is not recognised by this.
+    """
+    if lite.is_lite_path(endpoint.uri):
+        return frozenset({str(Path(endpoint.uri).resolve())})
+    host, port = _host_and_port(endpoint.uri)
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host, port)}
+    except OSError:
+        found = {host}
+    return frozenset(f"{each}:{port}" for each in found)
+
+
 def _address(endpoint: Endpoint) -> tuple[str, bool]:
     uri = endpoint.uri
     if lite.is_lite_path(uri):
         return lite.acquire(uri), False
+    host, port = _host_and_port(uri)
+    return f"{host}:{port}", urlsplit(uri).scheme == "https"
+
+
+def _host_and_port(uri: str) -> tuple[str, int]:
     parts = urlsplit(uri)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationInvalid(
@@ -171,4 +193,4 @@ def _address(endpoint: Endpoint) -> tuple[str, bool]:
             "Milvus Lite .db.",
         )
     default = 443 if parts.scheme == "https" else DEFAULT_PORT
-    return f"{parts.hostname}:{parts.port or default}", parts.scheme == "https"
+    return parts.hostname, parts.port or default

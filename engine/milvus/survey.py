@@ -94,6 +94,13 @@ def require_collection(cluster: Cluster, name: str) -> Any:
             state="Nothing was changed.",
             next_step="Check the name; names are case sensitive.",
         )
+    real = described.schema.name
+    if real != name:
+        raise SourceUnusable(
+            f"“{name}” is an alias of “{real}” in {cluster.endpoint}.",
+            state="Nothing was changed.",
+            next_step=f"Choose “{real}”; its aliases come with it.",
+        )
     return described
 
 

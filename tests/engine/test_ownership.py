@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 import engine
+from engine.errors import InputRejected, SourceUnusable
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Outcome, Secrets
@@ -160,3 +161,27 @@ def test_a_second_ledger_has_no_right(halfway: tuple[Bed, str]) -> None:
     assert "already holds a collection “parts”" in conflict
     assert bed.target.client.describe_collection("parts")["collection_id"] == before
     assert Status.QUEUED in {each.status for each in bed.ledger.migrations()}
+
+
+@pytest.mark.parametrize("on_conflict", list(OnConflict))
+def test_a_database_is_never_migrated_onto_itself(
+    crossing: Bed, proxied: Proxied, on_conflict: OnConflict
+) -> None:
+    """However the source is called a second time, it is recognised: nothing would be left of it after a replacement."""
+    source = crossing.source.endpoint
+    others = (
+        source.uri + "/",
+        source.uri.replace("127.0.0.1", "localhost"),
+        proxied(crossing.source).uri,
+    )
+    for uri in others:
+        itself = source.model_copy(update={"uri": uri})
+        request = crossing.request("parts", on_conflict=on_conflict)
+        with pytest.raises(InputRejected, match="Source and target are the same database"):
+            engine.plan(request.model_copy(update={"target": itself}), Secrets())
+
+
+def test_an_alias_is_no_collection(crossing: Bed) -> None:
+    """An alias that is asked for by name is refused, with the name of its collection."""
+    with pytest.raises(SourceUnusable, match="“pieces” is an alias of “parts”"):
+        engine.plan(crossing.request("pieces"), Secrets())
