@@ -57,8 +57,10 @@ def test_a_kill_at_every_point(lanes: Lanes, tmp_path: Path, say: Say) -> None:
             if not sweep.single(lane, number, log, tally):
                 survived.set()
 
-    _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
-    say(f"crash sweep (every point): {tally}")
+    try:
+        _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
+    finally:
+        say(f"crash sweep (every point): {tally}")
     assert len(tally.points) >= POINTS_MIN
     assert tally.kills > 100
     assert tally.wrong == []
@@ -83,8 +85,10 @@ def test_several_kills_of_one_migration(lanes: Lanes, tmp_path: Path, say: Say) 
                 return
             sweep.several(lane, seed, passed, log, tally)
 
-    _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
-    say(f"crash sweep (several kills): {tally}")
+    try:
+        _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
+    finally:
+        say(f"crash sweep (several kills): {tally}")
     assert tally.migrations == SEEDS + 1
     assert tally.wrong == []
 
