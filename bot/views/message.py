@@ -156,11 +156,11 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     kept = text[: limit - 1]
+    if kept.rfind("&") > kept.rfind(";"):
+        kept = kept[: kept.rfind("&")]
     opened = kept.find("<", kept.rfind(">") + 1)
     if opened >= 0:
         kept = kept[:opened]
-    if kept.rfind("&") > kept.rfind(";"):
-        kept = kept[: kept.rfind("&")]
     return kept + t.ELLIPSIS
 
 

@@ -38,7 +38,7 @@ def test_hello(address: Callable[[], str], sandbox: Sandbox) -> None:
     with dial(address()) as first, dial(address()) as second:
         assert receive(first)["num_connections"] == 1
         assert receive(second)["num_connections"] == 2
-        assert sandbox.connections() == 2
+        sandbox.wait_for(lambda: sandbox.connections() == 2)
     sandbox.wait_for(lambda: sandbox.connections() == 0)
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from bot.views import message as m
@@ -274,6 +274,7 @@ def test_the_worst_progress_leaves_room(samples: Any, accepted: Any) -> None:
     assert m.characters(message) <= 0.95 * m.MESSAGE_CHARS
 
 
+@example("1111111<&>11", 11)
 @given(st.text("<>&;@U1 ab", max_size=60), st.integers(2, 40))
 def test_a_cut_never_falls_inside_markup(text: str, limit: int) -> None:
     """What the blocks cut off ends before a mention, a date or an escape that does not fit."""
