@@ -65,6 +65,7 @@ class Proxy:
         self._refused: set[tuple[str, int]] = set()
         self._lost: set[tuple[str, int]] = set()
         self._gates: list[Gate] = []
+        self._longest: dict[str, int] = {}
         self._kept: dict[str, list[bytes]] = {}
         self._under_way = 0
         self._changed = threading.Condition()
@@ -103,6 +104,10 @@ class Proxy:
         self._gates.append(gate)
         return gate
 
+    def limit(self, rpc: str, longest: int) -> None:
+        """Requests and answers of that name may have so many bytes at most; a longer one fails as gRPC says it."""
+        self._longest[rpc] = longest
+
     def keep(self, rpc: str) -> list[bytes]:
         """The requests of that name, as they arrive from now on."""
         return self._kept.setdefault(rpc, [])
@@ -124,7 +129,9 @@ class Proxy:
             for gate in self._gates:
                 gate.pass_through(rpc, number)
             if (rpc, number) not in self._refused:
+                self._measure(rpc, request, context)
                 answer = self._forward(method, request, context)
+                self._measure(rpc, answer, context)
             if (rpc, number) in self._refused | self._lost:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy cut the connection")
         except grpc.RpcError as error:
@@ -134,6 +141,12 @@ class Proxy:
                 self._under_way -= 1
                 self._changed.notify_all()
         return answer
+
+    def _measure(self, rpc: str, message: bytes, context: grpc.ServicerContext) -> None:
+        longest = self._longest.get(rpc, len(message))
+        if len(message) > longest:
+            said = f"grpc: received message larger than max ({len(message)} vs. {longest})"
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, said)
 
     def _forward(self, method: str, request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = [

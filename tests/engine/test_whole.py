@@ -144,7 +144,6 @@ def test_a_second_migration_finds_it_all_there(moved: Moved) -> None:
     for name in before:
         assert f"already holds a collection “{name}”" in done.stderr.replace("\n", " ")
     assert {name: bed.target.count(name) for name in before} == before
-    assert bed.verify("documents", "events", "ports").status is Outcome.SUCCESSFUL
 
 
 def test_entities_of_one_key_in_the_source_are_explained(moved: Moved) -> None:
