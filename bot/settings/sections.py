@@ -1,0 +1,139 @@
+"""The sections of `ferry.yml` below the top: clusters, roles, policy, Slack's address; checked when they are made.
+
+Each is frozen and refuses keys that it does not know. Nothing here reads a file, a token or another section.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+SLACK_API: Final = "https://slack.com/api/"
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
+"""What a cluster, an organization and a project may be called: it stands in selects (75 characters) and in file names."""
+
+_MEMBER: Final = re.compile(r"[UWS][A-Z0-9]{2,20}|[^@\s]+@[^@\s]+\.[^@\s]+")
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+
+
+class Place(NamedTuple):
+    """A project in an organization: what roles are given for."""
+
+    organization: str
+    project: str
+
+    def __str__(self) -> str:
+        return f"{self.organization}/{self.project}"
+
+
+class Section(BaseModel):
+    """The base of all sections: frozen, and unknown keys are errors, so that a misspelt key is not ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Cluster(Section):
+    """A cluster that people choose by its name.
+
+    Attributes:
+        uri: `http(s)://host:port`, or the path of a Milvus Lite `.db`.
+        token_env: The environment variable that holds its token.
+        token_file: The file that holds its token.
+        databases: The databases that people may choose; all of the server's when it is left out.
+        warning: Shown to requester and approvers when this cluster is a target.
+    """
+
+    uri: str
+    organization: Name = "default"
+    project: Name = "default"
+    token_env: str = ""
+    token_file: Path | None = None
+    databases: tuple[str, ...] = ()
+    warning: str = ""
+
+    @field_validator("uri")
+    @classmethod
+    def _is_reachable_by_name(cls, uri: str) -> str:
+        parts = urlsplit(uri)
+        if parts.username or parts.password:
+            raise ValueError("it contains a password; name it with token_env or token_file instead")
+        if not (parts.scheme in {"http", "https"} and parts.hostname) and not uri.endswith(".db"):
+            raise ValueError("it must be http(s)://host:port or the path of a Milvus Lite .db")
+        return uri
+
+    @model_validator(mode="after")
+    def _has_one_token(self) -> "Cluster":
+        if self.token_env and self.token_file:
+            raise ValueError("it has both token_env and token_file; keep one")
+        return self
+
+    @property
+    def place(self) -> Place:
+        """The project it belongs to."""
+        return Place(self.organization, self.project)
+
+
+class NewClusters(Section):
+    """Where a new target cluster may be made: each is a Milvus Lite directory `<folder>/<name>.db` of this project."""
+
+    folder: Path
+    organization: Name = "default"
+    project: Name = "default"
+    warning: str = ""
+
+    @property
+    def place(self) -> Place:
+        """The project that new clusters belong to."""
+        return Place(self.organization, self.project)
+
+
+class Roles(Section):
+    """Who has which role: lists of Slack user ids (U…), user groups (S…) and e-mail addresses.
+
+    Attributes:
+        organization_owners: By organization.
+        project_admins: By `organization/project`.
+    """
+
+    organization_owners: dict[str, tuple[str, ...]] = {}
+    project_admins: dict[str, tuple[str, ...]] = {}
+
+    @field_validator("organization_owners", "project_admins")
+    @classmethod
+    def _are_members(cls, given: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for place, members in given.items():
+            for member in members:
+                if not _MEMBER.fullmatch(member):
+                    raise ValueError(
+                        f"{place}: {member!r} is neither a Slack user id (U…), a user group (S…) nor an e-mail address"
+                    )
+        return given
+
+
+class Policy(Section):
+    """What an approval needs.
+
+    Attributes:
+        requester_may_approve: Whether the person who asked may also approve.
+        request_expires_hours: How long a request waits for a decision.
+    """
+
+    requester_may_approve: bool = False
+    request_expires_hours: float = Field(default=24.0, gt=0)
+
+
+class Slack(Section):
+    """Where Slack is; only the sandbox and tests set another address."""
+
+    api_url: str = SLACK_API
