@@ -2,7 +2,7 @@
 
 The verbs stand in `engine/verbs.py` and are loaded when the first of them is used: the SDK behind
 them takes two seconds and 140 MB to import, which neither `ferry jobs` nor the records in
-`engine/model.py` need.
+`engine/model/` need.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """The ledger: the one SQL database in which a migration's truth lives; everything else may die at any instant.
 
 It stores and guards; it never talks to Milvus or to Slack, and it never starts anything. Nothing outside `engine/ledger/` and
-`bot/ledger/` knows SQL: what comes out of here are the frozen records of `engine/model.py`.
+`bot/ledger/` knows SQL: what comes out of here are the frozen records of `engine/model/`.
 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token

@@ -1,6 +1,6 @@
 """The ledger's tables, on a MetaData of their own: the bot keeps its tables beside them in the same database.
 
-Rows never leave `engine/ledger/`: `records.py` turns them into the frozen records of `engine/model.py`. Nothing here decides
+Rows never leave `engine/ledger/`: `records.py` turns them into the frozen records of `engine/model/`. Nothing here decides
 anything. Whoever changes a table writes a revision in `versions/`; a test compares both on SQLite and PostgreSQL.
 
 Two traps are avoided on purpose: an enum column would store its members' names, and SQLModel's table models do not validate; so

@@ -1,0 +1,68 @@
+"""What the engine's parts hand to each other: frozen records, no behaviour beyond what they can say of themselves.
+
+They are pydantic models, so that the ledger stores them as JSON and reads back the same values.
+Nothing here talks to a server, to the ledger or to Slack.
+"""
+
+from engine.model.base import PrimaryKey, Record
+from engine.model.chunk import Chunk, ChunkRange, Receipt
+from engine.model.plan import (
+    PLAN_VERSION,
+    CollectionPlan,
+    Endpoint,
+    IndexDefinition,
+    OnConflict,
+    PartitionPlan,
+    Plan,
+    Request,
+    Secrets,
+)
+from engine.model.report import (
+    EXAMPLES_MAX,
+    CollectionReport,
+    ErrorText,
+    Mismatch,
+    MismatchKind,
+    Outcome,
+    Report,
+)
+from engine.model.state import (
+    CollectionProgress,
+    CollectionState,
+    Details,
+    Event,
+    Lease,
+    Migration,
+    Progress,
+)
+
+__all__ = [
+    "EXAMPLES_MAX",
+    "PLAN_VERSION",
+    "Chunk",
+    "ChunkRange",
+    "CollectionPlan",
+    "CollectionProgress",
+    "CollectionReport",
+    "CollectionState",
+    "Details",
+    "Endpoint",
+    "ErrorText",
+    "Event",
+    "IndexDefinition",
+    "Lease",
+    "Migration",
+    "Mismatch",
+    "MismatchKind",
+    "OnConflict",
+    "Outcome",
+    "PartitionPlan",
+    "Plan",
+    "PrimaryKey",
+    "Progress",
+    "Receipt",
+    "Record",
+    "Report",
+    "Request",
+    "Secrets",
+]

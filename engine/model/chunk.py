@@ -1,0 +1,49 @@
+"""A collection in pieces: ranges of primary keys, and what a copied one leaves in the ledger."""
+
+from engine.model.base import PrimaryKey, Record
+
+
+class ChunkRange(Record):
+    """One stored primary-key range of one partition of one collection: `lower < pk <= upper`.
+
+    Attributes:
+        partition: The partition's name; "" means the whole collection.
+        ordinal: Its place among the collection's chunks, from 0.
+        lower: Exclusive bound; None reaches down to the first key.
+        upper: Inclusive bound; None reaches up to the last key.
+        entities: How many keys the planner saw in the range.
+    """
+
+    collection: str
+    partition: str
+    ordinal: int
+    lower: PrimaryKey | None
+    upper: PrimaryKey | None
+    entities: int
+
+
+class Receipt(Record):
+    """What a copied chunk leaves in the ledger.
+
+    Attributes:
+        entities: Entities read and written.
+        bytes: Bytes of the columns as they went over the wire.
+        digest: The content digest, 32 hexadecimal digits (`engine/digest.py`).
+    """
+
+    entities: int
+    bytes: int
+    digest: str
+
+
+class Chunk(Record):
+    """A chunk as the ledger holds it: its range and, once it is copied, its receipt.
+
+    `attempted` is True from the moment before the first write: a chunk with `attempted` and no receipt is in doubt and is upserted.
+    """
+
+    id: int
+    range: ChunkRange
+    attempted: bool = False
+    receipt: Receipt | None = None
+    verified: bool | None = None

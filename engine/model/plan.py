@@ -1,0 +1,157 @@
+"""What was asked for, and what will be done about it: the request, the source as it was surveyed, the plan."""
+
+import hashlib
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+from engine.model.base import Record
+
+PLAN_VERSION: Literal[1] = 1
+
+
+class Secrets(NamedTuple):
+    """The tokens of source and target; never stored, never printed."""
+
+    source: str = ""
+    target: str = ""
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+
+class Endpoint(Record):
+    """One database of one cluster, without its secret.
+
+    Attributes:
+        name: How people call the cluster (a name from configuration, or the URI itself).
+        uri: `http(s)://host:port`, or the path of a Milvus Lite `.db`.
+        database: The database's name; "default" on clusters that have only one.
+    """
+
+    name: str
+    uri: str
+    database: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.database}"
+
+
+class OnConflict(StrEnum):
+    """What to do when the target already holds a collection of that name."""
+
+    FAIL = "fail"
+    REPLACE = "replace"
+
+
+class Request(Record):
+    """What someone asked for. Two requests with equal `identity` are the same migration.
+
+    Attributes:
+        collections: The chosen collections, sorted; empty means all of the source database.
+        on_conflict: Whether a collection on the target that is in the way stops the migration or is dropped.
+    """
+
+    source: Endpoint
+    target: Endpoint
+    collections: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict.FAIL
+
+    @property
+    def identity(self) -> str:
+        """A digest of source, target and selection: what a second start looks for in the ledger."""
+        places = (self.source.uri, self.source.database, self.target.uri, self.target.database)
+        parts = (*places, *sorted(self.collections))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class IndexDefinition(Record):
+    """An index as `describe_index` tells it: its name, its field, and its parameters as text."""
+
+    name: str
+    field: str
+    params: dict[str, str]
+
+
+class PartitionPlan(Record):
+    """A named partition and its exact entity count (`count(*)`, Strong)."""
+
+    name: str
+    entities: int
+
+
+class CollectionPlan(Record):
+    """A source collection as it was surveyed.
+
+    Attributes:
+        definition: The serialised `CollectionSchema` (protobuf) in base64: the whole schema, nothing enumerated by hand.
+        fields: `name: type` of each field as text, for people.
+        primary_field: The primary key's field name.
+        primary_type: "INT64" or "VARCHAR".
+        auto_id: Whether the source makes the keys itself.
+        entities: Exact count of the source (`count(*)`, Strong), duplicates included.
+        bytes: Estimated size of all entities on the wire.
+        partitions: Named partitions; with a partition key the one entry has the name "" and stands for all of them.
+        partition_key: Whether the partitions are the server's own (partition key), so that none is named in reads and writes.
+        loaded: Whether the collection was loaded when it was surveyed.
+        conflict: What stands in the way, with what can be done about it; None when nothing does.
+        losses: What of this collection will not be carried, one sentence each.
+        notes: What else the reader should know, one sentence each.
+    """
+
+    name: str
+    definition: str
+    fields: tuple[str, ...]
+    primary_field: str
+    primary_type: Literal["INT64", "VARCHAR"]
+    auto_id: bool
+    entities: int
+    bytes: int
+    partitions: tuple[PartitionPlan, ...]
+    partition_key: bool
+    num_partitions: int
+    shards: int
+    consistency_level: str
+    properties: dict[str, str]
+    indexes: tuple[IndexDefinition, ...]
+    aliases: tuple[str, ...]
+    loaded: bool
+    conflict: str | None = None
+    losses: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Plan(Record):
+    """What will be done and what will be lost, before anything is written."""
+
+    version: Literal[1] = PLAN_VERSION
+    request: Request
+    source_version: str
+    target_version: str
+    collections: tuple[CollectionPlan, ...]
+    losses: tuple[str, ...] = ()
+
+    @property
+    def entities(self) -> int:
+        """Entities of all collections."""
+        return sum(collection.entities for collection in self.collections)
+
+    @property
+    def bytes(self) -> int:
+        """Estimated bytes of all collections."""
+        return sum(collection.bytes for collection in self.collections)
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """What stands in the way, one sentence each."""
+        return tuple(c.conflict for c in self.collections if c.conflict)
+
+    @property
+    def all_losses(self) -> tuple[str, ...]:
+        """Losses of the whole migration and of each collection, the latter with their names."""
+        named = (f"{c.name}: {loss}" for c in self.collections for loss in c.losses)
+        return (*self.losses, *named)
+
+    @property
+    def hash(self) -> str:
+        """A digest of everything the plan says: an approval binds to it."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""What became of a migration or a verification: mismatches, reports, the one object that `--json` prints."""
+
+from enum import StrEnum
+
+from engine.model.base import PrimaryKey, Record
+
+EXAMPLES_MAX = 20
+"""How many mismatches a report shows per collection; the whole list is in the ledger."""
+
+
+class MismatchKind(StrEnum):
+    """How an entity on the target differs from the source."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    DIFFERENT = "different"
+
+
+class Mismatch(Record):
+    """One entity that is not the same on both sides; `fields` names what differs (kind "different")."""
+
+    partition: str
+    pk: PrimaryKey
+    kind: MismatchKind
+    fields: tuple[str, ...] = ()
+
+
+class CollectionReport(Record):
+    """What became of one collection; `examples` holds the first mismatches, the counts hold all of them."""
+
+    name: str
+    source_entities: int
+    target_entities: int | None = None
+    verified: bool = False
+    missing: int = 0
+    extra: int = 0
+    different: int = 0
+    examples: tuple[Mismatch, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How a migration or a verification ended, in the words of the command line's JSON."""
+
+    SUCCESSFUL = "SUCCESSFUL"
+    MISMATCHED = "MISMATCHED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class ErrorText(Record):
+    """A failure as people and programs read it (`errors.FerryError`)."""
+
+    code: str
+    message: str
+    state: str = ""
+    next_step: str = ""
+
+
+class Report(Record):
+    """The one object that `--json` prints (`design.md`, Command line).
+
+    `entities`, `bytes` and `entities_per_second` are the copy's, `seconds` is the whole run's.
+    """
+
+    migration: str | None
+    status: Outcome | str
+    seconds: float = 0.0
+    entities: int = 0
+    bytes: int = 0
+    entities_per_second: float = 0.0
+    collections: tuple[CollectionReport, ...] = ()
+    losses: tuple[str, ...] = ()
+    error: ErrorText | None = None

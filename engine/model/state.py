@@ -1,0 +1,119 @@
+"""What the ledger knows: a migration, its collections, its events, the right to write for it, how far it has come."""
+
+from typing import Any, TypeAlias
+
+from pydantic import AwareDatetime
+
+from engine.lifecycle import Status
+from engine.model.base import Record
+from engine.model.plan import Plan, Request
+from engine.model.report import CollectionReport, ErrorText
+
+Details: TypeAlias = dict[str, Any]
+"""What an event carries beside its name: JSON values only."""
+
+
+class CollectionProgress(Record):
+    """How far one collection has come."""
+
+    name: str
+    entities: int
+    copied: int = 0
+    verified: int = 0
+    phase: str = "waiting"
+
+
+class Progress(Record):
+    """How far a migration has come, projected from the ledger.
+
+    Attributes:
+        entities: Entities to copy, as planned.
+        copied: Entities with a receipt.
+        verified: Entities in verified chunks.
+        bytes: Bytes with a receipt.
+        seconds: Time spent copying so far.
+    """
+
+    phase: str
+    entities: int
+    copied: int
+    verified: int
+    bytes: int
+    seconds: float
+    collections: tuple[CollectionProgress, ...] = ()
+
+
+class Migration(Record):
+    """A migration as the ledger holds it: one request and everything that happened to it.
+
+    Attributes:
+        id: Short and typed by people, e.g. "M-4K7QX2F".
+        requester: Who asked: a Slack user id, or `user@host` on the command line.
+        due_at: When it may start; None means at once.
+        cleared_at: When it was first allowed to run (approved, or queued by an operator); without it nothing resumes.
+        attempts: How many workers have claimed it since the last resume and did not hand it back.
+        lease_token: The fencing token; it grows with every claim and every rescue.
+        collections: What is known of each collection so far.
+        error: The failure it ended with, or that made it wait.
+    """
+
+    id: str
+    request: Request
+    status: Status
+    phase: str = ""
+    requester: str
+    reason: str = ""
+    plan: Plan | None = None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    due_at: AwareDatetime | None = None
+    cleared_at: AwareDatetime | None = None
+    cancel_requested_at: AwareDatetime | None = None
+    cancel_requested_by: str | None = None
+    attempts: int = 0
+    lease_owner: str | None = None
+    lease_token: int = 0
+    lease_expires_at: AwareDatetime | None = None
+    error: ErrorText | None = None
+
+
+class CollectionState(Record):
+    """What the ledger knows of one collection of a migration.
+
+    Attributes:
+        phase: waiting, created, copied, loaded, verified or done.
+        target_id: The target's own id of the collection that this migration made: the mark of ownership.
+        source_was_loaded: Its load state before the migration touched it; False means it is released again.
+        read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
+        copy_seconds: Time spent copying, over all attempts.
+    """
+
+    name: str
+    phase: str = "waiting"
+    target_id: int | None = None
+    source_was_loaded: bool | None = None
+    read_timestamp: int = 0
+    copy_seconds: float = 0.0
+    report: CollectionReport | None = None
+
+
+class Lease(Record):
+    """The right to write for one migration until another worker takes it over."""
+
+    migration_id: str
+    token: int
+    owner: str
+
+
+class Event(Record):
+    """Something that happened to a migration, in order; `id` grows over the whole ledger."""
+
+    id: int
+    migration_id: str
+    at: AwareDatetime
+    name: str
+    actor: str
+    from_status: Status | None = None
+    to_status: Status | None = None
+    details: Details
