@@ -1,0 +1,194 @@
+"""What the commands of `bot/cli.py` share: names to endpoints, the migration that runs in this terminal, how it ends as a status.
+
+Signals become requests to stop; a failure becomes sentences or one JSON object. Nothing here is a command.
+"""
+
+import getpass
+import os
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import typer
+
+import engine
+from bot import settings as configuration
+from bot import terminal
+from engine.errors import (
+    FerryError,
+    InputRejected,
+    LeaseLost,
+    MigrationBusy,
+    SourceChanged,
+    exit_code_of,
+)
+from engine.ledger import Ledger, TransitionRefused
+from engine.lifecycle import EventName, Status, is_resumable
+from engine.model import (
+    Endpoint,
+    ErrorText,
+    Migration,
+    OnConflict,
+    Outcome,
+    Progress,
+    Report,
+    Request,
+    Secrets,
+)
+
+_ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
+_TRY_AGAIN = 5
+"""It went back to the queue, for example after SIGTERM."""
+
+
+def planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
+    """Plans a request and queues it, for the operator is alone; raises PlanBlocked where something is in the way."""
+    made = engine.plan(request, secrets)
+    blocked = engine.blocked(made)
+    if blocked is not None:
+        raise blocked
+    who = operator()
+    with ledger.transaction() as act:
+        migration = act.add_migration(request, requester=who)
+        act.record_plan(migration.id, made, who)
+        return act.apply(migration.id, EventName.ENQUEUE, actor=who)
+
+
+def is_void(migration: Migration, request: Request) -> bool:
+    """Whether what ended cannot go on as it was planned: the source changed, or now it may replace what was in the way."""
+    if not is_resumable(migration.status):
+        return False
+    changed = migration.error is not None and migration.error.code == SourceChanged.code
+    before, now = migration.request.on_conflict, request.on_conflict
+    return changed or (before is OnConflict.FAIL and now is OnConflict.REPLACE)
+
+
+def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
+    """Runs a migration in this terminal to its end; one that ended and can go on is resumed.
+
+    Raises:
+        InputRejected: It waits for approval.
+        MigrationBusy: Another process works on it.
+    """
+    if migration.status in {Status.PLANNING, Status.AWAITING_APPROVAL}:
+        raise InputRejected(
+            f"{migration.id} asks for the same and waits for approval in Slack.",
+            state="Nothing was started.",
+            next_step=f"Have it approved there, or cancel it: ferry cancel {migration.id}.",
+        )
+    if is_resumable(migration.status):
+        with ledger.transaction() as act:
+            act.apply(migration.id, EventName.RESUME, actor=operator())
+    stop = threading.Event()
+    interrupted = threading.Event()
+    with terminal.progress() as shown, _signals(stop, interrupted):
+
+        def on_progress(progress: Progress) -> None:
+            shown(progress)
+            if interrupted.is_set():
+                interrupted.clear()
+                # It may have ended in this very moment; then there is nothing to cancel.
+                with suppress(TransitionRefused), ledger.transaction() as act:
+                    act.apply(migration.id, EventName.CANCEL, actor=operator())
+
+        try:
+            return engine.run(ledger, migration.id, secrets, stop=stop, on_progress=on_progress)
+        except LeaseLost as lost:
+            raise MigrationBusy(
+                f"Another process took {migration.id} over.",
+                state="It goes on there; nothing was lost.",
+                next_step=f"`ferry show {migration.id}` shows its progress.",
+            ) from lost
+
+
+@contextmanager
+def _signals(stop: threading.Event, interrupted: threading.Event) -> Iterator[None]:
+    """Ctrl-C cancels, and a second one ends at once; SIGTERM hands the migration back to the queue."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
+    """Shows the report that the block finishes with, or the failure it ended in, and exits."""
+    reports: list[Report] = []
+    try:
+        yield reports.append
+    except FerryError as error:
+        if not json:
+            raise
+        told = ErrorText(**error.parts)
+        reports.append(Report(migration=None, status=Outcome.FAILED, error=told))
+    report = reports[-1]
+    if json:
+        terminal.as_json(report.model_dump(mode="json"))
+    else:
+        terminal.report(report)
+    raise typer.Exit(_exit_status(report))
+
+
+def _exit_status(report: Report) -> int:
+    if report.error is not None and report.status not in _ENDS:
+        return exit_code_of(report.error.code)
+    return _ENDS.get(report.status, _TRY_AGAIN)
+
+
+def request_of(
+    source: str,
+    target: str,
+    database: str,
+    collections: list[str] | None,
+    on_conflict: OnConflict,
+) -> Request:
+    """A request for what was typed: names from the configuration, URIs, or paths of Milvus Lite files."""
+    return Request(
+        source=_endpoint(source, database),
+        target=_endpoint(target, database),
+        collections=tuple(sorted(set(collections or ()))),
+        on_conflict=on_conflict,
+    )
+
+
+def _endpoint(given: str, database: str) -> Endpoint:
+    if given.startswith(("http://", "https://")):
+        return Endpoint(name=given, uri=given, database=database)
+    if given.endswith(".db"):
+        return Endpoint(name=given, uri=str(Path(given).absolute()), database=database)
+    return configuration.load().endpoint(given, database)
+
+
+def secrets_of(request: Request) -> Secrets:
+    """The tokens of both sides, from the environment or the configuration."""
+    return Secrets(
+        _token(request.source, "FERRY_SOURCE_TOKEN"), _token(request.target, "FERRY_TARGET_TOKEN")
+    )
+
+
+def _token(endpoint: Endpoint, variable: str) -> str:
+    if endpoint.name == endpoint.uri or endpoint.name.endswith(".db"):
+        return os.environ.get(variable, "")
+    return configuration.load().token_of(endpoint)
+
+
+def open_ledger() -> Ledger:
+    """The ledger that the environment or the configuration names."""
+    return Ledger.open(configuration.load().database_url)
+
+
+def operator() -> str:
+    """Who types here: `user@host`."""
+    return f"{getpass.getuser()}@{platform.node()}"
