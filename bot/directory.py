@@ -1,27 +1,35 @@
 """Slack users and their roles: who is meant by the ids, e-mail addresses and user groups of `ferry.yml`, right now.
 
-It asks Slack's Web API and remembers the answers for a short time, because `usergroups.users.list` may be called 20 times a minute
-only. An answer that is needed for a decision is at most `FRESH_SECONDS` old; when Slack does not answer, one of up to
-`STALE_SECONDS` still counts, then roles are unknown and nothing is allowed. It never decides what a role may do.
+It asks Slack's Web API and remembers the answers for a short time, because `usergroups.users.list` may be called 20 times a
+minute only. What is decided at a click rests on an answer that Slack gave after the click, while that limit has room, and on
+one of at most `FRESH_SECONDS` when a burst of clicks has used it up. When Slack does not answer, one of up to `STALE_SECONDS`
+still counts, then roles are unknown and nothing is allowed. It never decides what a role may do.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.approvals import Role, Standing
+from bot.budget import Budget, Rate
 from bot.settings import Place, Roles
 from engine.errors import ServiceUnavailable
 
 FRESH_SECONDS: Final = 30.0
-"""Two user groups asked about at every expiry stay far below 20 calls a minute; a withdrawn role works for half a minute."""
+"""Two user groups asked about at every expiry stay far below 20 calls a minute; in a burst a withdrawn role works so long."""
 
 STALE_SECONDS: Final = 300.0
+
+RECHECKS: Final = MappingProxyType(
+    {"group": Rate(12 / 60, 6), "user": Rate(60 / 60, 20), "email": Rate(30 / 60, 10)}
+)
+"""How often a click may have something asked anew: below Slack's 20 a minute for groups, 100 for users, 50 for addresses."""
 
 _GONE: Final = frozenset(
     {"user_not_found", "users_not_found", "no_such_subteam", "user_not_visible"}
@@ -31,6 +39,7 @@ _GONE: Final = frozenset(
 _log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
+_Key: TypeAlias = tuple[str, str]
 
 
 class Person(NamedTuple):
@@ -61,16 +70,29 @@ class Directory:
         self._client = client
         self._roles = roles
         self._clock = clock
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._kept: dict[_Key, _Kept] = {}
+        self._not_before: dict[_Key, float] = {}
+        self._budget = Budget(RECHECKS, clock)
         self._guard = threading.Lock()
+        self._asking: dict[_Key, threading.Lock] = {}
 
-    def standing(self, user_id: str, places: Iterable[Place]) -> Standing:
+    def standing(
+        self, user_id: str, places: Iterable[Place], *, at_click: bool = False
+    ) -> Standing:
         """The roles that a person holds now.
+
+        Args:
+            user_id: Who.
+            places: In which projects.
+            at_click: Something is decided by the answer: Slack is asked again unless it was just now.
 
         Raises:
             ServiceUnavailable: Slack does not say; nothing may be allowed.
         """
-        roles = {place: self._role(user_id, place) for place in set(places)}
+        wanted = tuple(set(places))
+        if at_click:
+            self._recheck(user_id, wanted)
+        roles = {place: self._role(user_id, place) for place in wanted}
         return Standing(user_id, {place: role for place, role in roles.items() if role})
 
     def eligible(self, places: Iterable[Place]) -> Iterator[Standing]:
@@ -153,13 +175,35 @@ class Directory:
         active = not (user.get("deleted") or user.get("is_bot"))
         return Person(user_id, str((user.get("profile") or {}).get("email") or ""), active=active)
 
-    def _remember(
-        self, key: tuple[str, str], fetch: Callable[[], Answer], nothing: Answer
+    def _recheck(self, user_id: str, places: tuple[Place, ...]) -> None:
+        """From now on only what Slack says from now on counts, within the limits."""
+        now = self._clock()
+        for entry in self._entries(places):
+            key = ("user", user_id) if "@" in entry else ("group", entry)
+            with self._guard:
+                kept = self._kept.get(key)
+                if kept is not None and kept.at < now and self._budget.take(key[0]) == 0:
+                    self._not_before[key] = now
+
+    def _remember(self, key: _Key, fetch: Callable[[], Answer], nothing: Answer) -> Answer:
+        """The kept answer while it is fresh, else a new one, for which Slack is asked once however many wait for it."""
+        with self._guard:
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            kept: _Kept | None = self._kept.get(key)
+            if kept is not None and self._is_fresh(key, kept):
+                return kept.value  # type: ignore[return-value]  # each key kind keeps one type
+            return self._ask(key, kept, fetch, nothing)
+
+    def _is_fresh(self, key: _Key, kept: _Kept) -> bool:
+        young = self._clock() - kept.at <= FRESH_SECONDS
+        return young and kept.at >= self._not_before.get(key, kept.at)
+
+    def _ask(
+        self, key: _Key, kept: _Kept | None, fetch: Callable[[], Answer], nothing: Answer
     ) -> Answer:
-        """The kept answer while it is fresh, else a new one; the kept one again when Slack fails and it is not too old."""
-        kept: _Kept | None = self._kept.get(key)
-        if kept is not None and self._clock() - kept.at <= FRESH_SECONDS:
-            return kept.value  # type: ignore[return-value]  # each key kind keeps one type
+        """Slack's answer; the kept one again when Slack fails and it is not too old."""
+        asked_at = self._clock()
         try:
             value = fetch()
         except (SlackClientError, OSError) as error:
@@ -167,11 +211,11 @@ class Directory:
                 value = nothing
             elif kept is not None and self._clock() - kept.at <= STALE_SECONDS:
                 _log.warning("directory_answer_stale", kind=key[0], id=key[1], error=_word(error))
-                return kept.value  # type: ignore[return-value]  # as above
+                return kept.value  # type: ignore[return-value]  # each key kind keeps one type
             else:
                 raise _unknown(error) from error
         with self._guard:
-            self._kept[key] = _Kept(self._clock(), value)
+            self._kept[key] = _Kept(asked_at, value)
         return value
 
 

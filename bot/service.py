@@ -101,7 +101,7 @@ class Service:
         """Whether this person may ask for this, and whether anyone could approve it; changes nothing."""
         try:
             places = self._places(request)
-            person = self._directory.standing(user_id, places)
+            person = self._directory.standing(user_id, places, at_click=True)
             verdict = approvals.may_request(person, places)
             if not verdict.allowed:
                 return Answer(verdict.reason, sentence=_missing(verdict))
@@ -275,7 +275,7 @@ class Service:
             return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
         try:
             places = self._cards.places(migration)
-            person = self._directory.standing(click.user_id, places)
+            person = self._directory.standing(click.user_id, places, at_click=True)
             with self._ledger.transaction() as tx:
                 if click.delivery and not self._records.receive(
                     tx, click.delivery, click.migration_id
