@@ -4,6 +4,8 @@ The environment wins over the file: `FERRY_DATABASE_URL`, `FERRY_SLACK__API_URL`
 names the variable or the file that holds its token, and it is read at the moment of use and never kept.
 """
 
+from bot.settings.base import Section
+from bot.settings.policy import FreezeWindow, Policy
 from bot.settings.reading import DEFAULT_FILE, load
 from bot.settings.sections import (
     NAME,
@@ -12,9 +14,7 @@ from bot.settings.sections import (
     Name,
     NewClusters,
     Place,
-    Policy,
     Roles,
-    Section,
     Slack,
 )
 from bot.settings.tokens import read_token
@@ -25,6 +25,7 @@ __all__ = [
     "NAME",
     "SLACK_API",
     "Cluster",
+    "FreezeWindow",
     "Name",
     "NewClusters",
     "Place",

@@ -1,4 +1,4 @@
-"""The sections of `ferry.yml` below the top: clusters, roles, policy, Slack's address; checked when they are made.
+"""The sections of `ferry.yml` below the top: clusters, roles, Slack's address; checked when they are made.
 
 Each is frozen and refuses keys that it does not know. Nothing here reads a file, a token or another section.
 """
@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from bot.settings.base import Section
+from bot.settings.policy import Policy
 
 SLACK_API: Final = "https://slack.com/api/"
 
@@ -37,12 +33,6 @@ class Place(NamedTuple):
         return f"{self.organization}/{self.project}"
 
 
-class Section(BaseModel):
-    """The base of all sections: frozen, and unknown keys are errors, so that a misspelt key is not ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
 class Cluster(Section):
     """A cluster that people choose by its name.
 
@@ -52,6 +42,7 @@ class Cluster(Section):
         token_file: The file that holds its token.
         databases: The databases that people may choose; all of the server's when it is left out.
         warning: Shown to requester and approvers when this cluster is a target.
+        policy: What is different from the general policy when this cluster is a target.
     """
 
     uri: str
@@ -61,6 +52,7 @@ class Cluster(Section):
     token_file: Path | None = None
     databases: tuple[str, ...] = ()
     warning: str = ""
+    policy: Policy | None = None
 
     @field_validator("uri")
     @classmethod
@@ -91,6 +83,7 @@ class NewClusters(Section):
     organization: Name = "default"
     project: Name = "default"
     warning: str = ""
+    policy: Policy | None = None
 
     @property
     def place(self) -> Place:
@@ -106,8 +99,8 @@ class Roles(Section):
         project_admins: By `organization/project`.
     """
 
-    organization_owners: dict[str, tuple[str, ...]] = {}
-    project_admins: dict[str, tuple[str, ...]] = {}
+    organization_owners: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    project_admins: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @field_validator("organization_owners", "project_admins")
     @classmethod
@@ -119,18 +112,6 @@ class Roles(Section):
                         f"{place}: {member!r} is neither a Slack user id (U…), a user group (S…) nor an e-mail address"
                     )
         return given
-
-
-class Policy(Section):
-    """What an approval needs.
-
-    Attributes:
-        requester_may_approve: Whether the person who asked may also approve.
-        request_expires_hours: How long a request waits for a decision.
-    """
-
-    requester_may_approve: bool = False
-    request_expires_hours: float = Field(default=24.0, gt=0)
 
 
 class Slack(Section):

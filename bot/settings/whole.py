@@ -3,13 +3,13 @@
 It is made by `reading.load`; here is what may be asked of it. A token is read at the moment of use and never kept.
 """
 
-import re
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.settings.sections import NAME, Cluster, Name, NewClusters, Place, Policy, Roles, Slack
+from bot.settings.policy import Policy, channel_id
+from bot.settings.sections import NAME, Cluster, Name, NewClusters, Place, Roles, Slack
 from bot.settings.tokens import read_token
 from engine.errors import ConfigurationInvalid
 from engine.model import Endpoint
@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         database_url: The ledger: `sqlite:///path` or `postgresql://…`.
         approvals_channel: The id (C… or G…) of the channel where requests are posted and decided.
         workers: How many migrations run at the same time.
+        contact: Whom people ask about roles and configuration.
         slack_bot_token: From SLACK_BOT_TOKEN (xoxb-…).
         slack_app_token: From SLACK_APP_TOKEN (xapp-…), for Socket Mode.
     """
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///ferry.db", repr=False)
     approvals_channel: str = ""
     workers: int = Field(default=2, ge=1, le=64)
+    contact: str = "whoever keeps Ferry's configuration"
     slack: Slack = Slack()
     policy: Policy = Policy()
     clusters: dict[Name, Cluster] = {}
@@ -67,11 +69,7 @@ class Settings(BaseSettings):
     @field_validator("approvals_channel")
     @classmethod
     def _is_an_id(cls, channel: str) -> str:
-        if channel and not re.fullmatch(r"[CG][A-Z0-9]{2,20}", channel):
-            raise ValueError(
-                "it must be a channel id (C…), not a name: see the channel's About tab"
-            )
-        return channel
+        return channel_id(channel)
 
     @model_validator(mode="after")
     def _roles_fit_the_clusters(self) -> "Settings":
@@ -131,6 +129,13 @@ class Settings(BaseSettings):
         if known is not None:
             return known.warning
         return self.new_clusters.warning if self.new_clusters else ""
+
+    def policy_of(self, target: Endpoint) -> Policy:
+        """What an approval for this target needs; the general policy where configuration no longer has it."""
+        known = self.clusters.get(target.name)
+        if known is not None:
+            return self.policy.changed_by(known.policy)
+        return self.policy.changed_by(self.new_clusters.policy if self.new_clusters else None)
 
     def token_of(self, endpoint: Endpoint) -> str:
         """The endpoint's token, read now; "" when it has none.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.settings import Cluster, NewClusters, Place, Settings, load
+from bot.settings import Cluster, FreezeWindow, NewClusters, Place, Settings, load
 from engine.errors import ConfigurationInvalid
 from engine.model import Endpoint
 
@@ -52,6 +52,8 @@ def test_the_example_is_valid_and_shows_every_key() -> None:
     assert {key for cluster in shown["clusters"].values() for key in cluster} == set(
         Cluster.model_fields
     )
+    (window,) = shown["policy"]["freeze_windows"]
+    assert set(window) == set(FreezeWindow.model_fields)
 
 
 def test_a_misspelt_key_is_named(written: Callable[[Any], Path]) -> None:
