@@ -1,4 +1,4 @@
-"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | doctor`.
+"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | repair | doctor`.
 
 It resolves names, calls the engine's verbs and turns the outcome into an exit status (design.md,
 Command line). The bot and the demo are imported by the commands that need them.
@@ -93,6 +93,14 @@ def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     """Continue a migration that failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
+        finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+
+
+@app.command()
+def repair(migration_id: MigrationId, *, json: Json = False) -> None:
+    """Copy or delete just the entities that did not verify, and verify them again."""
+    with console.reported(json=json) as finish, console.open_ledger() as ledger:
+        migration = engine.repair(ledger, migration_id, console.operator())
         finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
 

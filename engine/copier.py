@@ -96,6 +96,10 @@ class Copier:
         self.ledger.record_receipt(self.lease, chunk.id, content.receipt)
         crashpoints.reached("receipt")
 
+    def put(self, partition: str, page: Page) -> None:
+        """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""
+        self.target.repeat(lambda: self._send(partition, page, upsert=True))
+
     def _pending(self) -> Iterator[Chunk]:
         chunks = self.ledger.chunks(
             self.lease.migration_id, self.reader.collection, pending_only=True
@@ -123,10 +127,10 @@ class Copier:
 
     def _write_page(self, key_range: ChunkRange, page: Page, *, upsert: bool) -> None:
         try:
-            self._send(key_range, page, upsert=upsert)
+            self._send(key_range.partition, page, upsert=upsert)
         except ServiceUnavailable:
             # Whether the page was applied is unknown, and a second insert would double it.
-            self.target.repeat(lambda: self._send(key_range, page, upsert=True))
+            self.put(key_range.partition, page)
 
     def _write_smaller(self, content: ReadChunk) -> None:
         """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
@@ -147,11 +151,11 @@ class Copier:
             next_step="Raise the target's message limit, or leave this collection out.",
         )
 
-    def _send(self, key_range: ChunkRange, page: Page, *, upsert: bool) -> None:
+    def _send(self, partition: str, page: Page, *, upsert: bool) -> None:
         writing.write(
             self.target,
             self.reader.collection,
-            key_range.partition,
+            partition,
             page.columns,
             len(page.keys),
             upsert=upsert,

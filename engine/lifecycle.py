@@ -17,10 +17,11 @@
     cancel     planning · awaiting_approval · queued   canceled
     cancel     running                                 canceled            with a live lease: a flag only, stays running
     resume     failed · canceled · mismatched          queued              it was once allowed to run; clears flag, attempts
+    repair     failed · canceled · mismatched          queued              as resume; its runs also mend what did not verify
 
 What is not in the table is refused, with a sentence for people. `successful`, `rejected` and `expired` have no exits, the other
-three ends have `resume` alone. Cancel is a flag beside the state (River, procrastinate): it wins over success, over the queue and
-over a rescue. Chunks have no persisted "in progress", so a crash leaves nothing to roll back.
+three ends have `resume` and `repair` alone. Cancel is a flag beside the state (River, procrastinate): it wins over success, over
+the queue and over a rescue. Chunks have no persisted "in progress", so a crash leaves nothing to roll back.
 
 It never reads a clock, a ledger or a server: what it needs to know comes in as arguments.
 """
@@ -28,6 +29,7 @@ It never reads a clock, a ledger or a server: what it needs to know comes in as 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -67,6 +69,7 @@ class EventName(StrEnum):
     RESCUE = "rescue"
     CANCEL = "cancel"
     RESUME = "resume"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Refused:
     sentence: str
 
 
+_GOES_ON: Final = frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED})
+
 _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
     {
         EventName.PLANNED: frozenset({Status.PLANNING}),
@@ -118,7 +123,8 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.CANCEL: frozenset(
             {Status.PLANNING, Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING}
         ),
-        EventName.RESUME: frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED}),
+        EventName.RESUME: _GOES_ON,
+        EventName.REPAIR: _GOES_ON,
     }
 )
 
@@ -148,6 +154,7 @@ _DONE: Final[Mapping[EventName, str]] = MappingProxyType(
         EventName.RESCUE: "rescued",
         EventName.CANCEL: "canceled",
         EventName.RESUME: "resumed",
+        EventName.REPAIR: "repaired",
     }
 )
 
@@ -203,7 +210,7 @@ def advance(situation: Situation, event: EventName) -> Advance | Refused:
 
 
 def is_terminal(status: Status) -> bool:
-    """Whether a migration in this state has ended: nothing leaves it but a resume."""
+    """Whether a migration in this state has ended: nothing leaves it but a resume or a repair."""
     return status not in _FROM[EventName.CANCEL]
 
 
@@ -282,9 +289,9 @@ def _cancel(situation: Situation) -> Advance | Refused:
     return Advance(asked)
 
 
-def _resume(situation: Situation) -> Advance | Refused:
+def _go_on(event: EventName, situation: Situation) -> Advance | Refused:
     if not situation.cleared:
-        return _refuse(EventName.RESUME, "it ended before it was approved; ask for a new one")
+        return _refuse(event, "it ended before it was approved; ask for a new one")
     return Advance(replace(situation, status=Status.QUEUED, cancel_requested=False, attempts=0))
 
 
@@ -299,6 +306,7 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.RELEASE: _release,
         EventName.RESCUE: _rescue,
         EventName.CANCEL: _cancel,
-        EventName.RESUME: _resume,
+        EventName.RESUME: partial(_go_on, EventName.RESUME),
+        EventName.REPAIR: partial(_go_on, EventName.REPAIR),
     }
 )

@@ -1,4 +1,4 @@
-"""The phases of one attempt: create, copy, load, verify, alias.
+"""The phases of one attempt: create, copy, load, repair if that was asked for, verify, alias.
 
 Each can be repeated: what is done is in the ledger, so that a second start goes on where the first
 one ended. Nothing here decides how the migration ends; it is told by what the phases return or raise.
@@ -15,11 +15,16 @@ from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.milvus import definitions, loading
 from engine.milvus.connection import Cluster
+from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
 from engine.model import ChunkRange, CollectionPlan, CollectionState, Lease, Plan
 from engine.preparer import Preparer
 from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
+from engine.repairer import Repairer
+
+REPAIRED: Final = "repaired"
+"""The note that says of a collection how many keys were written and how many deleted."""
 
 CLOCK_SECONDS: Final = 2.0
 """How often the time spent copying is recorded while it goes on."""
@@ -74,6 +79,9 @@ class Phases:
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name))
         self._each(self._load)
+        if self.ledger.repair_asked(self.lease.migration_id):
+            self._enter("repair")
+            self._each(self._repair)
         self._enter("verify")
         self._each(self._verify)
         reports = [self._state(plan).report for plan in self.plan.collections]
@@ -121,21 +129,16 @@ class Phases:
             self.heartbeat.check,
             lambda seconds: self._record(plan, copy_seconds=seconds),
         )
-        copier = Copier(
-            reader,
-            self.target,
-            self.ledger,
-            self.lease,
-            size,
-            check=clock.check,
-            fence=self.heartbeat.check_now,
-        )
         try:
-            copier.run()
+            self._copier(reader, size, clock.check).run()
         finally:
             clock.record()
         self._record(plan, phase="copied")
         crashpoints.reached("copied")
+
+    def _copier(self, reader: CollectionReader, size: int, check: Callable[[], None]) -> Copier:
+        fence = self.heartbeat.check_now
+        return Copier(reader, self.target, self.ledger, self.lease, size, check=check, fence=fence)
 
     def _load_source(self, plan: CollectionPlan) -> None:
         if self._state(plan).source_was_loaded is None:
@@ -151,6 +154,14 @@ class Phases:
         loading.load(self.target, plan.name)
         crashpoints.reached("loaded")
         self._record(plan, phase="loaded")
+
+    def _repair(self, plan: CollectionPlan) -> None:
+        self._record(plan, phase="repairing")
+        size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
+        copier = self._copier(reader_of(self.source, plan), size, self.heartbeat.check)
+        mended = Repairer(copier).run()
+        if any(mended.values()):
+            self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, **mended})
 
     def _verify(self, plan: CollectionPlan) -> None:
         self._record(plan, phase="verifying")

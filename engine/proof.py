@@ -70,6 +70,8 @@ class Proof:
 
         unproved = (c for c in ledger.chunks(migration, name) if c.verified is not True)
         verifier.run(unproved, record)
+        if self._moved_on(verifier, ledger, migration):
+            verifier.run(ledger.chunks(migration, name), record)
         copied = sum(c.receipt.entities for c in ledger.chunks(migration, name) if c.receipt)
         gap = self._gap(source, copied)
         if gap.fault:
@@ -88,6 +90,16 @@ class Proof:
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
         return self._judged(report, (*self._faults(verifier, gap), *self._missing_aliases()))
+
+    def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
+        """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""
+        found = ledger.mismatch_counts(migration).get(self.plan.name, {})
+        copied = sum(
+            c.receipt.entities for c in ledger.chunks(migration, self.plan.name) if c.receipt
+        )
+        surplus = sum(entities for _, entities in self._surplus_partitions(verifier))
+        explained = found.get(MismatchKind.EXTRA, 0) - found.get(MismatchKind.MISSING, 0) + surplus
+        return verifier.target.count("") != copied + explained
 
     def _readers(self) -> tuple[CollectionReader, Verifier]:
         source, target = reader_of(self.source, self.plan), reader_of(self.target, self.plan)

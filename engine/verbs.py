@@ -12,6 +12,7 @@ from engine import reports
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
+from engine.lifecycle import EventName, Status
 from engine.milvus import definitions, lite, loading
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.survey import require_collection, require_database, survey
@@ -19,6 +20,7 @@ from engine.model import (
     CollectionPlan,
     CollectionReport,
     Endpoint,
+    Migration,
     Outcome,
     Plan,
     Progress,
@@ -112,6 +114,23 @@ def run(
         lease_seconds,
     )
     return reports.report(ledger, migration_id)
+
+
+def repair(ledger: Ledger, migration_id: str, actor: str) -> Migration:
+    """Asks for the repair of a migration that ended: its next run mends what did not verify, and verifies that again.
+
+    One that is being repaired already is left as it is. `run` does the work.
+
+    Raises:
+        TransitionRefused: It has not ended, or nothing can go on from how it ended.
+        InputRejected: There is no such migration.
+    """
+    migration = ledger.migration(migration_id)
+    under_way = migration.status in {Status.QUEUED, Status.RUNNING}
+    if under_way and ledger.repair_asked(migration.id):
+        return migration
+    with ledger.transaction() as act:
+        return act.apply(migration.id, EventName.REPAIR, actor=actor)
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:

@@ -24,6 +24,7 @@ PHASES: dict[str, str] = {
     "create": "Creating collections",
     "copy": "Copying",
     "load": "Loading",
+    "repair": "Repairing",
     "verify": "Verifying",
     "alias": "Setting aliases",
 }
@@ -36,6 +37,7 @@ STATES: dict[str, str] = {
     "copying": "Copying",
     "copied": "Copied",
     "loaded": "Loaded",
+    "repairing": "Repairing",
     "verifying": "Verifying",
     "done": "Verified",
 }

@@ -158,6 +158,11 @@ def _resume(card: MigrationCard, event: Event) -> Said:
     return Said("PENDING", f"Resumed by {_by(event)}. {there}")
 
 
+def _repair(card: MigrationCard, event: Event) -> Said:
+    only = f"Just the entities that differ are copied to {place(card.target)} or deleted there, and verified again."
+    return Said("PENDING", f"Repair asked for by {_by(event)}. {only}")
+
+
 def _fail(card: MigrationCard, event: Event) -> Said:
     error = _error(event)
     return Said("FAILED", failure(card, error), lines=f"it stopped.\n{failure_lines(card, error)}")
@@ -193,6 +198,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.RELEASE: _release,
     EventName.RESCUE: _rescue,
     EventName.RESUME: _resume,
+    EventName.REPAIR: _repair,
     EventName.FAIL: _fail,
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,

@@ -15,7 +15,7 @@ from engine.ledger.database import Database
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of
 from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import load, situation_of
-from engine.lifecycle import Status
+from engine.lifecycle import EventName, Status
 from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
 
 _OVER = (Status.SUCCESSFUL, Status.MISMATCHED, Status.REJECTED, Status.EXPIRED)
@@ -118,11 +118,24 @@ class Queries(Database):
         with self._read() as session:
             return tuple(event_of(row) for row in session.exec(query))
 
+    def repair_asked(self, migration_id: str) -> bool:
+        """Whether its runs shall repair what did not verify: the last that was asked of it after an end is a repair."""
+        asked = (EventName.RESUME, EventName.REPAIR)
+        query = (
+            select(EventRow.name)
+            .where(col(EventRow.migration_id) == migration_id, col(EventRow.name).in_(asked))
+            .order_by(col(EventRow.id).desc())
+            .limit(1)
+        )
+        with self._read() as session:
+            return session.exec(query).first() == EventName.REPAIR
+
     def mismatches(
         self,
         migration_id: str,
         collection: str | None = None,
         *,
+        chunk_id: int | None = None,
         after_id: int = 0,
         limit: int = 1000,
     ) -> tuple[RecordedMismatch, ...]:
@@ -140,6 +153,8 @@ class Queries(Database):
         )
         if collection is not None:
             query = query.where(col(MismatchRow.collection) == collection)
+        if chunk_id is not None:
+            query = query.where(col(MismatchRow.chunk_id) == chunk_id)
         with self._read() as session:
             return tuple(mismatch_of(row) for row in session.exec(query))
 

@@ -54,7 +54,7 @@ class Act:
 
     Attributes:
         actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
-        error: Stored with the migration; a claim and a resume clear it.
+        error: Stored with the migration; a claim, a resume and a repair clear it.
         lease_seconds: For a claim: how long the actor holds the migration.
     """
 
@@ -195,7 +195,7 @@ def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -
         asked = after.cancel_requested
         values["cancel_requested_at"] = act.at if asked else None
         values["cancel_requested_by"] = act.actor if asked else None
-    if act.event in (EventName.CLAIM, EventName.RESUME):
+    if act.event in (EventName.CLAIM, EventName.RESUME, EventName.REPAIR):
         values["error"] = None
     if act.error is not None:
         values["error"] = act.error.model_dump_json()

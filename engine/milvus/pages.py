@@ -87,6 +87,19 @@ class CollectionReader:
         """
         return self._pages(self.fields, partition, (lower, upper), limit, careful=careful)
 
+    def among(
+        self, partition: str, wanted: Sequence[PrimaryKey], *, limit: int = PAGE_ENTITIES_MAX
+    ) -> Iterator[Page]:
+        """Yields the entities that have one of the wanted keys (1,000 at most), paged as in `pages`."""
+        return self._pages(self.fields, partition, (None, None), limit, wanted=wanted)
+
+    def present(self, partition: str, wanted: Sequence[PrimaryKey]) -> frozenset[PrimaryKey]:
+        """Those of the wanted keys (1,000 at most) that an entity has."""
+        found = self._pages(
+            (self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX, wanted=wanted
+        )
+        return frozenset(key for page in found for key in page.keys)
+
     def keys(self, partition: str) -> Iterator[Sequence[PrimaryKey]]:
         """Yields all primary keys of a partition ("" for all) in ascending order, page by page."""
         found = self._pages((self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX)
@@ -121,10 +134,13 @@ class CollectionReader:
         limit: int,
         *,
         careful: bool = True,
+        wanted: Sequence[PrimaryKey] = (),
     ) -> Iterator[Page]:
         last, upper = bounds
+        listed = [expressions.key_in(self.key_field, wanted)] if wanted else []
         while upper is None or last != upper:
-            expression = expressions.key_range(self.key_field, last, upper)
+            between = expressions.key_range(self.key_field, last, upper)
+            expression = " and ".join([*listed, between] if between else listed)
             try:
                 page = self._page(partition, expression, fields, limit, careful=careful)
             except MessageTooLarge:

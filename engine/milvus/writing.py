@@ -1,4 +1,4 @@
-"""Writes columns to a collection exactly as they were read: insert in a clean run, upsert for what is in doubt.
+"""Writes columns to a collection exactly as they were read: insert in a clean run, upsert for what is in doubt; deletes by key.
 
 A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`) and
 settles it by an upsert; only a throttle, which the server refuses before it applies anything, is
@@ -11,8 +11,10 @@ from typing import Any
 from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import DataUnreadable
+from engine.milvus import expressions
 from engine.milvus.connection import Cluster
 from engine.milvus.outgoing import make_writable
+from engine.model import PrimaryKey
 
 
 def write(
@@ -58,3 +60,24 @@ def write(
             state="Some entities of this page may not have been written.",
             next_step="Start the migration again: the page is written once more and verified.",
         )
+
+
+def delete(
+    cluster: Cluster, collection: str, partition: str, key_field: str, keys: Sequence[PrimaryKey]
+) -> None:
+    """Deletes every entity that has one of the keys, all copies of it; harmless to repeat.
+
+    Args:
+        cluster: The target.
+        collection: Its name on the target.
+        partition: The partition's name; "" for all.
+        key_field: The primary key's field name.
+        keys: At most 1,000.
+    """
+    request = milvus_pb2.DeleteRequest(
+        db_name=cluster.database,
+        collection_name=collection,
+        partition_name=partition,
+        expr=expressions.key_in(key_field, keys),
+    )
+    cluster.call("Delete", request)

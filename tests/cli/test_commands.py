@@ -274,7 +274,17 @@ def test_help_names_every_command(shell: Shell) -> None:
     """`ferry` and `ferry --help` list the commands of the design, each with a sentence."""
     told = shell.process("--help")
     assert told.returncode == 0
-    for command in ("demo", "serve", "plan", "migrate", "verify", "jobs", "show", "cancel"):
+    for command in (
+        "demo",
+        "serve",
+        "plan",
+        "migrate",
+        "verify",
+        "jobs",
+        "show",
+        "cancel",
+        "repair",
+    ):
         assert f" {command} " in told.stdout
     assert "resume" in told.stdout
     assert "doctor" in told.stdout

@@ -131,6 +131,16 @@ class Run:
         """Runs a worker to its end or its death; returns its exit status."""
         return self.lane.workers.run(self.id, self.lane.url, crash_at, **more)
 
+    def damage(self) -> None:
+        """Deletes, doubles and adds entities on the target, in more chunks than one."""
+        target = Side(self.lane.target_uri, self.database)
+        made = {row["id"]: row for row in rows(range(-700, 700))}
+        target.client.delete(NUMBERS, ids=[-600, 650])
+        target.client.upsert(NUMBERS, [made[-599] | {"text": "other"}])
+        target.insert(NUMBERS, [made[10], made[10], made[-598]])
+        target.insert(NUMBERS, rows([-5_000, 5_000]))
+        target.client.close()
+
     def wrong(self) -> Wrong:
         """Compares the target with the source, entity by entity."""
         standing = self.lane.ledger.migration(self.id)

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import engine
 from engine.lifecycle import Status
-from tests.crash.lane import Lane, Run
+from tests.crash.lane import WHO, Lane, Run
 from tests.crash.workers import KILLED
 
 UNFINISHED = {Status.QUEUED, Status.RUNNING}
@@ -75,6 +76,21 @@ def chain(lane: Lane, points: Iterable[str], tally: Tally, **changes: Any) -> No
                     break
             assert died, f"no worker ever reaches {waiting[0]}"
             tally.compared(run, died, (point.partition(":")[0] for point in died))
+
+
+def repairs(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+    """Kills the repair of one damaged migration at all these points, one after the other."""
+    with lane.migration() as run:
+        assert run.work("loading:1") == KILLED
+        run.damage()
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.MISMATCHED
+        engine.repair(lane.ledger, run.id, WHO)
+        died = []
+        for point in points:
+            assert run.work(point) == KILLED, f"no repair ever reaches {point}"
+            died.append(point)
+        tally.compared(run, died, (point.partition(":")[0] for point in died))
 
 
 def single(lane: Lane, number: int, log: Path, tally: Tally) -> bool:

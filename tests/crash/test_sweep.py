@@ -36,6 +36,8 @@ def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> 
     sweep.chain(lane, (f"{name}:1" for name in names), tally)
     replacing = ["replacing:1", "dropped:1", "collection_made:1", "receipt:2"]
     sweep.chain(lane, replacing, tally, on_conflict=OnConflict.REPLACE)
+    repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
+    sweep.repairs(lane, repairing, tally)
     say(f"crash sweep (each named point: {' '.join(sorted(tally.points))}): {tally}")
     assert tally.points == _named()
     assert tally.wrong == []

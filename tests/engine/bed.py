@@ -237,6 +237,10 @@ class Bed:
         """Reads both sides and compares."""
         return engine.verify(self.request(*names), Secrets())
 
+    def report(self, migration_id: str) -> Report:
+        """What became of it, from the ledger."""
+        return engine.report(self.ledger, migration_id)
+
     def act(self, migration_id: str, event: EventName) -> None:
         """What a person does to it."""
         with self.ledger.transaction() as act:

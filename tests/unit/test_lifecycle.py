@@ -42,6 +42,9 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.FAILED, E.RESUME): {S.QUEUED},
     (S.CANCELED, E.RESUME): {S.QUEUED},
     (S.MISMATCHED, E.RESUME): {S.QUEUED},
+    (S.FAILED, E.REPAIR): {S.QUEUED},
+    (S.CANCELED, E.REPAIR): {S.QUEUED},
+    (S.MISMATCHED, E.REPAIR): {S.QUEUED},
 }
 """From (state, event) to every state that it may lead to; what is not here is refused."""
 
@@ -142,13 +145,14 @@ def test_a_released_attempt_does_not_count() -> None:
     assert decision.to.attempts == 2
 
 
-def test_resume_cannot_go_around_the_approval() -> None:
-    """What was canceled before it was approved is not resumed; what was approved once is."""
+@pytest.mark.parametrize("event", [E.RESUME, E.REPAIR])
+def test_what_goes_on_cannot_go_around_the_approval(event: EventName) -> None:
+    """What was canceled before it was approved is neither resumed nor repaired; what was approved once is."""
     unapproved = ended(S.CANCELED, cleared=False)
     approved = ended(S.CANCELED, cleared=True)
-    assert isinstance(advance(unapproved, E.RESUME), Refused)
+    assert isinstance(advance(unapproved, event), Refused)
     queued = Situation(S.QUEUED, cancel_requested=False, lease_live=False, attempts=0, cleared=True)
-    assert advance(approved, E.RESUME) == Advance(queued)
+    assert advance(approved, event) == Advance(queued)
 
 
 def test_ended_states_are_known() -> None:

@@ -25,6 +25,7 @@ from engine.lifecycle import (
 Decide = Callable[[Situation, EventName], Advance | Refused]
 
 PEOPLE = tuple(e for e in EventName if e is not EventName.CLAIM and e not in WORKER_EVENTS)
+GO_ON = frozenset({EventName.RESUME, EventName.REPAIR})
 RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 
 
@@ -34,7 +35,7 @@ class World:
 
     Attributes:
         held: For each worker whether the token it holds is the ledger's ("current"), an old one ("stale"), or None.
-        promised: A cancel was accepted and no resume since.
+        promised: A cancel was accepted and no resume or repair since.
         approved: Someone approved or queued it.
     """
 
@@ -81,7 +82,7 @@ def apply(
         held = tuple("stale" if each else None for each in held)
     if worker is not None:
         held = put(held, worker, "current" if event is EventName.CLAIM else None)
-    promised = event is EventName.CANCEL or (world.promised and event is not EventName.RESUME)
+    promised = event is EventName.CANCEL or (world.promised and event not in GO_ON)
     approved = world.approved or event in {EventName.APPROVE, EventName.ENQUEUE}
     yield f"{event} ({worker})", World(after, held, promised, approved)
 
@@ -101,10 +102,10 @@ NEVER: dict[str, Rule] = {
     "a live lease was taken over": lambda before, step, _: (
         before.situation.lease_live and step.startswith(("claim", "rescue"))
     ),
-    "an ended migration went on without a resume": lambda before, step, after: (
+    "an ended migration went on though nobody asked": lambda before, step, after: (
         is_terminal(before.situation.status)
         and after.situation != before.situation
-        and not step.startswith("resume")
+        and not step.startswith(("resume", "repair"))
     ),
     "an end without an exit was left": lambda before, _, after: (
         before.situation.status in {Status.SUCCESSFUL, Status.REJECTED, Status.EXPIRED}
@@ -192,7 +193,7 @@ def without_lease_guard(situation: Situation, event: EventName) -> Advance | Ref
 
 def without_approval_guard(situation: Situation, event: EventName) -> Advance | Refused:
     """A table that resumes what was never approved."""
-    blind = event is EventName.RESUME
+    blind = event in GO_ON
     return advance(replace(situation, cleared=True) if blind else situation, event)
 
 

@@ -1,0 +1,108 @@
+"""Mends what a verification found: of the chunks that did not verify, just the keys that it named.
+
+Each of them becomes on the target what the source holds under it now: written where it is missing or different, deleted where the
+source has none, deleted and written once where several entities share it. All of it can be repeated after a crash. Nothing here
+says that the result is right: a mended chunk gets a new receipt and is verified again. Only collections that the migration made
+come here (`preparer.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from engine import crashpoints
+from engine.copier import Copier
+from engine.executors import pipeline
+from engine.milvus import writing
+from engine.milvus.failures import MessageTooLarge
+from engine.model import Chunk, Mismatch, MismatchKind, PrimaryKey, Receipt
+
+_FINDINGS: Final = 500
+"""Findings that are mended at a time: as many keys stand in one expression at most."""
+
+
+class _Mended(NamedTuple):
+    chunk: Chunk
+    receipt: Receipt
+
+
+@dataclass(frozen=True)
+class Repairer:
+    """Mends one collection.
+
+    Args:
+        copier: Reads the source and knows the target, the ledger, the lease and when to stop.
+    """
+
+    copier: Copier
+    _done: list[tuple[int, int]] = field(default_factory=list)
+
+    def run(self) -> dict[str, int]:
+        """Mends every chunk that did not verify.
+
+        Returns:
+            How many keys were "written" and how many "deleted"; a key that was both counts in both.
+
+        Raises:
+            StopWork: The work must end; what is not mended yet can be mended later.
+            FerryError: A server failed or refused; likewise.
+        """
+        pipeline(self._bad(), self._mend, self._record)
+        written, deleted = (sum(each) for each in zip((0, 0), *self._done, strict=True))
+        return {"written": written, "deleted": deleted}
+
+    def _bad(self) -> Iterator[Chunk]:
+        copier = self.copier
+        for chunk in copier.ledger.chunks(copier.lease.migration_id, copier.reader.collection):
+            if chunk.verified is False:
+                copier.check()
+                yield chunk
+
+    def _mend(self, chunk: Chunk) -> _Mended:
+        for findings in self._findings(chunk):
+            self._mend_keys(chunk.range.partition, findings)
+        return _Mended(chunk, self.copier.read(chunk).receipt)
+
+    def _record(self, mended: _Mended) -> None:
+        self.copier.ledger.record_receipt(self.copier.lease, mended.chunk.id, mended.receipt)
+        crashpoints.reached("repaired")
+
+    def _findings(self, chunk: Chunk) -> Iterator[list[Mismatch]]:
+        ledger, after = self.copier.ledger, 0
+        while page := ledger.mismatches(
+            self.copier.lease.migration_id, chunk_id=chunk.id, after_id=after, limit=_FINDINGS
+        ):
+            yield [recorded.mismatch for recorded in page]
+            after = page[-1].id
+
+    def _mend_keys(self, partition: str, findings: Sequence[Mismatch]) -> None:
+        keys = tuple(dict.fromkeys(finding.pk for finding in findings))
+        surplus = {each.pk for each in findings if each.kind is MismatchKind.EXTRA}
+        held = self.copier.reader.present(partition, keys)
+        doomed = [key for key in keys if key in surplus or key not in held]
+        wanted = [key for key in keys if key in held]
+        self.copier.fence()
+        crashpoints.reached("repairing")
+        if doomed:
+            reader = self.copier.reader
+            writing.delete(
+                self.copier.target, reader.collection, partition, reader.key_field, doomed
+            )
+            crashpoints.reached("repair_deleted")
+        if wanted:
+            self._put(partition, wanted)
+            crashpoints.reached("repair_written")
+        self._done.append((len(wanted), len(doomed)))  # several threads append
+
+    def _put(self, partition: str, keys: Sequence[PrimaryKey]) -> None:
+        """Writes the source's entities of these keys, fewer at a time where the target takes less in one message."""
+        copier = self.copier
+        try:
+            for page in copier.reader.among(partition, keys, limit=copier.page_entities):
+                copier.put(partition, page)
+        except MessageTooLarge:
+            if len(keys) == 1:
+                raise
+            middle = len(keys) // 2
+            self._put(partition, keys[:middle])
+            self._put(partition, keys[middle:])
