@@ -18,7 +18,7 @@
         LedgerIncompatible            the ledger was written by another version
 
     StopWork (BaseException)          control flow, never an error: nothing is logged as failed
-      CancelRequested · LeaseLost · ShutdownRequested
+      CancelRequested · PauseRequested · LeaseLost · ShutdownRequested
 
 A mismatch that verification finds is a result (`Report`), not an error. Nothing here logs, retries or prints; whether a call is
 tried again is decided in `engine/milvus/retry.py` alone.
@@ -157,6 +157,10 @@ class StopWork(BaseException):  # so that `except Exception` never catches it
 
 class CancelRequested(StopWork):
     """Someone asked to cancel; the worker stops between two chunks."""
+
+
+class PauseRequested(StopWork):
+    """Someone asked to pause; the worker stops between two chunks and gives the migration back."""
 
 
 class LeaseLost(StopWork):

@@ -1,4 +1,4 @@
-"""Keeps a worker's lease alive, says how long it still may write, hears of cancel and shutdown, and tells the progress.
+"""Keeps a worker's lease alive, says how long it still may write, hears of cancel, pause and shutdown, and tells the progress.
 
 One thread beside the copy; it never touches a cluster. What it hears it only notes: the runner asks `check` between chunks.
 """
@@ -11,7 +11,14 @@ from typing import Final, Self
 
 import structlog
 
-from engine.errors import CancelRequested, LeaseLost, ServiceUnavailable, ShutdownRequested
+from engine.errors import (
+    CancelRequested,
+    LeaseLost,
+    PauseRequested,
+    ServiceUnavailable,
+    ShutdownRequested,
+    StopWork,
+)
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.model import Lease, Progress
 
@@ -58,7 +65,7 @@ class Heartbeat:
         self._lease = lease
         self._stop = stop
         self._on_progress = on_progress
-        self._reason: type[CancelRequested | LeaseLost | ShutdownRequested] | None = None
+        self._reason: type[StopWork] | None = None
         self._done = threading.Event()
         self._lease_seconds = lease_seconds
         self._renewed_at = -math.inf
@@ -156,14 +163,17 @@ class Heartbeat:
 
     def _listen(self) -> None:
         try:
-            if self._ledger.cancel_requested(self._lease):
+            orders = self._ledger.orders(self._lease)
+            if orders.cancel:
                 self._end(CancelRequested)
+            elif orders.pause:
+                self._end(PauseRequested)
             elif self._stop.is_set():
                 self._end(ShutdownRequested)
         except LeaseLost:
             self._end(LeaseLost)
 
-    def _end(self, reason: type[CancelRequested | LeaseLost | ShutdownRequested]) -> None:
+    def _end(self, reason: type[StopWork]) -> None:
         self._reason = reason
         self.halt.set()
 

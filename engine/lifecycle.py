@@ -9,67 +9,61 @@
     claim      queued · running                        running             no live lease; attempts + 1
     succeed    running                                 successful          refused once cancel was requested
     mismatch   running                                 mismatched          refused once cancel was requested
-    fail       planning · running                      failed
+    fail       planning · running · undoing            failed
     canceled   running                                 canceled            cancel was requested
-    release    running                                 queued              canceled if cancel was requested; attempts - 1
-    rescue     running                                 queued              no live lease; canceled if requested, failed if the
-                                                                           attempts are used up
+    release    running                                 queued              canceled if cancel was requested, paused if a pause
+                                                                           was; attempts - 1
+    rescue     running                                 queued              no live lease; canceled or paused if requested, failed
+                                                                           if the attempts are used up
+    rescue     undoing                                 failed              no live lease
     cancel     planning · awaiting_approval · queued   canceled
+               · paused
     cancel     running                                 canceled            with a live lease: a flag only, stays running
-    resume     failed · canceled · mismatched          queued              it was once allowed to run; clears flag, attempts
+    pause      queued                                  paused
+    pause      running                                 paused              with a live lease: a flag only, stays running; refused
+                                                                           once cancel was requested
+    resume     failed · canceled · mismatched · paused queued              it was once allowed to run; clears flags, attempts
     repair     failed · canceled · mismatched          queued              as resume; its runs also mend what did not verify
+    resume     running                                 running             withdraws a pause that is under way
+    undo       successful · mismatched · failed        undoing             it was once allowed to run, no live lease; clears the
+               · canceled · undoing                                        cancel flag
+    undone     undoing                                 undone
 
-What is not in the table is refused, with a sentence for people. `successful`, `rejected` and `expired` have no exits, the other
-three ends have `resume` and `repair` alone. Cancel is a flag beside the state (River, procrastinate): it wins over success, over
-the queue and over a rescue. Chunks have no persisted "in progress", so a crash leaves nothing to roll back.
+What is not in the table is refused, with a sentence for people. `rejected`, `expired` and `undone` have no exits; the other ends
+have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pause are flags beside the state (River,
+procrastinate): cancel wins over success, pause, the queue and a rescue; a pause is asked of a running migration alone and is
+forgotten when it stops running. Chunks have no persisted "in progress", so a crash leaves nothing to roll back. An undo that stops
+half-way is `failed`: it can be undone again, or resumed, which makes anew what was dropped.
 
 It never reads a clock, a ledger or a server: what it needs to know comes in as arguments.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from engine.states import DONE, STANDS, EventName, Status, zilliz_word
+
+__all__ = [
+    "ATTEMPTS_MAX",
+    "HELD",
+    "TAKING_EVENTS",
+    "WORKER_EVENTS",
+    "Advance",
+    "EventName",
+    "Refused",
+    "Situation",
+    "Status",
+    "advance",
+    "is_resumable",
+    "is_terminal",
+    "zilliz_word",
+]
+
 ATTEMPTS_MAX: Final = 5
 """How many workers may die over one migration before a rescue fails it instead of queueing it again."""
-
-
-class Status(StrEnum):
-    """Where a migration stands."""
-
-    PLANNING = "planning"
-    AWAITING_APPROVAL = "awaiting_approval"
-    QUEUED = "queued"
-    RUNNING = "running"
-    SUCCESSFUL = "successful"
-    MISMATCHED = "mismatched"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    REJECTED = "rejected"
-    EXPIRED = "expired"
-
-
-class EventName(StrEnum):
-    """What can happen to a migration; the ledger stores each with who did it and when."""
-
-    PLANNED = "planned"
-    ENQUEUE = "enqueue"
-    APPROVE = "approve"
-    REJECT = "reject"
-    EXPIRE = "expire"
-    CLAIM = "claim"
-    SUCCEED = "succeed"
-    MISMATCH = "mismatch"
-    FAIL = "fail"
-    CANCELED = "canceled"
-    RELEASE = "release"
-    RESCUE = "rescue"
-    CANCEL = "cancel"
-    RESUME = "resume"
-    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +75,7 @@ class Situation:
         lease_live: A worker holds an unexpired lease and is not known to be dead.
         attempts: Claims since the last resume that were not handed back.
         cleared: It was once allowed to run: approved, or queued by an operator who is alone.
+        pause_requested: Someone asked the running migration to pause.
     """
 
     status: Status
@@ -88,6 +83,7 @@ class Situation:
     lease_live: bool
     attempts: int
     cleared: bool
+    pause_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +112,24 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.CLAIM: frozenset({Status.QUEUED, Status.RUNNING}),
         EventName.SUCCEED: frozenset({Status.RUNNING}),
         EventName.MISMATCH: frozenset({Status.RUNNING}),
-        EventName.FAIL: frozenset({Status.PLANNING, Status.RUNNING}),
+        EventName.FAIL: frozenset({Status.PLANNING, Status.RUNNING, Status.UNDOING}),
         EventName.CANCELED: frozenset({Status.RUNNING}),
         EventName.RELEASE: frozenset({Status.RUNNING}),
-        EventName.RESCUE: frozenset({Status.RUNNING}),
+        EventName.RESCUE: frozenset({Status.RUNNING, Status.UNDOING}),
         EventName.CANCEL: frozenset(
-            {Status.PLANNING, Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING}
+            {
+                Status.PLANNING,
+                Status.AWAITING_APPROVAL,
+                Status.QUEUED,
+                Status.RUNNING,
+                Status.PAUSED,
+            }
         ),
-        EventName.RESUME: _GOES_ON,
+        EventName.RESUME: _GOES_ON | {Status.PAUSED, Status.RUNNING},
         EventName.REPAIR: _GOES_ON,
+        EventName.PAUSE: frozenset({Status.QUEUED, Status.RUNNING}),
+        EventName.UNDO: _GOES_ON | {Status.SUCCESSFUL, Status.UNDOING},
+        EventName.UNDONE: frozenset({Status.UNDOING}),
     }
 )
 
@@ -134,59 +139,10 @@ _PLAIN: Final[Mapping[EventName, Status]] = MappingProxyType(
         EventName.REJECT: Status.REJECTED,
         EventName.EXPIRE: Status.EXPIRED,
         EventName.FAIL: Status.FAILED,
+        EventName.UNDONE: Status.UNDONE,
     }
 )
 """Events that only change the state."""
-
-_DONE: Final[Mapping[EventName, str]] = MappingProxyType(
-    {
-        EventName.PLANNED: "put up for approval",
-        EventName.ENQUEUE: "queued",
-        EventName.APPROVE: "approved",
-        EventName.REJECT: "rejected",
-        EventName.EXPIRE: "expired",
-        EventName.CLAIM: "started",
-        EventName.SUCCEED: "ended as successful",
-        EventName.MISMATCH: "ended as mismatched",
-        EventName.FAIL: "ended as failed",
-        EventName.CANCELED: "ended as canceled",
-        EventName.RELEASE: "handed back",
-        EventName.RESCUE: "rescued",
-        EventName.CANCEL: "canceled",
-        EventName.RESUME: "resumed",
-        EventName.REPAIR: "repaired",
-    }
-)
-
-_STANDS: Final[Mapping[Status, str]] = MappingProxyType(
-    {
-        Status.PLANNING: "is still being planned",
-        Status.AWAITING_APPROVAL: "still waits for approval",
-        Status.QUEUED: "already waits to be started",
-        Status.RUNNING: "is already running",
-        Status.SUCCESSFUL: "has already ended successfully",
-        Status.MISMATCHED: "has ended, and its result is not the same as the source",
-        Status.FAILED: "has failed",
-        Status.CANCELED: "was canceled",
-        Status.REJECTED: "was rejected",
-        Status.EXPIRED: "expired before anyone decided",
-    }
-)
-
-_ZILLIZ: Final[Mapping[Status, str]] = MappingProxyType(
-    {
-        Status.PLANNING: "PENDING",
-        Status.AWAITING_APPROVAL: "PENDING",
-        Status.QUEUED: "PENDING",
-        Status.RUNNING: "IN PROGRESS",
-        Status.SUCCESSFUL: "SUCCESSFUL",
-        Status.MISMATCHED: "MISMATCHED",
-        Status.FAILED: "FAILED",
-        Status.CANCELED: "CANCELED",
-        Status.REJECTED: "CANCELED",
-        Status.EXPIRED: "CANCELED",
-    }
-)
 
 WORKER_EVENTS: Final = frozenset(
     {
@@ -195,44 +151,43 @@ WORKER_EVENTS: Final = frozenset(
         EventName.FAIL,
         EventName.CANCELED,
         EventName.RELEASE,
+        EventName.UNDONE,
     }
 )
-"""With these a worker ends its attempt: only the holder of the lease may say them of a running migration."""
+"""With these a worker ends its attempt: only the holder of the lease may say them of a migration that is held."""
+
+TAKING_EVENTS: Final = frozenset({EventName.CLAIM, EventName.UNDO})
+"""These give a lease."""
+
+HELD: Final = frozenset({Status.RUNNING, Status.UNDOING})
+"""The states in which a worker holds a lease, or did when it died."""
 
 
 def advance(situation: Situation, event: EventName) -> Advance | Refused:
     """Decide what an event does to a migration, as the table above says; never raises."""
     if situation.status not in _FROM[event]:
-        return _refuse(event, f"it {_STANDS[situation.status]}")
+        return _refuse(event, f"it {STANDS[situation.status]}")
     if event in _PLAIN:
         return _end(situation, _PLAIN[event])
     return _DECIDERS[event](situation)
 
 
 def is_terminal(status: Status) -> bool:
-    """Whether a migration in this state has ended: nothing leaves it but a resume or a repair."""
+    """Whether a migration in this state has ended: nothing leaves it but a resume, a repair or an undo."""
     return status not in _FROM[EventName.CANCEL]
 
 
 def is_resumable(status: Status) -> bool:
-    """Whether a migration that ended so can go on where it stopped, if it was ever allowed to run."""
-    return status in _FROM[EventName.RESUME]
-
-
-def zilliz_word(status: Status) -> str:
-    """The status in the words of Zilliz Cloud's Jobs page.
-
-    MISMATCHED is Ferry's own word; a request that was rejected or that expired is a job that was canceled before it began.
-    """
-    return _ZILLIZ[status]
+    """Whether a migration that stands so can go on where it stopped, if it was ever allowed to run."""
+    return status in _FROM[EventName.RESUME] - HELD
 
 
 def _refuse(event: EventName, reason: str) -> Refused:
-    return Refused(f"It cannot be {_DONE[event]}: {reason}.")
+    return Refused(f"It cannot be {DONE[event]}: {reason}.")
 
 
 def _end(situation: Situation, status: Status) -> Advance:
-    return Advance(replace(situation, status=status, lease_live=False))
+    return Advance(replace(situation, status=status, lease_live=False, pause_requested=False))
 
 
 def _clear(situation: Situation) -> Advance:
@@ -265,23 +220,29 @@ def _canceled(situation: Situation) -> Advance | Refused:
 
 
 def _release(situation: Situation) -> Advance:
-    if situation.cancel_requested:
-        return _end(situation, Status.CANCELED)
     # Restarts of the bot are not the migration's fault, so they do not use up its attempts.
-    return _end(replace(situation, attempts=max(0, situation.attempts - 1)), Status.QUEUED)
+    handed = replace(situation, attempts=max(0, situation.attempts - 1))
+    return _stopped(handed, Status.QUEUED)
 
 
 def _rescue(situation: Situation) -> Advance | Refused:
     if situation.lease_live:
         return _refuse(EventName.RESCUE, "its worker is alive")
+    if situation.status is Status.UNDOING:
+        return _end(situation, Status.FAILED)
+    used_up = situation.attempts >= ATTEMPTS_MAX
+    return _stopped(situation, Status.FAILED if used_up else Status.QUEUED)
+
+
+def _stopped(situation: Situation, otherwise: Status) -> Advance:
+    """Where a migration goes that runs no more: what people asked for comes first."""
     if situation.cancel_requested:
         return _end(situation, Status.CANCELED)
-    used_up = situation.attempts >= ATTEMPTS_MAX
-    return _end(situation, Status.FAILED if used_up else Status.QUEUED)
+    return _end(situation, Status.PAUSED if situation.pause_requested else otherwise)
 
 
 def _cancel(situation: Situation) -> Advance | Refused:
-    asked = replace(situation, cancel_requested=True)
+    asked = replace(situation, cancel_requested=True, pause_requested=False)
     if situation.status is not Status.RUNNING or not situation.lease_live:
         return _end(asked, Status.CANCELED)
     if situation.cancel_requested:
@@ -289,10 +250,38 @@ def _cancel(situation: Situation) -> Advance | Refused:
     return Advance(asked)
 
 
+def _pause(situation: Situation) -> Advance | Refused:
+    if situation.cancel_requested:
+        return _refuse(EventName.PAUSE, "someone asked to cancel it")
+    if situation.status is not Status.RUNNING or not situation.lease_live:
+        return _end(situation, Status.PAUSED)
+    if situation.pause_requested:
+        return Refused("It is already being paused; its worker stops after the chunk in hand.")
+    return Advance(replace(situation, pause_requested=True))
+
+
+def _resume(situation: Situation) -> Advance | Refused:
+    if situation.status is Status.RUNNING:
+        if not situation.pause_requested:
+            return _refuse(EventName.RESUME, f"it {STANDS[Status.RUNNING]}")
+        return Advance(replace(situation, pause_requested=False))
+    return _go_on(EventName.RESUME, situation)
+
+
 def _go_on(event: EventName, situation: Situation) -> Advance | Refused:
     if not situation.cleared:
         return _refuse(event, "it ended before it was approved; ask for a new one")
     return Advance(replace(situation, status=Status.QUEUED, cancel_requested=False, attempts=0))
+
+
+def _undo(situation: Situation) -> Advance | Refused:
+    if situation.lease_live:
+        return _refuse(EventName.UNDO, "another process is at it")
+    if not situation.cleared:
+        return _refuse(EventName.UNDO, "it ended before it was approved, so it made nothing")
+    return Advance(
+        replace(situation, status=Status.UNDOING, lease_live=True, cancel_requested=False)
+    )
 
 
 _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] = MappingProxyType(
@@ -306,7 +295,9 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.RELEASE: _release,
         EventName.RESCUE: _rescue,
         EventName.CANCEL: _cancel,
-        EventName.RESUME: partial(_go_on, EventName.RESUME),
+        EventName.RESUME: _resume,
         EventName.REPAIR: partial(_go_on, EventName.REPAIR),
+        EventName.PAUSE: _pause,
+        EventName.UNDO: _undo,
     }
 )

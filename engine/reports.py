@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.ledger import Ledger
-from engine.lifecycle import Status
+from engine.lifecycle import zilliz_word
 from engine.model import (
     EXAMPLES_MAX,
     CollectionPlan,
@@ -11,16 +11,8 @@ from engine.model import (
     CollectionState,
     Migration,
     MismatchKind,
-    Outcome,
     Report,
 )
-
-_OUTCOMES = {
-    Status.SUCCESSFUL: Outcome.SUCCESSFUL,
-    Status.MISMATCHED: Outcome.MISMATCHED,
-    Status.FAILED: Outcome.FAILED,
-    Status.CANCELED: Outcome.CANCELED,
-}
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:
@@ -35,7 +27,8 @@ def report(ledger: Ledger, migration_id: str) -> Report:
     planned = migration.plan.collections if migration.plan else ()
     return Report(
         migration=migration.id,
-        status=_OUTCOMES.get(migration.status, migration.status.upper()),
+        status=zilliz_word(migration.status),
+        state=migration.status,
         seconds=_seconds(migration),
         entities=totals.copied,
         bytes=totals.bytes,

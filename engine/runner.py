@@ -11,7 +11,13 @@ from typing import NamedTuple
 import structlog
 
 from engine import crashpoints
-from engine.errors import CancelRequested, FerryError, NeedsPerson, ShutdownRequested
+from engine.errors import (
+    CancelRequested,
+    FerryError,
+    NeedsPerson,
+    PauseRequested,
+    ShutdownRequested,
+)
 from engine.heartbeat import Heartbeat
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
@@ -79,7 +85,7 @@ def _ended(heartbeat: Heartbeat, work: Callable[[], _End]) -> _End:
             raise
     except CancelRequested:
         return _End(EventName.CANCELED)
-    except ShutdownRequested:
+    except (PauseRequested, ShutdownRequested):
         return _End(EventName.RELEASE)
     except FerryError as failure:
         return _End(EventName.FAIL, ErrorText(**failure.parts))

@@ -89,10 +89,11 @@ def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
         with engine.execution_options(**{_READS: True}).connect() as connection:
             if _at_head(connection, scripts, version_table):
                 return
-        with engine.begin() as connection:
+        with _without_references(engine) as connection, connection.begin():
             _lock(connection, _UPGRADE_LOCK)
             if not _at_head(connection, scripts, version_table):
                 _run_revisions(connection, config, scripts, version_table)
+                _check_references(connection)
 
 
 @contextmanager
@@ -278,6 +279,36 @@ def _lock(connection: Connection, key: int) -> None:
     """Wait for PostgreSQL's advisory lock and keep it until the transaction ends; `BEGIN IMMEDIATE` is SQLite's."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+@contextmanager
+def _without_references(engine: Engine) -> Iterator[Connection]:
+    """A connection on which SQLite lets a table be made anew to which others refer; it can be said only outside a transaction.
+
+    Source: sqlite.org/lang_altertable.html, section 7.
+    """
+    with engine.connect() as connection:
+        if connection.dialect.name != "sqlite":
+            yield connection
+            return
+        driver: Any = connection.connection.driver_connection
+        _execute(driver.cursor(), "PRAGMA foreign_keys = OFF")
+        try:
+            yield connection
+        finally:
+            _execute(driver.cursor(), "PRAGMA foreign_keys = ON")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if dangling:
+        raise LedgerIncompatible(
+            f"The ledger's tables contradict each other: {dangling[:3]}.",
+            state="Nothing was changed in it.",
+            next_step="Restore the ledger from its last backup, or send us a copy of it.",
+        )
 
 
 def _at_head(connection: Connection, scripts: ScriptDirectory, version_table: str) -> bool:

@@ -18,8 +18,8 @@ from engine.ledger.database import Database
 from engine.ledger.owners import describe
 from engine.ledger.tables import MigrationRow
 from engine.ledger.transitions import Act, TransitionRefused, append_event, move, situation_of
-from engine.lifecycle import WORKER_EVENTS, EventName, Status
-from engine.model import Details, ErrorText, Lease, Migration
+from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName
+from engine.model import Details, ErrorText, Lease, Migration, Orders
 
 LEASE_SECONDS: Final = 30.0
 """How long a lease lasts; its worker renews it every third of that (procrastinate: 10 s and 30 s)."""
@@ -31,7 +31,7 @@ def holds(lease: Lease) -> tuple[ColumnElement[bool], ...]:
         col(MigrationRow.id) == lease.migration_id,
         col(MigrationRow.lease_token) == lease.token,
         col(MigrationRow.lease_owner) == lease.owner,
-        col(MigrationRow.status) == Status.RUNNING,
+        col(MigrationRow.status).in_(HELD),
     )
 
 
@@ -46,21 +46,30 @@ def fence(lease: Lease) -> Select[tuple[int]]:
 class Leases(Database):
     """The ledger's methods about who may work on a migration."""
 
-    def claim(self, migration_id: str, owner: str, lease_seconds: float = LEASE_SECONDS) -> Lease:
+    def claim(
+        self,
+        migration_id: str,
+        owner: str,
+        lease_seconds: float = LEASE_SECONDS,
+        event: EventName = EventName.CLAIM,
+    ) -> Lease:
         """Take a queued migration, or a running one whose worker's lease expired or whose worker is certainly dead.
 
         Args:
             migration_id: Which one.
             owner: Who takes it: `new_owner()` of the worker's own process.
             lease_seconds: How long the lease lasts unless it is renewed.
+            event: UNDO takes one that has ended, to drop what it made.
 
         Raises:
             MigrationBusy: A live worker holds it.
-            TransitionRefused: It is neither queued nor running.
+            TransitionRefused: It does not stand where this could be done.
             InputRejected: There is no such migration.
         """
+        if event not in TAKING_EVENTS:
+            raise ValueError(f"{event} gives no lease")
         with self._write(ordered=True) as session:
-            act = Act(EventName.CLAIM, owner, self._clock(), lease_seconds=lease_seconds)
+            act = Act(event, owner, self._clock(), lease_seconds=lease_seconds)
             try:
                 migration = move(session, migration_id, act)
             except TransitionRefused as refused:
@@ -84,7 +93,7 @@ class Leases(Database):
         details: Details | None = None,
         error: ErrorText | None = None,
     ) -> Migration:
-        """End this attempt (succeed, mismatch, fail, canceled or release) and give up the lease.
+        """End this attempt (succeed, mismatch, fail, canceled, release or undone) and give up the lease.
 
         Raises:
             LeaseLost: Another worker holds the migration, or it ended.
@@ -117,14 +126,15 @@ class Leases(Database):
             at = self._clock()
             append_event(session, lease.migration_id, name, lease.owner, at, details)
 
-    def cancel_requested(self, lease: Lease) -> bool:
-        """Whether someone asked to cancel: one read, cheap enough for every chunk; raises LeaseLost."""
+    def orders(self, lease: Lease) -> Orders:
+        """What people asked of the migration meanwhile: one read, cheap enough for every chunk; raises LeaseLost."""
         with self._read() as session:
-            query = select(MigrationRow.cancel_requested_at).where(*holds(lease))
-            found = session.exec(query).all()
-        if not found:
+            query = select(MigrationRow.cancel_requested_at, MigrationRow.pause_requested_at)
+            found = session.exec(query.where(*holds(lease))).first()
+        if found is None:
             raise _lost(lease)
-        return found[0] is not None
+        cancel, pause = found
+        return Orders(cancel=cancel is not None, pause=pause is not None)
 
     @contextmanager
     def _fenced(self, lease: Lease) -> Iterator[Session]:

@@ -15,10 +15,17 @@ from engine.ledger.database import Database
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of
 from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import load, situation_of
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import HELD, EventName, Status
 from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
 
-_OVER = (Status.SUCCESSFUL, Status.MISMATCHED, Status.REJECTED, Status.EXPIRED)
+_OVER = (
+    Status.SUCCESSFUL,
+    Status.MISMATCHED,
+    Status.REJECTED,
+    Status.EXPIRED,
+    Status.UNDOING,
+    Status.UNDONE,
+)
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
 
@@ -93,10 +100,13 @@ class Queries(Database):
             return tuple(session.exec(query))
 
     def expired_leases(self, now: datetime) -> tuple[str, ...]:
-        """Ids of the running migrations that nobody works on at `now` (aware): the lease expired, or its process is dead."""
+        """Ids of the migrations that run, or are being undone, and that nobody works on at `now` (aware).
+
+        The lease expired, or its process is dead.
+        """
         query = (
             select(MigrationRow)
-            .where(col(MigrationRow.status) == Status.RUNNING)
+            .where(col(MigrationRow.status).in_(HELD))
             .order_by(col(MigrationRow.number))
         )
         with self._read() as session:
@@ -123,7 +133,11 @@ class Queries(Database):
         asked = (EventName.RESUME, EventName.REPAIR)
         query = (
             select(EventRow.name)
-            .where(col(EventRow.migration_id) == migration_id, col(EventRow.name).in_(asked))
+            .where(
+                col(EventRow.migration_id) == migration_id,
+                col(EventRow.name).in_(asked),
+                col(EventRow.from_status).in_((*_RESUMABLE_ONLY, Status.MISMATCHED)),
+            )
             .order_by(col(EventRow.id).desc())
             .limit(1)
         )

@@ -73,6 +73,8 @@ class MigrationRow(LedgerTable, table=True):
     cleared_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     cancel_requested_by: str | None = Field(default=None, sa_type=Text)
+    pause_requested_at: datetime | None = None
+    pause_requested_by: str | None = Field(default=None, sa_type=Text)
     attempts: int = 0
     lease_owner: str | None = Field(default=None, sa_type=Text)
     lease_token: int = Field(default=0, sa_type=BigInteger)

@@ -15,7 +15,7 @@ from engine.ledger.database import Clock
 from engine.ledger.records import migration_of, normal_id
 from engine.ledger.tables import MigrationRow
 from engine.ledger.transitions import Act, append_event, load, move, refuse
-from engine.lifecycle import WORKER_EVENTS, EventName, Status
+from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
 from engine.model import Details, ErrorText, Migration, Plan, Request
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -109,12 +109,14 @@ class Transaction:
             TransitionRefused: It does not apply as the migration stands now; says who changed it last, and when.
             InputRejected: There is no such migration.
         """
-        if event is EventName.CLAIM:
-            raise ValueError("a claim gives a lease: Ledger.claim")
+        if event in TAKING_EVENTS:
+            raise ValueError(f"{event} gives a lease: Ledger.claim")
         if event in WORKER_EVENTS:
             row = load(self.session, migration_id)
-            if row.status is Status.RUNNING:
-                raise refuse(self.session, row, "It is running, and only its worker can end it so.")
+            if row.status in HELD:
+                raise refuse(
+                    self.session, row, "A worker holds it, and only its worker can end it so."
+                )
         act = Act(event, actor, self.now, details, error)
         return move(self.session, migration_id, act)
 

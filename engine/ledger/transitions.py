@@ -16,6 +16,8 @@ from engine.ledger.owners import owner_is_dead
 from engine.ledger.records import event_of, json_text, migration_of, normal_id
 from engine.ledger.tables import EventRow, MigrationRow
 from engine.lifecycle import (
+    HELD,
+    TAKING_EVENTS,
     EventName,
     Refused,
     Situation,
@@ -24,6 +26,9 @@ from engine.lifecycle import (
     is_terminal,
 )
 from engine.model import Details, ErrorText, Event, Migration
+
+_CLEARING = frozenset({EventName.CLAIM, EventName.RESUME, EventName.UNDO, EventName.UNDONE})
+"""These forget the failure that came before."""
 
 
 class TransitionRefused(InputRejected):
@@ -54,8 +59,8 @@ class Act:
 
     Attributes:
         actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
-        error: Stored with the migration; a claim, a resume and a repair clear it.
-        lease_seconds: For a claim: how long the actor holds the migration.
+        error: Stored with the migration; a claim, a resume, a repair and an undo clear it.
+        lease_seconds: For a claim or an undo: how long the actor holds the migration.
     """
 
     event: EventName
@@ -75,6 +80,7 @@ def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situatio
         lease_live=bool(owner and expires and expires > now and not owner_is_dead(owner)),
         attempts=migration.attempts,
         cleared=migration.cleared_at is not None,
+        pause_requested=migration.pause_requested_at is not None,
     )
 
 
@@ -169,6 +175,7 @@ def _still(row: MigrationRow) -> tuple[ColumnElement[bool], ...]:
         col(MigrationRow.lease_token) == row.lease_token,
         col(MigrationRow.lease_expires_at).is_not_distinct_from(row.lease_expires_at),
         col(MigrationRow.cancel_requested_at).is_not_distinct_from(row.cancel_requested_at),
+        col(MigrationRow.pause_requested_at).is_not_distinct_from(row.pause_requested_at),
     )
 
 
@@ -177,13 +184,25 @@ def _with_error(act: Act, row: MigrationRow, after: Situation) -> Act:
     gave_up = act.event is EventName.RESCUE and after.status is Status.FAILED
     if not gave_up or act.error is not None:
         return act
-    error = ErrorText(
+    return replace(act, error=_half_undone() if row.status is Status.UNDOING else _given_up(row))
+
+
+def _given_up(row: MigrationRow) -> ErrorText:
+    return ErrorText(
         code=NeedsPerson.code,
         message=f"{row.attempts} workers ended in the middle of this migration without saying why.",
         state="What was copied is kept; the source was only read.",
         next_step="Look at the workers' logs and the machine's memory, then resume it.",
     )
-    return replace(act, error=error)
+
+
+def _half_undone() -> ErrorText:
+    return ErrorText(
+        code=NeedsPerson.code,
+        message="The process that was undoing this migration ended before it was done.",
+        state="Some of what the migration made on the target is dropped; the source was only read.",
+        next_step="Undo it again, or resume it to copy again what was dropped.",
+    )
 
 
 def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -> dict[str, Any]:
@@ -191,11 +210,12 @@ def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -
     values: dict[str, Any] = {"status": after.status, "attempts": after.attempts}
     if after.cleared and not before.cleared:
         values["cleared_at"] = act.at
-    if after.cancel_requested != before.cancel_requested:
-        asked = after.cancel_requested
-        values["cancel_requested_at"] = act.at if asked else None
-        values["cancel_requested_by"] = act.actor if asked else None
-    if act.event in (EventName.CLAIM, EventName.RESUME, EventName.REPAIR):
+    for flag in ("cancel_requested", "pause_requested"):
+        asked = getattr(after, flag)
+        if asked is not getattr(before, flag):
+            values[f"{flag}_at"] = act.at if asked else None
+            values[f"{flag}_by"] = act.actor if asked else None
+    if act.event in _CLEARING:
         values["error"] = None
     if act.error is not None:
         values["error"] = act.error.model_dump_json()
@@ -208,14 +228,14 @@ def _lease_changes(
     row: MigrationRow, before: Situation, after: Situation, act: Act
 ) -> dict[str, Any]:
     """The fencing token grows with each claim and with each end of a run, whoever ends it: a sleeper is fenced at once."""
-    if act.event is EventName.CLAIM:
+    if act.event in TAKING_EVENTS:
         return {
             "lease_owner": act.actor,
             "lease_token": row.lease_token + 1,
             "lease_expires_at": act.at + timedelta(seconds=act.lease_seconds),
             "started_at": row.started_at or act.at,
         }
-    if before.status is Status.RUNNING and after.status is not Status.RUNNING:
+    if before.status in HELD and after.status is not before.status:
         return {
             "lease_owner": None,
             "lease_token": row.lease_token + 1,

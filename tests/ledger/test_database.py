@@ -1,5 +1,6 @@
 """Opening, creating and upgrading a ledger, and what is said when that cannot be done."""
 
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -22,6 +23,7 @@ import engine.ledger
 from engine.errors import ConfigurationInvalid, LedgerIncompatible, ServiceUnavailable
 from engine.ledger import VERSION_TABLE, Ledger, open_database, upgrade
 from engine.ledger.tables import EventRow, LedgerTable
+from engine.lifecycle import EventName, Status
 from engine.model import Request
 
 SCRIPTS = Path(engine.ledger.__file__).parent
@@ -62,6 +64,45 @@ def test_the_revisions_build_what_the_tables_say(ledger: Ledger) -> None:
         LedgerTable.metadata.create_all(connection)
     assert upgraded == described(ledger.engine)
     assert set(upgraded) == {"migration", "collection_state", "chunk", "mismatch", "event"}
+
+
+def test_an_upgrade_keeps_every_row(url: str, wish: Request, tmp_path: Path) -> None:
+    """A ledger of the first version, with rows that refer to each other, is upgraded and loses none; its references still hold."""
+    first = tmp_path / "first" / "versions"
+    first.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
+    database = open_database(url)
+    upgrade(database, first.parent, VERSION_TABLE)
+    values = {
+        "id": "M-OLD",
+        "now": datetime(2026, 1, 1, tzinfo=UTC),
+        "wish": wish.model_dump_json(),
+    }
+    with database.begin() as connection:
+        connection.execute(text(OLD_MIGRATION), values)
+        connection.execute(text(OLD_EVENT), values)
+        connection.execute(text(OLD_EVENT), values)
+    database.dispose()
+    with Ledger.open(url) as ledger:
+        assert ledger.migration("M-OLD").status is Status.QUEUED
+        assert [(each.id, each.name) for each in ledger.events()] == [(1, "old"), (2, "old")]
+        with ledger.transaction() as act:
+            assert act.apply("M-OLD", EventName.PAUSE, actor="U1").status is Status.PAUSED
+        assert [each.id for each in ledger.events()] == [1, 2, 3]
+        with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
+            connection.execute(text(OLD_EVENT), values | {"id": "M-NONE"})
+        with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
+            connection.execute(text("UPDATE migration SET status = 'dancing'"))
+
+
+OLD_MIGRATION = """
+    INSERT INTO migration (id, identity, request, status, phase, requester, reason, created_at, cleared_at, attempts, lease_token)
+    VALUES (:id, 'i', :wish, 'queued', '', 'U1', '', :now, :now, 0, 0)
+"""
+OLD_EVENT = """
+    INSERT INTO event (migration_id, at, name, actor, from_status, to_status, details)
+    VALUES (:id, :now, 'old', 'U1', 'planning', 'queued', '{}')
+"""
 
 
 def test_there_is_one_newest_revision() -> None:

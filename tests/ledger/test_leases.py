@@ -10,7 +10,7 @@ import pytest
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import Ledger, TransitionRefused, new_owner
 from engine.lifecycle import ATTEMPTS_MAX, EventName, Status
-from engine.model import ChunkRange, ErrorText, Lease, Migration, Receipt
+from engine.model import ChunkRange, ErrorText, Lease, Migration, Orders, Receipt
 
 At = Callable[[Status], Migration]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -42,7 +42,7 @@ def test_a_live_lease_is_not_taken(ledger: Ledger, lease: Lease) -> None:
     with pytest.raises(MigrationBusy, match="is being worked on by process") as caught:
         ledger.claim(lease.migration_id, new_owner())
     assert lease.migration_id in caught.value.next_step
-    assert ledger.cancel_requested(lease) is False
+    assert ledger.orders(lease) == Orders(cancel=False, pause=False)
 
 
 def test_what_does_not_wait_is_not_claimed(ledger: Ledger, at: At) -> None:
@@ -74,7 +74,7 @@ LATE: dict[str, Callable[[Ledger, Lease, int], object]] = {
     "renew": lambda ledger, lease, _: ledger.renew(lease, 30),
     "set_phase": lambda ledger, lease, _: ledger.set_phase(lease, "late"),
     "note": lambda ledger, lease, _: ledger.note(lease, "late"),
-    "cancel_requested": lambda ledger, lease, _: ledger.cancel_requested(lease),
+    "orders": lambda ledger, lease, _: ledger.orders(lease),
     "store_chunks": lambda ledger, lease, _: ledger.store_chunks(lease, "people", "", []),
     "forget_chunks": lambda ledger, lease, _: ledger.forget_chunks(lease, "films"),
     "mark_attempted": lambda ledger, lease, chunk: ledger.mark_attempted(lease, [chunk]),
@@ -189,7 +189,7 @@ def test_the_end_of_an_attempt_gives_up_the_lease(
 def test_the_worker_sees_the_cancel_and_ends_as_canceled(ledger: Ledger, lease: Lease) -> None:
     """Cancel of a running migration is a flag that the worker reads; it then ends as canceled."""
     assert cancel(ledger, lease.migration_id).status is Status.RUNNING
-    assert ledger.cancel_requested(lease) is True
+    assert ledger.orders(lease).cancel
     done = ledger.finish(lease, EventName.CANCELED, {"copied": 5})
     assert (done.status, done.cancel_requested_by) == (Status.CANCELED, "U-STOP")
 

@@ -5,6 +5,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import (
+    HELD,
+    TAKING_EVENTS,
     WORKER_EVENTS,
     Advance,
     EventName,
@@ -28,7 +31,7 @@ from engine.model import Endpoint, Lease, Request
 
 SECONDS = 30
 WORKERS = st.integers(min_value=0, max_value=1)
-PEOPLE = st.sampled_from([e for e in EventName if e not in {*WORKER_EVENTS, EventName.CLAIM}])
+PEOPLE = st.sampled_from([e for e in EventName if e not in WORKER_EVENTS | TAKING_EVENTS])
 REFUSALS = (TransitionRefused, MigrationBusy, LeaseLost, CancelRequested)
 
 
@@ -65,19 +68,17 @@ class LedgerFollowsTheTable(RuleBasedStateMachine):
             result = act()
             self.table = decision.to
             self.events += 1
-            if self.table.status is not Status.RUNNING:
+            if self.table.status not in HELD:
                 self.holder = None
             return result
         with pytest.raises(REFUSALS):
             act()
         return None
 
-    @rule(worker=WORKERS)
-    def claim(self, worker: int) -> None:
-        """A worker claims."""
-        lease = self.expect(
-            EventName.CLAIM, lambda: self.ledger.claim(self.id, f"w{worker}", SECONDS)
-        )
+    @rule(worker=WORKERS, event=st.sampled_from(sorted(TAKING_EVENTS)))
+    def claim(self, worker: int, event: EventName) -> None:
+        """A worker claims, or begins to undo."""
+        lease = self.expect(event, lambda: self.ledger.claim(self.id, f"w{worker}", SECONDS, event))
         if lease is not None:
             self.leases[worker] = lease
             self.holder = worker
@@ -119,14 +120,8 @@ class LedgerFollowsTheTable(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         """Time passes; a lease may expire."""
         self.now += timedelta(seconds=seconds)
-        running = self.table.status is Status.RUNNING
-        self.table = Situation(
-            self.table.status,
-            cancel_requested=self.table.cancel_requested,
-            lease_live=running and self.expires > self.now,
-            attempts=self.table.attempts,
-            cleared=self.table.cleared,
-        )
+        held = self.table.status in HELD
+        self.table = replace(self.table, lease_live=held and self.expires > self.now)
 
     @invariant()
     def ledger_is_as_the_table_says(self) -> None:
@@ -134,10 +129,11 @@ class LedgerFollowsTheTable(RuleBasedStateMachine):
         migration = self.ledger.migration(self.id)
         assert migration.status is self.table.status
         assert (migration.cancel_requested_at is not None) is self.table.cancel_requested
+        assert (migration.pause_requested_at is not None) is self.table.pause_requested
         assert migration.attempts == self.table.attempts
         assert (migration.cleared_at is not None) is self.table.cleared
         assert len(self.ledger.events()) == self.events
-        dead = self.table.status is Status.RUNNING and not self.table.lease_live
+        dead = self.table.status in HELD and not self.table.lease_live
         assert self.ledger.expired_leases(self.now) == ((self.id,) if dead else ())
 
 

@@ -36,8 +36,8 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.RUNNING, E.MISMATCH): {S.MISMATCHED},
     (S.RUNNING, E.FAIL): {S.FAILED},
     (S.RUNNING, E.CANCELED): {S.CANCELED},
-    (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED},
-    (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED},
+    (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED, S.PAUSED},
+    (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED, S.PAUSED},
     (S.RUNNING, E.CANCEL): {S.RUNNING, S.CANCELED},
     (S.FAILED, E.RESUME): {S.QUEUED},
     (S.CANCELED, E.RESUME): {S.QUEUED},
@@ -45,6 +45,19 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.FAILED, E.REPAIR): {S.QUEUED},
     (S.CANCELED, E.REPAIR): {S.QUEUED},
     (S.MISMATCHED, E.REPAIR): {S.QUEUED},
+    (S.QUEUED, E.PAUSE): {S.PAUSED},
+    (S.RUNNING, E.PAUSE): {S.RUNNING, S.PAUSED},
+    (S.RUNNING, E.RESUME): {S.RUNNING},
+    (S.PAUSED, E.RESUME): {S.QUEUED},
+    (S.PAUSED, E.CANCEL): {S.CANCELED},
+    (S.SUCCESSFUL, E.UNDO): {S.UNDOING},
+    (S.MISMATCHED, E.UNDO): {S.UNDOING},
+    (S.FAILED, E.UNDO): {S.UNDOING},
+    (S.CANCELED, E.UNDO): {S.UNDOING},
+    (S.UNDOING, E.UNDO): {S.UNDOING},
+    (S.UNDOING, E.UNDONE): {S.UNDONE},
+    (S.UNDOING, E.FAIL): {S.FAILED},
+    (S.UNDOING, E.RESCUE): {S.FAILED},
 }
 """From (state, event) to every state that it may lead to; what is not here is refused."""
 
@@ -53,10 +66,8 @@ def situations(status: Status) -> list[Situation]:
     """All situations in a state, also those that cannot be reached."""
     flags = (False, True)
     return [
-        Situation(status, cancel_requested, lease_live, attempts, cleared)
-        for cancel_requested, lease_live, attempts, cleared in product(
-            flags, flags, (0, 1, ATTEMPTS_MAX), flags
-        )
+        Situation(status, *rest)
+        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags)
     ]
 
 
@@ -84,7 +95,11 @@ def test_a_refusal_is_a_sentence_for_people(status: Status, event: EventName) ->
 
 
 def running(
-    *, cancel_requested: bool = False, lease_live: bool = True, attempts: int = 1
+    *,
+    cancel_requested: bool = False,
+    lease_live: bool = True,
+    attempts: int = 1,
+    pause_requested: bool = False,
 ) -> Situation:
     """A running migration."""
     return Situation(
@@ -93,6 +108,7 @@ def running(
         lease_live=lease_live,
         attempts=attempts,
         cleared=True,
+        pause_requested=pause_requested,
     )
 
 
@@ -155,16 +171,31 @@ def test_what_goes_on_cannot_go_around_the_approval(event: EventName) -> None:
     assert advance(approved, event) == Advance(queued)
 
 
+def test_a_cancel_takes_the_place_of_a_pause() -> None:
+    """Who cancels what is being paused gets a cancel; who pauses what is being canceled is refused."""
+    decision = advance(running(pause_requested=True), E.CANCEL)
+    assert decision == Advance(running(cancel_requested=True))
+    assert isinstance(advance(running(cancel_requested=True), E.PAUSE), Refused)
+
+
+def test_a_result_is_not_held_back_by_a_pause() -> None:
+    """What was proved before its worker heard of the pause has ended; there is nothing left to pause."""
+    decision = advance(running(pause_requested=True), E.SUCCEED)
+    assert isinstance(decision, Advance)
+    assert (decision.to.status, decision.to.pause_requested) == (S.SUCCESSFUL, False)
+
+
 def test_ended_states_are_known() -> None:
-    """Six states are ends, and three of those can be resumed."""
+    """Eight states are ends; three of those, and a paused one, can be resumed."""
     ends = {status for status in Status if is_terminal(status)}
-    assert ends == {S.SUCCESSFUL, S.MISMATCHED, S.FAILED, S.CANCELED, S.REJECTED, S.EXPIRED}
-    assert {s for s in Status if is_resumable(s)} == {S.MISMATCHED, S.FAILED, S.CANCELED}
+    resumable = {S.MISMATCHED, S.FAILED, S.CANCELED}
+    assert ends == resumable | {S.SUCCESSFUL, S.REJECTED, S.EXPIRED, S.UNDOING, S.UNDONE}
+    assert {s for s in Status if is_resumable(s)} == resumable | {S.PAUSED}
 
 
 def test_people_read_zilliz_words() -> None:
     """Every state has one of the Jobs page's words, and Ferry's MISMATCHED."""
     words = {"PENDING", "IN PROGRESS", "SUCCESSFUL", "FAILED", "CANCELED", "MISMATCHED"}
     assert {zilliz_word(status) for status in Status} == words
-    assert zilliz_word(S.RUNNING) == "IN PROGRESS"
+    assert zilliz_word(S.RUNNING) == zilliz_word(S.PAUSED) == "IN PROGRESS"
     assert zilliz_word(S.AWAITING_APPROVAL) == "PENDING"

@@ -12,6 +12,8 @@ import pytest
 
 from engine.lifecycle import (
     ATTEMPTS_MAX,
+    HELD,
+    TAKING_EVENTS,
     WORKER_EVENTS,
     Advance,
     EventName,
@@ -24,7 +26,7 @@ from engine.lifecycle import (
 
 Decide = Callable[[Situation, EventName], Advance | Refused]
 
-PEOPLE = tuple(e for e in EventName if e is not EventName.CLAIM and e not in WORKER_EVENTS)
+PEOPLE = tuple(e for e in EventName if e not in TAKING_EVENTS | WORKER_EVENTS)
 GO_ON = frozenset({EventName.RESUME, EventName.REPAIR})
 RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 
@@ -35,13 +37,15 @@ class World:
 
     Attributes:
         held: For each worker whether the token it holds is the ledger's ("current"), an old one ("stale"), or None.
-        promised: A cancel was accepted and no resume or repair since.
+        promised: A cancel was accepted and no resume, repair or undo since.
+        pausing: A pause of a running migration was accepted, and it still runs and nobody withdrew it.
         approved: Someone approved or queued it.
     """
 
     situation: Situation
     held: tuple[str | None, ...] = (None, None)
     promised: bool = False
+    pausing: bool = False
     approved: bool = False
 
 
@@ -58,10 +62,9 @@ def steps(world: World, decide: Decide) -> Iterator[tuple[str, World]]:
     for worker, holds in enumerate(world.held):
         if holds is not None:
             yield f"crash of {worker}", replace(world, held=put(world.held, worker, None))
-        yield from apply(world, EventName.CLAIM, decide, worker)
-        if holds == "current" and situation.status is Status.RUNNING:
-            for event in WORKER_EVENTS:
-                yield from apply(world, event, decide, worker)
+        ends = WORKER_EVENTS if holds == "current" and situation.status in HELD else frozenset()
+        for event in TAKING_EVENTS | ends:
+            yield from apply(world, event, decide, worker)
     for event in PEOPLE:
         yield from apply(world, event, decide, None)
     if situation.status is Status.PLANNING:
@@ -77,14 +80,17 @@ def apply(
         return
     after = replace(decision.to, attempts=min(decision.to.attempts, ATTEMPTS_MAX))
     held = world.held
-    left = world.situation.status is Status.RUNNING and after.status is not Status.RUNNING
-    if event is EventName.CLAIM or left:
+    left = world.situation.status in HELD and after.status is not world.situation.status
+    if event in TAKING_EVENTS or left:
         held = tuple("stale" if each else None for each in held)
     if worker is not None:
-        held = put(held, worker, "current" if event is EventName.CLAIM else None)
-    promised = event is EventName.CANCEL or (world.promised and event not in GO_ON)
+        held = put(held, worker, "current" if event in TAKING_EVENTS else None)
+    kept = event not in GO_ON | {EventName.UNDO}
+    promised = event is EventName.CANCEL or (world.promised and kept)
+    asked = event is EventName.PAUSE or (world.pausing and event is not EventName.RESUME)
+    pausing = asked and after.status is Status.RUNNING and event is not EventName.CANCEL
     approved = world.approved or event in {EventName.APPROVE, EventName.ENQUEUE}
-    yield f"{event} ({worker})", World(after, held, promised, approved)
+    yield f"{event} ({worker})", World(after, held, promised, pausing, approved)
 
 
 def put(held: tuple[str | None, ...], worker: int, value: str | None) -> tuple[str | None, ...]:
@@ -96,20 +102,48 @@ Rule = Callable[[World, str, World], bool]
 
 NEVER: dict[str, Rule] = {
     "two workers hold the current token": lambda _, __, after: after.held.count("current") > 1,
-    "a lease that is not a running migration's": lambda _, __, after: (
-        after.situation.lease_live and after.situation.status is not Status.RUNNING
+    "a lease of what nobody works on": lambda _, __, after: (
+        after.situation.lease_live and after.situation.status not in HELD
     ),
     "a live lease was taken over": lambda before, step, _: (
-        before.situation.lease_live and step.startswith(("claim", "rescue"))
+        before.situation.lease_live and step.startswith(("claim", "rescue", "undo "))
     ),
     "an ended migration went on though nobody asked": lambda before, step, after: (
         is_terminal(before.situation.status)
-        and after.situation != before.situation
+        and not is_terminal(after.situation.status)
         and not step.startswith(("resume", "repair"))
     ),
     "an end without an exit was left": lambda before, _, after: (
-        before.situation.status in {Status.SUCCESSFUL, Status.REJECTED, Status.EXPIRED}
+        before.situation.status in {Status.REJECTED, Status.EXPIRED, Status.UNDONE}
         and after.situation != before.situation
+    ),
+    "a success was left otherwise than by an undo": lambda before, step, after: (
+        before.situation.status is Status.SUCCESSFUL
+        and after.situation != before.situation
+        and not step.startswith("undo ")
+    ),
+    "something else happened while it was undone": lambda before, _, after: (
+        before.situation.status is Status.UNDOING
+        and after.situation.status not in {Status.UNDOING, Status.UNDONE, Status.FAILED}
+    ),
+    "dropped though it was never allowed to run": lambda _, __, after: (
+        after.situation.status is Status.UNDOING and not after.approved
+    ),
+    "a paused migration went on without a resume": lambda before, step, after: (
+        before.situation.status is Status.PAUSED
+        and after.situation.status not in {Status.PAUSED, Status.CANCELED}
+        and not step.startswith("resume")
+    ),
+    "an acknowledged pause was forgotten by whoever let go of it": lambda before, step, after: (
+        before.pausing
+        and step.startswith(("release", "rescue"))
+        and after.situation.status is not Status.PAUSED
+    ),
+    "paused though a cancel was acknowledged": lambda before, _, after: (
+        before.promised and after.situation.status is Status.PAUSED
+    ),
+    "the pause's flag is not what was promised": lambda _, __, after: (
+        after.pausing is not after.situation.pause_requested
     ),
     "a result after an acknowledged cancel": lambda _, __, after: (
         after.promised and after.situation.status in RESULTS
@@ -144,7 +178,7 @@ def walk(decide: Decide) -> tuple[dict[World, list[tuple[str, World]]], list[str
 
 
 def test_no_order_of_events_breaks_a_promise() -> None:
-    """Two workers, people, expiry and crashes in every order: one lease, ends stay, cancel is kept, nothing unapproved runs."""
+    """Two workers, people, expiry and crashes in every order: one lease, ends stay, cancel and pause are kept."""
     graph, found = walk(advance)
     assert found == []
     assert {world.situation.status for world in graph} == set(Status)
@@ -191,6 +225,18 @@ def without_lease_guard(situation: Situation, event: EventName) -> Advance | Ref
     return advance(replace(situation, lease_live=False) if blind else situation, event)
 
 
+def without_pause_flag(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that queues again what someone paused, when its worker lets go of it."""
+    blind = event in {EventName.RELEASE, EventName.RESCUE}
+    return advance(replace(situation, pause_requested=False) if blind else situation, event)
+
+
+def without_undo_guard(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that lets two processes drop at once."""
+    blind = event is EventName.UNDO
+    return advance(replace(situation, lease_live=False) if blind else situation, event)
+
+
 def without_approval_guard(situation: Situation, event: EventName) -> Advance | Refused:
     """A table that resumes what was never approved."""
     blind = event in GO_ON
@@ -203,6 +249,8 @@ def without_approval_guard(situation: Situation, event: EventName) -> Advance | 
         (without_cancel_guard, "a result after an acknowledged cancel"),
         (without_lease_guard, "a live lease was taken over"),
         (without_approval_guard, "running without approval"),
+        (without_pause_flag, "an acknowledged pause was forgotten by whoever let go of it"),
+        (without_undo_guard, "a live lease was taken over"),
     ],
 )
 def test_the_walk_finds_a_broken_table(broken: Decide, finding: str) -> None:

@@ -1,0 +1,44 @@
+"""Pause and undo: who asked a running migration to pause, and the states paused, undoing and undone.
+
+SQLite cannot change a check, so both tables are made anew there, with their rows.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+STATUSES = (
+    "planning",
+    "awaiting_approval",
+    "queued",
+    "running",
+    "successful",
+    "mismatched",
+    "failed",
+    "canceled",
+    "rejected",
+    "expired",
+    "paused",
+    "undoing",
+    "undone",
+)
+
+COLUMNS = {"migration": ("status",), "event": ("from_status", "to_status")}
+"""What holds a state, by table."""
+
+
+def upgrade() -> None:
+    op.add_column("migration", sa.Column("pause_requested_at", sa.DateTime(timezone=True)))
+    op.add_column("migration", sa.Column("pause_requested_by", sa.Text()))
+    kept = {"sqlite_autoincrement": True}
+    for table, columns in COLUMNS.items():
+        with op.batch_alter_table(table, table_kwargs=kept) as batch:
+            for column in columns:
+                name = op.f(f"ck_{table}_{column}")
+                if op.get_context().dialect.name != "sqlite":
+                    batch.drop_constraint(name, type_="check")
+                batch.create_check_constraint(name, sa.column(column).in_(STATUSES))

@@ -1,0 +1,118 @@
+"""The names of a migration's states and events, and the words for them; nothing here decides anything (`lifecycle.py` does)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Status(StrEnum):
+    """Where a migration stands."""
+
+    PLANNING = "planning"
+    AWAITING_APPROVAL = "awaiting_approval"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCESSFUL = "successful"
+    MISMATCHED = "mismatched"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    PAUSED = "paused"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class EventName(StrEnum):
+    """What can happen to a migration; the ledger stores each with who did it and when."""
+
+    PLANNED = "planned"
+    ENQUEUE = "enqueue"
+    APPROVE = "approve"
+    REJECT = "reject"
+    EXPIRE = "expire"
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    MISMATCH = "mismatch"
+    FAIL = "fail"
+    CANCELED = "canceled"
+    RELEASE = "release"
+    RESCUE = "rescue"
+    CANCEL = "cancel"
+    RESUME = "resume"
+    REPAIR = "repair"
+    PAUSE = "pause"
+    UNDO = "undo"
+    UNDONE = "undone"
+
+
+DONE: Final[Mapping[EventName, str]] = MappingProxyType(
+    {
+        EventName.PLANNED: "put up for approval",
+        EventName.ENQUEUE: "queued",
+        EventName.APPROVE: "approved",
+        EventName.REJECT: "rejected",
+        EventName.EXPIRE: "expired",
+        EventName.CLAIM: "started",
+        EventName.SUCCEED: "ended as successful",
+        EventName.MISMATCH: "ended as mismatched",
+        EventName.FAIL: "ended as failed",
+        EventName.CANCELED: "ended as canceled",
+        EventName.RELEASE: "handed back",
+        EventName.RESCUE: "rescued",
+        EventName.CANCEL: "canceled",
+        EventName.RESUME: "resumed",
+        EventName.REPAIR: "repaired",
+        EventName.PAUSE: "paused",
+        EventName.UNDO: "undone",
+        EventName.UNDONE: "recorded as undone",
+    }
+)
+"""What was to be done to a migration, for "it cannot be …"."""
+
+STANDS: Final[Mapping[Status, str]] = MappingProxyType(
+    {
+        Status.PLANNING: "is still being planned",
+        Status.AWAITING_APPROVAL: "still waits for approval",
+        Status.QUEUED: "already waits to be started",
+        Status.RUNNING: "is already running",
+        Status.SUCCESSFUL: "has already ended successfully",
+        Status.MISMATCHED: "has ended, and its result is not the same as the source",
+        Status.FAILED: "has failed",
+        Status.CANCELED: "was canceled",
+        Status.REJECTED: "was rejected",
+        Status.EXPIRED: "expired before anyone decided",
+        Status.PAUSED: "is paused",
+        Status.UNDOING: "is being undone",
+        Status.UNDONE: "was undone",
+    }
+)
+"""How it stands, for "it …"."""
+
+_ZILLIZ: Final[Mapping[Status, str]] = MappingProxyType(
+    {
+        Status.PLANNING: "PENDING",
+        Status.AWAITING_APPROVAL: "PENDING",
+        Status.QUEUED: "PENDING",
+        Status.RUNNING: "IN PROGRESS",
+        Status.SUCCESSFUL: "SUCCESSFUL",
+        Status.MISMATCHED: "MISMATCHED",
+        Status.FAILED: "FAILED",
+        Status.CANCELED: "CANCELED",
+        Status.REJECTED: "CANCELED",
+        Status.EXPIRED: "CANCELED",
+        Status.PAUSED: "IN PROGRESS",
+        Status.UNDOING: "IN PROGRESS",
+        Status.UNDONE: "CANCELED",
+    }
+)
+
+
+def zilliz_word(status: Status) -> str:
+    """The status in the words of Zilliz Cloud's Jobs page.
+
+    MISMATCHED is Ferry's own word; a request that was rejected or that expired is a job that was canceled before it began. A paused
+    migration is a job in progress, an undone one a canceled job; the state beside the word tells them apart.
+    """
+    return _ZILLIZ[status]
