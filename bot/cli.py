@@ -148,15 +148,27 @@ def show(migration_id: MigrationId, *, json: Json = False) -> None:
 @app.command()
 def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
     """Stop a migration between two chunks; it can be resumed."""
-    with console.open_ledger() as ledger, ledger.transaction() as act:
-        migration = act.migration(migration_id)
-        migration = act.apply(migration.id, EventName.CANCEL, actor=console.operator())
+    migration = console.acted(migration_id, EventName.CANCEL, json=json)
     if json:
-        terminal.as_json({"migration": migration.id, "status": migration.status.upper()})
-    elif migration.status is Status.CANCELED:
+        return
+    if migration.status is Status.CANCELED:
         terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
     else:
         terminal.out.print(f"{migration.id} stops after the chunks under way.")
+
+
+@app.command()
+def pause(migration_id: MigrationId, *, json: Json = False) -> None:
+    """Let a migration rest between two chunks; `ferry resume` goes on from there."""
+    migration = console.acted(migration_id, EventName.PAUSE, json=json)
+    if json:
+        return
+    if migration.status is Status.PAUSED:
+        terminal.out.print(
+            f"{migration.id} is paused. What was copied stands on the target; the source must stay as it is."
+        )
+    else:
+        terminal.out.print(f"{migration.id} pauses after the chunks under way.")
 
 
 @app.command()

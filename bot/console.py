@@ -26,7 +26,7 @@ from engine.errors import (
     exit_code_of,
 )
 from engine.ledger import Ledger, TransitionRefused
-from engine.lifecycle import EventName, Status, is_resumable
+from engine.lifecycle import EventName, Status, is_resumable, is_terminal, zilliz_word
 from engine.model import (
     Endpoint,
     ErrorText,
@@ -59,7 +59,7 @@ def planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
 
 def is_void(migration: Migration, request: Request) -> bool:
     """Whether what ended cannot go on as it was planned: the source changed, or now it may replace what was in the way."""
-    if not is_resumable(migration.status):
+    if not is_terminal(migration.status):
         return False
     changed = migration.error is not None and migration.error.code == SourceChanged.code
     before, now = migration.request.on_conflict, request.on_conflict
@@ -67,7 +67,7 @@ def is_void(migration: Migration, request: Request) -> bool:
 
 
 def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
-    """Runs a migration in this terminal to its end; one that ended and can go on is resumed.
+    """Runs a migration in this terminal to its end; one that was paused, or that ended and can go on, is resumed.
 
     Raises:
         InputRejected: It waits for approval.
@@ -79,7 +79,7 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             state="Nothing was started.",
             next_step=f"Have it approved there, or cancel it: ferry cancel {migration.id}.",
         )
-    if is_resumable(migration.status):
+    if is_resumable(migration.status) or migration.pause_requested_at is not None:
         with ledger.transaction() as act:
             act.apply(migration.id, EventName.RESUME, actor=operator())
     stop = threading.Event()
@@ -102,6 +102,16 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
                 state="It goes on there; nothing was lost.",
                 next_step=f"`ferry show {migration.id}` shows its progress.",
             ) from lost
+
+
+def acted(migration_id: str, event: EventName, *, json: bool) -> Migration:
+    """Does what a person does to a migration, and with --json says how it stands now; raises TransitionRefused."""
+    with open_ledger() as ledger, ledger.transaction() as act:
+        migration = act.apply(act.migration(migration_id).id, event, actor=operator())
+    if json:
+        word = zilliz_word(migration.status)
+        terminal.as_json({"migration": migration.id, "status": word, "state": migration.status})
+    return migration
 
 
 @contextmanager

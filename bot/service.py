@@ -28,8 +28,18 @@ REFUSED: Final = "refused"
 REMIGRATED: Final = "remigrated"
 """The note on a migration whose differing collections were asked for again: the new migration's id."""
 
-_OPEN: Final = frozenset({Status.PLANNING, Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING})
-_IN_VAIN: Final = frozenset({Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED})
+_OPEN: Final = frozenset(
+    {
+        Status.PLANNING,
+        Status.AWAITING_APPROVAL,
+        Status.QUEUED,
+        Status.RUNNING,
+        Status.PAUSED,
+    }
+)
+_IN_VAIN: Final = frozenset(
+    {Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED, Status.UNDONE}
+)
 
 _log = structlog.get_logger(__name__)
 

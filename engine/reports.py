@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from engine.ledger import Ledger
-from engine.lifecycle import zilliz_word
+from engine.lifecycle import Status, zilliz_word
 from engine.model import (
     EXAMPLES_MAX,
     CollectionPlan,
@@ -11,6 +11,7 @@ from engine.model import (
     CollectionState,
     Migration,
     MismatchKind,
+    Outcome,
     Report,
 )
 
@@ -27,7 +28,7 @@ def report(ledger: Ledger, migration_id: str) -> Report:
     planned = migration.plan.collections if migration.plan else ()
     return Report(
         migration=migration.id,
-        status=zilliz_word(migration.status),
+        status=_word(migration.status),
         state=migration.status,
         seconds=_seconds(migration),
         entities=totals.copied,
@@ -59,6 +60,11 @@ def _collection(plan: CollectionPlan, states: Mapping[str, CollectionState]) -> 
     if state is not None and state.report is not None:
         return state.report
     return CollectionReport(name=plan.name, source_entities=plan.entities)
+
+
+def _word(status: Status) -> Outcome | str:
+    word = zilliz_word(status)
+    return Outcome(word) if word in Outcome.__members__ else word
 
 
 def _seconds(migration: Migration) -> float:

@@ -27,6 +27,8 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
     """The buttons that do something in the card's state, the most likely one first."""
     if card.canceling:
         return ()
+    if card.migration.status is Status.PAUSED:
+        return (resume(card), cancel(card))
     if card.resumable:
         return (remigrate(card) if card.migration.status is Status.MISMATCHED else resume(card),)
     return tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))

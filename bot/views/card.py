@@ -86,13 +86,18 @@ class MigrationCard(Record):
         return asked and not self.ended
 
     @property
+    def pausing(self) -> bool:
+        """Whether someone has asked to pause and the worker has not stopped yet."""
+        return self.migration.pause_requested_at is not None
+
+    @property
     def ended(self) -> bool:
         """Whether it has ended, well or badly."""
         return is_terminal(self.migration.status)
 
     @property
     def resumable(self) -> bool:
-        """Whether it ended so that it can go on: it was once allowed to run."""
+        """Whether it is paused, or ended so that it can go on: it was once allowed to run."""
         return self.migration.cleared_at is not None and is_resumable(self.migration.status)
 
     def decided(self, verdict: str) -> tuple[Decision, ...]:

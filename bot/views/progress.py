@@ -97,8 +97,12 @@ def _sentence(card: MigrationCard, progress: Progress) -> str:
 def _phase(card: MigrationCard, progress: Progress) -> str:
     if card.canceling:
         return "Canceling"
+    if card.pausing:
+        return "Pausing"
     if card.ended:
         return ""
+    if card.migration.status is Status.PAUSED:
+        return "Paused"
     if card.migration.status is Status.QUEUED:
         return "Waiting to continue" if card.migration.started_at else "Waiting to start"
     return phase_word(progress.phase)

@@ -137,9 +137,31 @@ def _canceled(card: MigrationCard, _event: Event) -> Said:
     return Said("CANCELED", f"Canceled{by}. {stays_behind(card)}")
 
 
+def _pause(card: MigrationCard, event: Event) -> Said:
+    if card.migration.status is Status.PAUSED:
+        return Said("IN PROGRESS", f"Paused by {_by(event)}. {stays_behind(card)}")
+    asked = f"{_by(event)} asked to pause. It stops within one chunk; what is copied stays."
+    return Said("IN PROGRESS", asked)
+
+
+def _paused(card: MigrationCard) -> Said:
+    return Said("IN PROGRESS", f"Paused. {stays_behind(card)}")
+
+
+def _undo(card: MigrationCard, event: Event) -> Said:
+    what = f"What this migration made on {place(card.target)} is being dropped."
+    return Said("IN PROGRESS", f"{_by(event)} undoes it. {what}")
+
+
+def _undone(card: MigrationCard, _event: Event) -> Said:
+    return Said("CANCELED", f"Undone: what this migration made on {place(card.target)} is gone.")
+
+
 def _release(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.CANCELED:
         return _canceled(card, event)
+    if card.migration.status is Status.PAUSED:
+        return _paused(card)
     paused = "Its process was shut down; it goes on by itself from what is copied. Nothing is lost."
     return Said("PENDING", paused)
 
@@ -147,6 +169,8 @@ def _release(card: MigrationCard, event: Event) -> Said:
 def _rescue(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.CANCELED:
         return _canceled(card, event)
+    if card.migration.status is Status.PAUSED:
+        return _paused(card)
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
     lost = "Its process was lost. Another one takes over and continues from what is copied; a chunk in doubt is written again."
@@ -198,7 +222,13 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.RELEASE: _release,
     EventName.RESCUE: _rescue,
     EventName.RESUME: _resume,
+<<<<<<< HEAD
     EventName.REPAIR: _repair,
+=======
+    EventName.PAUSE: _pause,
+    EventName.UNDO: _undo,
+    EventName.UNDONE: _undone,
+>>>>>>> 6840645 (Pause and resume: a running migration rests between two chunks; undo's states in the same table)
     EventName.FAIL: _fail,
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,

@@ -3,7 +3,7 @@
 The root message, the thread and the notifications all take their sentences from here, so that they never contradict each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot.views import text as t
 from bot.views.card import MigrationCard, amount, place, place_plain
@@ -25,6 +25,8 @@ def _predicate(card: MigrationCard) -> str:
     who = t.person(card.migration.requester)
     if card.canceling:
         return "is being canceled."
+    if card.pausing:
+        return "is being paused."
     return {
         Status.PLANNING: f"was requested by {who} and is being planned.",
         Status.AWAITING_APPROVAL: f"was requested by {who} and waits for approval.",
@@ -36,6 +38,9 @@ def _predicate(card: MigrationCard) -> str:
         Status.CANCELED: "was canceled.",
         Status.REJECTED: "was rejected; nothing was written.",
         Status.EXPIRED: "was not approved in time; nothing was written.",
+        Status.PAUSED: "is paused.",
+        Status.UNDOING: "is being undone.",
+        Status.UNDONE: "was undone.",
     }[card.migration.status]
 
 
@@ -43,17 +48,9 @@ def standing(card: MigrationCard) -> str:
     """The state in one to three sentences of mrkdwn, to stand behind the status word."""
     if card.canceling:
         return f"canceling, asked by {_canceler(card)}. It stops within one chunk; what is copied stays."
-    match card.migration.status:
-        case Status.PLANNING:
-            return "reading the definitions and counts of both sides. Nothing has been written."
-        case Status.AWAITING_APPROVAL:
-            return "waiting for approval. Nothing has been written."
-        case Status.QUEUED:
-            return _queued(card)
-        case Status.RUNNING:
-            return "running; the thread shows the progress."
-        case _:
-            return _ending(card)
+    if card.pausing:
+        return "pausing. It stops within one chunk; what is copied stays."
+    return _SAYERS[card.migration.status](card)
 
 
 def _queued(card: MigrationCard) -> str:
@@ -62,22 +59,6 @@ def _queued(card: MigrationCard) -> str:
     if card.migration.started_at:
         return f"{start}, and continues from what is already copied."
     return f"approved, {start}. Nothing has been written."
-
-
-def _ending(card: MigrationCard) -> str:
-    match card.migration.status:
-        case Status.SUCCESSFUL:
-            return f"complete. {verdict(card)}"
-        case Status.MISMATCHED:
-            return f"{verdict(card)} What was copied stays on {place(card.target)}."
-        case Status.FAILED:
-            return f"the migration stopped.\n{failure_lines(card)}"
-        case Status.CANCELED:
-            return f"canceled by {_canceler(card)}. {stays_behind(card)}"
-        case Status.REJECTED:
-            return f"the request was rejected{_rejecter(card)}. Nothing was written; a new request can be made."
-        case _:
-            return "nobody approved it in time. Nothing was written; a new request can be made."
 
 
 def _rejecter(card: MigrationCard) -> str:
@@ -177,3 +158,32 @@ def stays_behind(card: MigrationCard, *, advice: bool = True) -> str:
         return t.joined((f"No entity was copied; empty collections may stand on {target}.", go_on))
     left = f"{t.number(copied)} of {t.entities(whole)} {'stays' if copied == 1 else 'stay'} on {target}"
     return t.joined((f"{left}, incomplete and unverified.", go_on))
+
+
+_SAYERS: dict[Status, Callable[[MigrationCard], str]] = {
+    Status.PLANNING: lambda _: (
+        "reading the definitions and counts of both sides. Nothing has been written."
+    ),
+    Status.AWAITING_APPROVAL: lambda _: "waiting for approval. Nothing has been written.",
+    Status.QUEUED: _queued,
+    Status.RUNNING: lambda _: "running; the thread shows the progress.",
+    Status.PAUSED: lambda card: f"paused. {stays_behind(card)}",
+    Status.SUCCESSFUL: lambda card: f"complete. {verdict(card)}",
+    Status.MISMATCHED: lambda card: (
+        f"{verdict(card)} What was copied stays on {place(card.target)}."
+    ),
+    Status.FAILED: lambda card: f"the migration stopped.\n{failure_lines(card)}",
+    Status.CANCELED: lambda card: f"canceled by {_canceler(card)}. {stays_behind(card)}",
+    Status.REJECTED: lambda card: (
+        f"the request was rejected{_rejecter(card)}. Nothing was written; a new request can be made."
+    ),
+    Status.EXPIRED: lambda _: (
+        "nobody approved it in time. Nothing was written; a new request can be made."
+    ),
+    Status.UNDOING: lambda card: (
+        f"being undone: what this migration made on {place(card.target)} is dropped."
+    ),
+    Status.UNDONE: lambda card: (
+        f"undone. What this migration made on {place(card.target)} was dropped."
+    ),
+}

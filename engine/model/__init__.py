@@ -33,6 +33,7 @@ from engine.model.state import (
     Event,
     Lease,
     Migration,
+    Orders,
     Progress,
 )
 
@@ -55,6 +56,7 @@ __all__ = [
     "Mismatch",
     "MismatchKind",
     "OnConflict",
+    "Orders",
     "Outcome",
     "PartitionPlan",
     "Plan",

@@ -60,11 +60,13 @@ class ErrorText(Record):
 class Report(Record):
     """The one object that `--json` prints (`design.md`, Command line).
 
-    `entities`, `bytes` and `entities_per_second` are the copy's, `seconds` is the whole run's.
+    `entities`, `bytes` and `entities_per_second` are the copy's, `seconds` is the whole run's. `status` is a word of Zilliz Cloud's
+    Jobs page; `state` says more exactly where a migration stands (`lifecycle.Status`): "paused" is IN PROGRESS there.
     """
 
     migration: str | None
     status: Outcome | str
+    state: str = ""
     seconds: float = 0.0
     entities: int = 0
     bytes: int = 0

@@ -71,6 +71,8 @@ class Migration(Record):
     cleared_at: AwareDatetime | None = None
     cancel_requested_at: AwareDatetime | None = None
     cancel_requested_by: str | None = None
+    pause_requested_at: AwareDatetime | None = None
+    pause_requested_by: str | None = None
     attempts: int = 0
     lease_owner: str | None = None
     lease_token: int = 0
@@ -104,6 +106,13 @@ class Lease(Record):
     migration_id: str
     token: int
     owner: str
+
+
+class Orders(Record):
+    """What people asked of a migration while a worker holds it."""
+
+    cancel: bool = False
+    pause: bool = False
 
 
 class Event(Record):

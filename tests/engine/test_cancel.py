@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
+from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running
@@ -34,6 +36,51 @@ def test_cancel_in_the_middle_of_the_copy(crossing: Bed, proxied: Proxied) -> No
     assert crossing.run(migration).status is Outcome.SUCCESSFUL
     assert proxy.calls["Upsert"] == marked - receipts
     crossing.assert_same("parts", KEYS)
+
+
+def test_a_paused_migration_rests_and_goes_on(crossing: Bed, proxied: Proxied) -> None:
+    """A pause stops between two chunks, holds no lease, is IN PROGRESS, and a resume repeats no chunk with a receipt."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 6)
+    with running(crossing, migration) as (reports, beats):
+        gate.wait()
+        crossing.act(migration, EventName.PAUSE)
+        heard(beats)
+        gate.open.set()
+    assert (reports[0].status, reports[0].state, reports[0].error) == (
+        "IN PROGRESS",
+        "paused",
+        None,
+    )
+    standing = crossing.ledger.migration(migration)
+    assert (standing.lease_owner, standing.pause_requested_at) == (None, None)
+    chunks, marked, receipts = crossing.chunks(migration, "parts")
+    assert receipts == proxy.calls["Insert"] < chunks
+    with pytest.raises(TransitionRefused, match="it is paused"):
+        crossing.run(migration)
+    crossing.act(migration, EventName.RESUME)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert proxy.calls["Upsert"] == marked - receipts
+    crossing.assert_same("parts", KEYS)
+
+
+def test_a_paused_migration_can_be_canceled(crossing: Bed, proxied: Proxied) -> None:
+    """A cancel while it rests ends it at once; one that comes while it is being paused wins over the pause."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    crossing.act(migration, EventName.PAUSE)
+    assert crossing.ledger.due(datetime.now(UTC)) == ()
+    crossing.act(migration, EventName.CANCEL)
+    assert crossing.ledger.migration(migration).status is Status.CANCELED
+    crossing.act(migration, EventName.RESUME)
+    gate = proxy.hold("Insert", 2)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        crossing.act(migration, EventName.PAUSE)
+        crossing.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_stopped_run_goes_on_from_its_receipts(crossing: Bed, proxied: Proxied
         stop.set()
         heard(beats)
         gate.open.set()
-    assert reports[0].status == Status.QUEUED.upper()
+    assert (reports[0].status, reports[0].state) == ("PENDING", Status.QUEUED)
     chunks, marked, receipts = crossing.chunks(migration, "parts")
     assert chunks == PARTITIONS
     assert 0 < receipts < chunks

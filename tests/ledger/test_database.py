@@ -74,7 +74,7 @@ def test_an_upgrade_keeps_every_row(url: str, wish: Request, tmp_path: Path) -> 
     database = open_database(url)
     upgrade(database, first.parent, VERSION_TABLE)
     values = {
-        "id": "M-OLD",
+        "id": "M-0000001",
         "now": datetime(2026, 1, 1, tzinfo=UTC),
         "wish": wish.model_dump_json(),
     }
@@ -84,13 +84,13 @@ def test_an_upgrade_keeps_every_row(url: str, wish: Request, tmp_path: Path) -> 
         connection.execute(text(OLD_EVENT), values)
     database.dispose()
     with Ledger.open(url) as ledger:
-        assert ledger.migration("M-OLD").status is Status.QUEUED
+        assert ledger.migration("M-0000001").status is Status.QUEUED
         assert [(each.id, each.name) for each in ledger.events()] == [(1, "old"), (2, "old")]
         with ledger.transaction() as act:
-            assert act.apply("M-OLD", EventName.PAUSE, actor="U1").status is Status.PAUSED
+            assert act.apply("M-0000001", EventName.PAUSE, actor="U1").status is Status.PAUSED
         assert [each.id for each in ledger.events()] == [1, 2, 3]
         with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
-            connection.execute(text(OLD_EVENT), values | {"id": "M-NONE"})
+            connection.execute(text(OLD_EVENT), values | {"id": "M-0000002"})
         with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
             connection.execute(text("UPDATE migration SET status = 'dancing'"))
 

@@ -50,6 +50,7 @@ def test_signals_are_no_errors() -> None:
     assert {each.__name__ for each in signals} == {
         "CancelRequested",
         "LeaseLost",
+        "PauseRequested",
         "ShutdownRequested",
     }
     assert not issubclass(StopWork, Exception)

@@ -58,6 +58,10 @@ REPLIES: dict[str, tuple[str, Status]] = {
     "fail": (EventName.FAIL, Status.FAILED),
     "succeed": (EventName.SUCCEED, Status.SUCCESSFUL),
     "mismatch": (EventName.MISMATCH, Status.MISMATCHED),
+    "pause-running": (EventName.PAUSE, Status.RUNNING),
+    "paused": (EventName.RELEASE, Status.PAUSED),
+    "undo": (EventName.UNDO, Status.UNDOING),
+    "undone": (EventName.UNDONE, Status.UNDONE),
 }
 CASES: dict[str, Callable[[Any], Any]] = {
     **{name: lambda s, at=status: root_message(s.card(at)) for name, status in ROOTS.items()},
@@ -70,6 +74,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "root-replacing": lambda s: root_message(s.replacing()),
     "root-due": lambda s: root_message(s.card(due_at=s.now + timedelta(hours=3))),
     "root-canceling": lambda s: root_message(_canceling(s)),
+    "root-pausing": lambda s: root_message(s.card(Status.RUNNING, pause_requested_at=s.now)),
     "progress-start": lambda s: _progress(s, 0, phase="create", seconds=0.0),
     "progress-estimating": lambda s: _progress(s, 200, seconds=2.0),
     "progress-copying": lambda s: _progress(s, 12_000),

@@ -40,6 +40,9 @@ BUTTONS = {
     Status.CANCELED: [buttons.RESUME],
     Status.REJECTED: [],
     Status.EXPIRED: [],
+    Status.PAUSED: [buttons.RESUME, buttons.CANCEL],
+    Status.UNDOING: [],
+    Status.UNDONE: [],
 }
 
 
