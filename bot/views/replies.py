@@ -222,13 +222,10 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.RELEASE: _release,
     EventName.RESCUE: _rescue,
     EventName.RESUME: _resume,
-<<<<<<< HEAD
     EventName.REPAIR: _repair,
-=======
     EventName.PAUSE: _pause,
     EventName.UNDO: _undo,
     EventName.UNDONE: _undone,
->>>>>>> 6840645 (Pause and resume: a running migration rests between two chunks; undo's states in the same table)
     EventName.FAIL: _fail,
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,
