@@ -75,7 +75,7 @@ def _read(
         limit=page_entities,
         careful=careful,
     ):
-        content.digest.add(canonical_columns(page.columns, len(page.keys)))
+        content.digest.add(canonical_columns(page.messages(), len(page.keys)))
         content.bytes += page.bytes
         content.kept = content.bytes <= keep_bytes
         if content.kept:

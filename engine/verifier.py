@@ -95,7 +95,7 @@ class Verifier:
 
     def _rows(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Row]:
         for page in self._pages(reader, key_range):
-            yield from keyed_rows(page.keys, canonical_columns(page.columns, len(page.keys)))
+            yield from keyed_rows(page.keys, canonical_columns(page.messages(), len(page.keys)))
 
     def _pages(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Page]:
         if reader is self.target and key_range.partition in self.absent:

@@ -1,6 +1,6 @@
 """Turns a column of a query answer into one canonical value per entity, so that equal content has equal bytes; never writes.
 
-    canonical_columns(page.columns, rows)  -> {field name: [bytes, ...]}     # what ContentDigest.add and keyed_rows take
+    canonical_columns(page.messages(), rows)  -> {field name: [bytes, ...]}     # what ContentDigest.add and keyed_rows take
     canonical_column(field, rows)          -> [bytes, ...]                   # one schema_pb2.FieldData
 
 A value is a tag byte and the value; null is the tag NULL alone. What counts as equal, whichever server encoded the answer:

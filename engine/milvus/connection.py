@@ -15,7 +15,8 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
-from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
+from google.protobuf.message_factory import GetMessageClass
+from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import ConfigurationInvalid, ServiceUnavailable
 from engine.milvus import failures, lite, retry
@@ -29,6 +30,8 @@ CALL_SECONDS = 60.0
 
 _READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Show")
 """How the names of all calls begin that change nothing."""
+
+_SERVICE = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"]
 
 _CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
@@ -60,7 +63,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()
-        self._stub = milvus_pb2_grpc.MilvusServiceStub(self.channel)
+        self._calls: dict[tuple[str, object], Any] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -78,8 +81,21 @@ class Cluster:
         """Whether this is milvus-lite: one process, one copy of the data, no time ticks."""
         return self.version.startswith("milvus_lite")
 
-    def once(self, rpc: str, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
+    def once(
+        self,
+        rpc: str,
+        request: Any,
+        *,
+        seconds: float = CALL_SECONDS,
+        answered: Callable[[bytes], Any] | None = None,
+    ) -> Any:
         """Makes one call, once.
+
+        Args:
+            rpc: The method of the Milvus service.
+            request: Its request, or that encoded already.
+            seconds: Deadline.
+            answered: Decodes the answer to something with a `status`; None makes the method's own message of it.
 
         Raises:
             FerryError: What the server or gRPC said, translated by `failures`.
@@ -88,7 +104,7 @@ class Cluster:
         if self.permit is not None and not rpc.startswith(_READING):
             seconds = min(seconds, self.permit())
         try:
-            answer = getattr(self._stub, rpc)(request, timeout=seconds, metadata=self.metadata)
+            answer = self._method(rpc, answered)(request, timeout=seconds, metadata=self.metadata)
         except grpc.RpcError as error:
             raise failures.from_grpc(error, rpc, self.endpoint.name) from error
         status = getattr(answer, "status", answer)
@@ -97,15 +113,34 @@ class Cluster:
             raise refused
         return answer
 
-    def call(self, rpc: str, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
-        """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`)."""
-        return self.repeat(lambda: self.once(rpc, request, seconds=seconds))
+    def call(
+        self,
+        rpc: str,
+        request: Any,
+        *,
+        seconds: float = CALL_SECONDS,
+        answered: Callable[[bytes], Any] | None = None,
+    ) -> Any:
+        """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`); arguments as for `once`."""
+        return self.repeat(lambda: self.once(rpc, request, seconds=seconds, answered=answered))
 
     def repeat(self, call: Callable[[], Answer], *, reads: bool = True) -> Answer:
         """Makes a call to this cluster again and again as `retry.repeat` says."""
         return retry.repeat(
             call, stop=self.stop, reads=reads, told=self.told, hopeless=self._hopeless
         )
+
+    def _method(self, rpc: str, answered: Callable[[bytes], Any] | None) -> Any:
+        key = rpc, answered
+        if key not in self._calls:
+            method = _SERVICE.methods_by_name[rpc]
+            decode = answered or GetMessageClass(method.output_type).FromString
+            self._calls[key] = self.channel.unary_unary(
+                f"/{_SERVICE.full_name}/{rpc}",
+                request_serializer=_encoded,
+                response_deserializer=decode,
+            )
+        return self._calls[key]
 
     def close(self) -> None:
         """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""
@@ -173,6 +208,10 @@ def places(endpoint: Endpoint) -> frozenset[str]:
     except OSError:
         found = {host}
     return frozenset(f"{each}:{port}" for each in found)
+
+
+def _encoded(request: Any) -> bytes:
+    return request if isinstance(request, bytes) else request.SerializeToString()
 
 
 def _address(endpoint: Endpoint) -> tuple[str, bool]:

@@ -1,7 +1,7 @@
 """Makes columns that a server answered acceptable to a server's insert, without changing what they say.
 
-What a query answers and what an insert takes differ in three places; each is settled here, in
-place and harmless to repeat. Nothing is sent.
+What a query answers and what an insert takes differ in three places; each is settled here. All else
+passes encoded as it came. Nothing is sent.
 """
 
 from itertools import compress
@@ -9,7 +9,8 @@ from typing import Any
 
 from pymilvus.grpc_gen import schema_pb2
 
-DYNAMIC_FIELD = "$meta"
+from engine.milvus.definitions import DYNAMIC_FIELD
+from engine.milvus.wire import Column
 
 DataType = schema_pb2.DataType
 _ARRAY_DATA = {
@@ -26,15 +27,26 @@ _ARRAY_DATA = {
 }
 
 
-def make_writable(column: Any, rows: int) -> None:
-    """Prepares one `FieldData` of a query answer for an insert or upsert.
+def writable(column: Column, rows: int) -> tuple[bytes | memoryview, ...]:
+    """One column of a query answer as an insert or upsert takes it: its encoded `FieldData`, in pieces that belong together.
 
     Args:
-        column: Changed in place.
+        column: As it was answered.
         rows: Entities of its page.
     """
-    if column.field_name == DYNAMIC_FIELD:
-        column.is_dynamic = True
+    wire: bytes | memoryview = column.wire
+    if column.may_hold_nulls or column.type == DataType.Array:
+        message = column.message()
+        make_writable(message, rows)
+        wire = message.SerializeToString()
+    if column.name == DYNAMIC_FIELD:
+        # A field that is said again behind a message counts: joined messages are one.
+        return wire, schema_pb2.FieldData(is_dynamic=True).SerializeToString()
+    return (wire,)
+
+
+def make_writable(column: Any, rows: int) -> None:
+    """Prepares a decoded `FieldData`; changed in place, and harmless to repeat."""
     if column.WhichOneof("field") != "scalars":
         return
     if column.valid_data:

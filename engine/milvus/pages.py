@@ -15,6 +15,7 @@ from engine.errors import DataUnreadable
 from engine.milvus import expressions
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
+from engine.milvus.wire import Column, QueryAnswer
 from engine.model import PrimaryKey
 
 PAGE_ENTITIES_MAX = 16_384
@@ -32,12 +33,16 @@ class Page:
     """Entities as columns: `keys` has one value per entity, each of `columns` as many rows."""
 
     keys: Sequence[PrimaryKey]
-    columns: Sequence[Any]
+    columns: Sequence[Column]
 
     @property
     def bytes(self) -> int:
         """Size of the columns on the wire."""
-        return sum(column.ByteSize() for column in self.columns)
+        return sum(len(column.wire) for column in self.columns)
+
+    def messages(self) -> Iterator[Any]:
+        """The columns as decoded `FieldData`."""
+        return (column.message() for column in self.columns)
 
 
 @dataclass(frozen=True)
@@ -170,11 +175,11 @@ class CollectionReader:
         params = {"limit": str(limit), "iterator": "True", "reduce_stop_for_best": str(careful)}
         for key, value in params.items():
             request.query_params.append(common_pb2.KeyValuePair(key=key, value=value))
-        answer = self.cluster.call("Query", request)
-        by_name = {column.field_name: column for column in answer.fields_data}
-        if self.key_field not in by_name:
+        answer = self.cluster.call("Query", request, answered=QueryAnswer.of)
+        keys = next((each for each in answer.columns if each.name == self.key_field), None)
+        if keys is None:
             return Page((), ())
-        return Page(_keys(by_name[self.key_field]), tuple(answer.fields_data))
+        return Page(_keys(keys.message()), answer.columns)
 
     def _query(self, partition: str, expression: str, fields: Sequence[str]) -> Any:
         return milvus_pb2.QueryRequest(

@@ -6,14 +6,14 @@ waited out here.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import DataUnreadable
 from engine.milvus import expressions
 from engine.milvus.connection import Cluster
-from engine.milvus.outgoing import make_writable
+from engine.milvus.outgoing import writable
+from engine.milvus.wire import Column, write_request
 from engine.model import PrimaryKey
 
 
@@ -21,7 +21,7 @@ def write(
     cluster: Cluster,
     collection: str,
     partition: str,
-    columns: Sequence[Any],
+    columns: Sequence[Column],
     rows: int,
     *,
     upsert: bool,
@@ -32,7 +32,7 @@ def write(
         cluster: The target.
         collection: Its name on the target.
         partition: The partition's name; "" lets the server choose by the partition key.
-        columns: `FieldData` messages as a query answered them; function outputs left out.
+        columns: As a query answered them; function outputs left out.
         rows: Entities in the page; the server must acknowledge as many.
         upsert: Replaces entities that have the same key; for pages whose first write is in doubt.
 
@@ -41,16 +41,14 @@ def write(
         MilvusRefused: The server refused the page; nothing of it was written.
         DataUnreadable: The server acknowledged another number of entities.
     """
-    for column in columns:
-        make_writable(column, rows)
     kind = milvus_pb2.UpsertRequest if upsert else milvus_pb2.InsertRequest
-    request = kind(
+    head = kind(
         db_name=cluster.database,
         collection_name=collection,
         partition_name=partition,
-        fields_data=columns,
         num_rows=rows,
     )
+    request = write_request(head, [writable(column, rows) for column in columns])
     rpc = "Upsert" if upsert else "Insert"
     answer = cluster.repeat(lambda: cluster.once(rpc, request), reads=False)
     acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt

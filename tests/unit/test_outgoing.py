@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.milvus.outgoing import make_writable
+from engine.milvus.outgoing import make_writable, writable
+from engine.milvus.wire import Column
 
 T = schema_pb2.DataType
 ELEMENTS = {
@@ -53,6 +54,11 @@ def arrays(element: int, rows: Sequence[Sequence[Any]]) -> Any:
         if values:
             getattr(row, ELEMENTS[element][0]).data.extend(values)
     return column
+
+
+def sent_as(column: Any, rows: int) -> Any:
+    """What a server decodes of a column that was answered so."""
+    return schema_pb2.FieldData.FromString(b"".join(writable(Column.of(column), rows)))
 
 
 @pytest.mark.parametrize("element", ELEMENTS, ids=T.Name)
@@ -120,9 +126,9 @@ def test_only_the_dynamic_field_is_marked() -> None:
     """`$meta` is marked as dynamic, any other JSON column is not."""
     dynamic, plain = (scalar(T.JSON, "json_data", [b"{}"]) for _ in range(2))
     dynamic.field_name = "$meta"
-    for column in (dynamic, plain):
-        make_writable(column, 1)
-    assert (dynamic.is_dynamic, plain.is_dynamic) == (True, False)
+    sent = [sent_as(column, 1) for column in (dynamic, plain)]
+    assert [column.is_dynamic for column in sent] == [True, False]
+    assert [column.scalars for column in sent] == [dynamic.scalars, plain.scalars]
 
 
 def test_vectors_pass_untouched() -> None:
@@ -130,6 +136,5 @@ def test_vectors_pass_untouched() -> None:
     column = schema_pb2.FieldData(field_name="v", type=T.FloatVector)
     column.vectors.dim = 2
     column.vectors.float_vector.data.extend([0.5, -0.0])
-    before = column.SerializeToString()
-    make_writable(column, 1)
-    assert column.SerializeToString() == before
+    answered = Column.of(column)
+    assert writable(answered, 1) == (answered.wire,)
