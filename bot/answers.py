@@ -24,9 +24,10 @@ def in_modal(answer: Answer) -> ErrorText:
     if answer.reason is Reason.NOBODY_CAN_APPROVE:
         return ErrorText(
             code="E-NO-APPROVER",
-            message="Nobody but you could approve this, and you may not approve your own request.",
-            next_step="Ask whoever keeps Ferry's configuration to name another approver.",
+            message=answer.sentence,
         )
+    if answer.reason is Reason.TICKET_MISSING:
+        return ErrorText(code="E-NO-TICKET", message=answer.sentence)
     return ErrorText(code="E-REFUSED", message=answer.sentence or "That is not possible now.")
 
 

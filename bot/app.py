@@ -15,7 +15,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from bot.ledger import BotLedger
-from bot.listeners import buttons, command, home, request
+from bot.listeners import buttons, command, glass, home, request
 from bot.listeners.desk import Desk, where_of, whisper
 from bot.views import request_modal
 from bot.views import text as t
@@ -56,7 +56,7 @@ def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) 
         _answer_failure(error, body, client)
         return BoltResponse(status=200)
 
-    for surface in (command, request, buttons, home):
+    for surface in (command, request, buttons, glass, home):
         surface.register(app, desk)
     return app
 

@@ -1,13 +1,19 @@
-"""Who may request, approve, reject, cancel: pure decisions, each with its reason.
+"""Who may request, approve, reject, cancel, and how many approvals there are: pure decisions, each with its reason.
 
 They are made again at every click, from the roles of that moment. Nothing here asks Slack, the ledger or a clock.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from bot.ledger import Decided
+from bot.ledger import Verdict as Word
 from bot.settings import Place, Policy
+
+BREAK_GLASS_REASON_MIN: Final = 10
+"""Characters: a reason is a sentence, not a dot."""
 
 
 class Role(StrEnum):
@@ -25,11 +31,17 @@ class Reason(StrEnum):
     OWN_REQUEST = "own_request"
     NOBODY_CAN_APPROVE = "nobody_can_approve"
     PLAN_CHANGED = "plan_changed"
+    ALREADY_COUNTED = "already_counted"
     ALREADY_APPROVED = "already_approved"
     ALREADY_REJECTED = "already_rejected"
     ALREADY_CANCELED = "already_canceled"
     ALREADY_CANCELING = "already_canceling"
     EXPIRED = "expired"
+    TICKET_MISSING = "ticket_missing"
+    NO_BREAK_GLASS = "no_break_glass"
+    REASON_MISSING = "reason_missing"
+    ALREADY_FROZEN = "already_frozen"
+    NOT_FROZEN = "not_frozen"
     WRONG_STATE = "wrong_state"
     UNKNOWN_MIGRATION = "unknown_migration"
     SAME_PLACE = "same_place"
@@ -51,6 +63,12 @@ class Verdict(NamedTuple):
     reason: Reason
     role: str = ""
     missing: tuple[Place, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """For which projects a role is missing; "" when none is."""
+        where = ", ".join(map(str, self.missing))
+        return f"A role is missing for {where}." if where else ""
 
     @property
     def allowed(self) -> bool:
@@ -86,18 +104,82 @@ def may_cancel(person: Standing, places: Iterable[Place], requester: str) -> Ver
     return verdict
 
 
+def may_break_glass(person: Standing, places: Iterable[Place]) -> Verdict:
+    """Whether a person may start a migration without the approvals: a role in each project, also for their own request."""
+    return _needs_all(person, places)
+
+
+def may_freeze(person: Standing) -> Verdict:
+    """Whether a person may keep everything from starting: any role anywhere; stopping is the safe side."""
+    if not person.roles:
+        return Verdict(Reason.NO_ROLE)
+    return Verdict(Reason.ALLOWED, describe(person, person.roles))
+
+
+def may_thaw(person: Standing, frozen_by: str) -> Verdict:
+    """Whether a person may end a freeze: who began it and still has a role, or an Organization Owner."""
+    owned = tuple(p for p, role in person.roles.items() if role is Role.ORGANIZATION_OWNER)
+    if owned:
+        return Verdict(Reason.ALLOWED, describe(person, owned))
+    if person.roles and person.user_id == frozen_by:
+        return Verdict(Reason.ALLOWED, describe(person, person.roles))
+    return Verdict(Reason.NO_ROLE)
+
+
 def may_resume(person: Standing, places: Iterable[Place]) -> Verdict:
     """Whether a person may let an approved migration go on: a role in each project."""
     return _needs_all(person, places)
 
 
-def can_be_approved(
+def able_to_approve(
     eligible: Iterable[Standing], places: Iterable[Place], requester: str, policy: Policy
-) -> Verdict:
-    """Whether anyone at all can approve a request; said before anything is planned, not found out by waiting."""
+) -> tuple[str, ...]:
+    """Who can approve a request; found out before anything is planned, not by waiting."""
     everywhere = tuple(places)
-    able = (may_approve(person, everywhere, requester, policy).allowed for person in eligible)
-    return Verdict(Reason.ALLOWED if any(able) else Reason.NOBODY_CAN_APPROVE)
+    return tuple(
+        person.user_id
+        for person in eligible
+        if may_approve(person, everywhere, requester, policy).allowed
+    )
+
+
+class Tally(NamedTuple):
+    """The approvals that count, each person once, in their order, and how many it takes."""
+
+    counted: tuple[str, ...]
+    needed: int
+
+    @property
+    def open(self) -> int:
+        """How many are still needed."""
+        return max(0, self.needed - len(self.counted))
+
+    def without(self, users: Iterable[str]) -> "Tally":
+        """The tally without the approvals of people who may not approve any more."""
+        gone = set(users)
+        return self._replace(counted=tuple(user for user in self.counted if user not in gone))
+
+
+def is_void(decided: Decided, plan_hash: str, since: datetime) -> bool:
+    """Whether a decision is about something else than the plan that was put up for approval at `since`."""
+    return decided.plan_hash != plan_hash or decided.at < since
+
+
+def tally(decisions: Iterable[Decided], *, plan_hash: str, since: datetime, needed: int) -> Tally:
+    """Count the approvals of a plan.
+
+    Args:
+        decisions: All of the migration, oldest first.
+        plan_hash: The plan that waits.
+        since: When it was put up for approval; what was decided before is void, also about an equal plan.
+        needed: How many it takes.
+    """
+    counted = (
+        each.user_id
+        for each in decisions
+        if each.verdict is Word.APPROVED and not is_void(each, plan_hash, since)
+    )
+    return Tally(tuple(dict.fromkeys(counted)), needed)
 
 
 def describe(person: Standing, places: Iterable[Place]) -> str:

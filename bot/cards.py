@@ -3,15 +3,20 @@
 It only reads. A card is made anew for each message and never kept.
 """
 
+from datetime import datetime
+
 import structlog
 
+from bot import waiting
+from bot.approvals import is_void
 from bot.directory import Directory
 from bot.ledger import BotLedger
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard
+from bot.waiting import Holds
 from engine.errors import FerryError
-from engine.ledger import Ledger
+from engine.ledger import Ledger, utc_now
 from engine.lifecycle import Status, is_terminal
 from engine.model import Migration, Progress, Report
 
@@ -42,6 +47,7 @@ class Cards:
         self._settings = settings
         self._directory = directory
         self._verbs = verbs
+        self._holds = Holds(ledger, records, settings)
 
     def card(self, migration_id: str) -> MigrationCard:
         """The card of one migration; raises InputRejected when there is none."""
@@ -49,12 +55,15 @@ class Cards:
 
     def card_of(self, migration: Migration) -> MigrationCard:
         """The card of a migration as it was just read."""
+        policy = self._settings.policy_of(migration.request.target)
+        since = self._waits_since(migration)
         return MigrationCard(
             migration=migration,
-            decisions=tuple(
-                Decision(**decided.model_dump(exclude={"plan_hash"}))
-                for decided in self._records.decisions(migration.id)
-            ),
+            decisions=self._decisions(migration, since),
+            approvals_needed=policy.approvals,
+            expires_at=waiting.expires_at(since, policy) if since else None,
+            hold=self._holds.why(migration, utc_now()),
+            breakable=bool(policy.break_glass_channel),
             canceled_by=migration.cancel_requested_by,
             warning=self._settings.warning_of(migration.request.target),
             approvers=self._approvers(migration),
@@ -74,6 +83,10 @@ class Cards:
         request = migration.request
         return (self._settings.place_of(request.source), self._settings.place_of(request.target))
 
+    def broadcast_channel(self, migration: Migration) -> str:
+        """The channel that is told when this target's glass is broken; "" when none is configured any more."""
+        return self._settings.policy_of(migration.request.target).break_glass_channel
+
     def progress(self, migration: Migration) -> Progress | None:
         """How far it came, once it was started."""
         return self._ledger.totals(migration.id) if migration.started_at else None
@@ -84,11 +97,30 @@ class Cards:
             return None
         return self._verbs.report(self._ledger, migration.id)
 
+    def _waits_since(self, migration: Migration) -> datetime | None:
+        """When it was put up for approval, while it waits for it."""
+        if migration.status is not Status.AWAITING_APPROVAL:
+            return None
+        put_up = self._ledger.last_change(migration.id)
+        return put_up.at if put_up else migration.created_at
+
+    def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
+        plan_hash = migration.plan.hash if migration.plan else ""
+        decided = self._records.decisions(migration.id)
+        return tuple(
+            Decision(
+                **each.model_dump(exclude={"plan_hash"}),
+                void=is_void(each, plan_hash, since or each.at),
+            )
+            for each in decided
+        )
+
     def _approvers(self, migration: Migration) -> str:
         if migration.status is not Status.AWAITING_APPROVAL:
             return ""
         try:
-            own = "" if self._settings.policy.requester_may_approve else migration.requester
+            policy = self._settings.policy_of(migration.request.target)
+            own = "" if policy.requester_may_approve else migration.requester
             return self._directory.mentions(self.places(migration), without=own)
         except FerryError as error:
             # The message is worth more than this line of it: it is drawn again with the next change.

@@ -48,6 +48,7 @@ class Person(NamedTuple):
     user_id: str
     email: str
     active: bool
+    name: str = ""
 
 
 class _Kept(NamedTuple):
@@ -112,6 +113,10 @@ class Directory:
         named = dict.fromkeys(self._mention(entry) for entry in entries)
         return ", ".join(name for name in named if name != f"<@{without}>")
 
+    def names(self, users: Iterable[str]) -> str:
+        """People as plain text, for where Slack shows no mentions; an id where Slack tells no name."""
+        return ", ".join(sorted(self.person(user).name or user for user in users))
+
     def person(self, user_id: str) -> Person:
         """One user; raises ServiceUnavailable when Slack does not say."""
         return self._remember(
@@ -173,7 +178,9 @@ class Directory:
     def _fetch_person(self, user_id: str) -> Person:
         user = self._client.users_info(user=user_id)["user"]
         active = not (user.get("deleted") or user.get("is_bot"))
-        return Person(user_id, str((user.get("profile") or {}).get("email") or ""), active=active)
+        profile = user.get("profile") or {}
+        name = profile.get("real_name") or user.get("real_name") or user.get("name") or ""
+        return Person(user_id, str(profile.get("email") or ""), active=active, name=str(name))
 
     def _recheck(self, user_id: str, places: tuple[Place, ...]) -> None:
         """From now on only what Slack says from now on counts, within the limits."""

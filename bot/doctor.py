@@ -63,7 +63,9 @@ def findings(settings: Settings, verbs: Verbs) -> Iterator[Finding]:
     yield token
     if token.exit_code == 0:
         yield _finding("Slack scopes", lambda: _scopes(client))
-        yield _finding("approvals channel", lambda: _channel(settings, client))
+        yield _finding("approvals channel", lambda: _approvals(settings, client))
+        for channel in sorted(settings.break_glass_channels):
+            yield _finding("break-glass channel", lambda at=channel: _channel(at, client))  # type: ignore[misc]  # bound now
     yield _finding("Slack app token", lambda: _app_token(settings))
     yield _finding("roles", lambda: _roles(settings))
     yield from _clusters(settings, verbs)
@@ -120,12 +122,16 @@ def _scopes(client: WebClient) -> str:
     return f"all {len(SCOPES)} are granted"
 
 
-def _channel(settings: Settings, client: WebClient) -> str:
+def _approvals(settings: Settings, client: WebClient) -> str:
     if not settings.approvals_channel:
         raise ConfigurationInvalid(
             "No approvals_channel is set.", next_step="Put the channel's id into ferry.yml."
         )
-    channel = client.conversations_info(channel=settings.approvals_channel)["channel"]
+    return _channel(settings.approvals_channel, client)
+
+
+def _channel(channel_id: str, client: WebClient) -> str:
+    channel = client.conversations_info(channel=channel_id)["channel"]
     if not channel.get("is_member"):
         raise ConfigurationInvalid(
             f"The bot is not in #{channel.get('name')}.",

@@ -14,6 +14,7 @@ import structlog
 
 from bot.courier import Gone, Undelivered
 from bot.ledger import Kind
+from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, REMINDED
 from bot.outbox import Outbox, Room
 from bot.views.progress import progress_message
 from bot.views.replies import TOLD_PHASES
@@ -31,6 +32,13 @@ _PROOFS: Final = {
     Status.MISMATCHED: (Kind.REPORT, Kind.FINDINGS),
 }
 """A migration that failed or was canceled has proved nothing; its reply says what stands where."""
+_NOTES: Final = {
+    COUNTED: (Kind.ROOT, Kind.REPLY),
+    HELD: (Kind.ROOT, Kind.REPLY),
+    FREED: (Kind.ROOT, Kind.REPLY),
+    REMINDED: (Kind.REPLY,),
+}
+"""What changes no state and is told all the same."""
 _IDLE_SECONDS: Final = 30.0
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -54,8 +62,9 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
         return ()
     if event.to_status is None:
         told = event.name == PHASE and event.details.get("phase") in TOLD_PHASES
-        return (Kind.REPLY,) if told else ()
-    return _of_change(event.from_status, event.to_status)
+        return (Kind.REPLY,) if told else _NOTES.get(event.name, ())
+    more = (Kind.BROADCAST,) if event.details.get(BREAK_GLASS) else ()
+    return (*_of_change(event.from_status, event.to_status), *more)
 
 
 def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:

@@ -16,13 +16,15 @@ import structlog
 from bot.cards import Cards
 from bot.courier import OUTAGE_SECONDS, Courier, Gone, Later, Refused
 from bot.ledger import BotLedger, Delivery, Kind, Owed, Posted
+from bot.views.break_glass import broadcast
 from bot.views.card import MigrationCard
+from bot.views.freeze import freeze_message, thaw_message
 from bot.views.message import Message
 from bot.views.progress import progress_message
 from bot.views.replies import reply
 from bot.views.report import findings_file, report_message
 from bot.views.root import root_message
-from engine.errors import FerryError
+from engine.errors import FerryError, LedgerIncompatible
 from engine.ledger import Ledger, utc_now
 from engine.model import Event, Mismatch
 
@@ -30,6 +32,8 @@ OUTAGE_SECONDS_MAX: Final = 60.0
 """The longest wait between two attempts while Slack does not answer."""
 
 _EDITED: Final = frozenset({Kind.ROOT, Kind.PROGRESS})
+_ELSEWHERE: Final = frozenset({Kind.DIRECT, Kind.BROADCAST})
+_OF_ALL: Final = frozenset({Kind.FREEZE, Kind.THAW})
 _FINDINGS_MAX: Final = 100_000
 """Findings in the file: what a person can search through, far below Slack's 1 GB."""
 
@@ -140,13 +144,19 @@ class Outbox:
 
     def _deliver(self, owed: Owed, *, plain: bool) -> Posted | None:
         """Hand one row to the courier; returns where a message that will be edited stands."""
+        if owed.kind in _OF_ALL:
+            self._room.courier.post(self._room.channel, _bare(self._of_all(owed), plain=plain))
+            return None
         card = self._room.cards.card(owed.migration_id)
         if owed.kind is Kind.ROOT:
             return self._put(owed, self._room.channel, _bare(root_message(card), plain=plain))
-        if owed.kind is Kind.DIRECT:
-            direct = _bare(root_message(card), plain=plain)
-            self._room.courier.post(card.migration.requester, direct)
+        if owed.kind in _ELSEWHERE:
+            channel, message = self._elsewhere(owed, card)
+            self._room.courier.post(channel, _bare(message, plain=plain))
             return None
+        return self._deliver_in_thread(owed, card, plain=plain)
+
+    def _deliver_in_thread(self, owed: Owed, card: MigrationCard, *, plain: bool) -> Posted | None:
         thread = self._thread(card)
         if owed.kind is Kind.FINDINGS:
             self._upload(card, thread)
@@ -155,6 +165,22 @@ class Outbox:
         if message is None:
             return None
         return self._put(owed, thread.channel, _bare(message, plain=plain), thread.ts)
+
+    def _elsewhere(self, owed: Owed, card: MigrationCard) -> tuple[str, Message]:
+        """What is told outside of the approvals channel, and where."""
+        if owed.kind is Kind.DIRECT:
+            return card.migration.requester, root_message(card)
+        channel = self._room.cards.broadcast_channel(card.migration) or self._room.channel
+        return channel, broadcast(card, card.decided("forced")[-1])
+
+    def _of_all(self, owed: Owed) -> Message:
+        """What belongs to no migration: a freeze and its end."""
+        freeze = self._room.records.freeze(owed.event_id)
+        if freeze is None:
+            raise LedgerIncompatible(f"There is no freeze {owed.event_id} in this ledger.")
+        if owed.kind is Kind.FREEZE or freeze.thawed_at is None:
+            return freeze_message(freeze.by, freeze.role, freeze.at, freeze.reason)
+        return thaw_message(freeze.thawed_by or "", freeze.thawed_role or "", freeze.thawed_at)
 
     def _thread(self, card: MigrationCard) -> Posted:
         """The root of the migration's thread; it is posted now if someone deleted it."""

@@ -40,6 +40,7 @@ from bot.settings import Settings
 from bot.socket import Socket
 from bot.sources import ANSWER_SECONDS, Sources
 from bot.verbs import EngineVerbs, Verbs
+from bot.waiting import Holds
 from bot.workers import Workers
 from engine.errors import ConfigurationInvalid
 from engine.ledger import Ledger
@@ -188,12 +189,13 @@ def _wired(
         secrets=service.secrets,
         database_url=settings.database_url,
         limit=settings.workers,
+        holds=Holds(ledger, records, settings),
         changed=changed,
     )
     scheduler = Scheduler(
         ledger=ledger,
         records=records,
-        policy=settings.policy,
+        settings=settings,
         planner=Planner(ledger, verbs, service.secrets, changed),
         workers=workers,
         changed=changed,

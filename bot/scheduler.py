@@ -3,7 +3,7 @@
     plan       requests that are being planned and that nobody plans in this process
     start      due migrations, and workers that ended
     rescue     running migrations whose worker is gone
-    expire     requests that nobody decided in time
+    expire     requests that nobody decided in time, and reminders before that
     forget     old deliveries
 
 No truth is kept here: whatever a dead process was about to do, the next round finds in the ledger again.
@@ -19,8 +19,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from bot.ledger import BotLedger
+from bot.notes import REMINDED
 from bot.planning import ACTOR, Planner
-from bot.settings import Policy
+from bot.settings import Policy, Settings
+from bot.waiting import expires_at, reminder_due
 from bot.workers import Workers
 from engine.errors import FerryError
 from engine.ledger import Ledger, TransitionRefused
@@ -53,7 +55,7 @@ class Scheduler:
     Args:
         ledger: The truth.
         records: The bot's part of it.
-        policy: When requests expire.
+        settings: When requests expire, by target.
         planner: Makes plans.
         workers: Starts processes.
         changed: Called after every change.
@@ -65,7 +67,7 @@ class Scheduler:
         *,
         ledger: Ledger,
         records: BotLedger,
-        policy: Policy,
+        settings: Settings,
         planner: Planner,
         workers: Workers,
         changed: Callable[[], None],
@@ -73,7 +75,7 @@ class Scheduler:
     ) -> None:
         self._ledger = ledger
         self._records = records
-        self._expires = timedelta(hours=policy.request_expires_hours)
+        self._settings = settings
         self._planner = planner
         self._workers = workers
         self._changed = changed
@@ -130,17 +132,38 @@ class Scheduler:
             self.soon(lambda migration_id=migration.id: self._plan(migration_id))  # type: ignore[misc]  # bound now
 
     def expire_old(self) -> None:
-        """End the requests that waited too long."""
+        """End the requests that waited too long, and remind of those that soon will have."""
         now = datetime.now(UTC)
         for migration in self._ledger.migrations(statuses={Status.AWAITING_APPROVAL}, limit=1000):
-            if migration.created_at + self._expires > now:
-                continue
-            try:
-                with self._ledger.transaction() as tx:
-                    tx.apply(migration.id, EventName.EXPIRE, actor=ACTOR)
-            except TransitionRefused as refused:
-                _log.info("not_expired", migration=migration.id, reason=refused.sentence)
-            self._changed()
+            policy = self._settings.policy_of(migration.request.target)
+            put_up = self._ledger.last_change(migration.id)
+            since = put_up.at if put_up else migration.created_at
+            if expires_at(since, policy) <= now:
+                self._expire(migration.id)
+            elif reminder_due(since, policy, now, ()) is not None:
+                self._remind(migration.id, since, policy, now)
+
+    def _expire(self, migration_id: str) -> None:
+        try:
+            with self._ledger.transaction() as tx:
+                tx.apply(migration_id, EventName.EXPIRE, actor=ACTOR)
+        except TransitionRefused as refused:
+            _log.info("not_expired", migration=migration_id, reason=refused.sentence)
+        self._changed()
+
+    def _remind(self, migration_id: str, since: datetime, policy: Policy, now: datetime) -> None:
+        """Once for each time of the policy, whichever replica is first: acts follow one another."""
+        with self._ledger.transaction() as tx:
+            told = [
+                float(event.details["hours"])
+                for event in self._ledger.events(migration_id=migration_id, limit=10_000)
+                if event.name == REMINDED and event.at >= since
+            ]
+            hours = reminder_due(since, policy, now, told)
+            if hours is None or tx.migration(migration_id).status is not Status.AWAITING_APPROVAL:
+                return
+            tx.note(migration_id, REMINDED, ACTOR, {"hours": hours})
+        self._changed()
 
     def forget_old(self) -> None:
         """Drop deliveries that Slack will not repeat."""

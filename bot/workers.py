@@ -14,8 +14,10 @@ from typing import IO, Final
 import structlog
 
 from bot.ledger import BotLedger, Verdict
+from bot.notes import FREED, HELD, WORKER_LOST
 from bot.planning import ACTOR
 from bot.verbs import Verbs
+from bot.waiting import Holds
 from engine.errors import FerryError
 from engine.ledger import Ledger, TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
@@ -27,9 +29,6 @@ PAUSE_SECONDS: Final = 2.0
 PAUSE_SECONDS_MAX: Final = 60.0
 STOP_SECONDS: Final = 25.0
 """How long a worker may take to hand its migration back: less than its lease."""
-
-WORKER_LOST: Final = "worker_lost"
-"""The note of a worker that ended without finishing: exit code and last words."""
 
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +71,7 @@ class Workers:
         secrets: A request's tokens.
         database_url: The ledger's address, for the processes.
         limit: How many run at the same time.
+        holds: What must not start now.
         changed: Called after every change.
         clock: Monotonic seconds.
     """
@@ -85,6 +85,7 @@ class Workers:
         secrets: Callable[[Request], Secrets],
         database_url: str,
         limit: int,
+        holds: Holds,
         changed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,10 +95,12 @@ class Workers:
         self._secrets = secrets
         self._database_url = database_url
         self._limit = limit
+        self._holds = holds
         self._changed = changed
         self._clock = clock
         self._running: dict[str, _Worker] = {}
         self._pauses: dict[str, tuple[int, float]] = {}
+        self._held: dict[str, str] = {}
         self._closed = False
         self._guard = threading.Lock()
 
@@ -133,7 +136,7 @@ class Workers:
                 self._start(self._ledger.migration(migration_id))
 
     def _start(self, migration: Migration) -> None:
-        if not self._is_approved(migration):
+        if not self._is_approved(migration) or self._is_held(migration):
             return
         try:
             secrets = self._secrets(migration.request)
@@ -153,11 +156,26 @@ class Workers:
         if not decisions or migration.plan is None:
             return False
         last = decisions[-1]
-        if last.verdict is Verdict.APPROVED and last.plan_hash == migration.plan.hash:
+        if last.verdict is not Verdict.REJECTED and last.plan_hash == migration.plan.hash:
             return True
         _log.error("not_the_approved_plan", migration=migration.id, approved=last.plan_hash)
         self._pause(migration.id)
         return False
+
+    def _is_held(self, migration: Migration) -> bool:
+        """Whether a freeze keeps it from starting; what changes about that is noted once, so that the thread says so."""
+        why = self._holds.why(migration, utc_now())
+        if why == self._held.get(migration.id, ""):
+            return bool(why)
+        with self._ledger.transaction() as tx:
+            events = self._ledger.events(migration_id=migration.id, limit=10_000)
+            noted = [event for event in events if event.name in {HELD, FREED}]
+            before = noted[-1].details.get("why", "") if noted else ""
+            if why != before and tx.migration(migration.id).status is Status.QUEUED:
+                tx.note(migration.id, HELD if why else FREED, ACTOR, {"why": why} if why else None)
+        self._held[migration.id] = why
+        self._changed()
+        return bool(why)
 
     def _see_to_ended(self) -> None:
         for migration_id, worker in tuple(self._running.items()):

@@ -1,5 +1,6 @@
 """The bot's part of the ledger: what only the bot knows of a migration, in the same database and the same transactions.
 
+    freezes     from when until when nothing starts                     written with the audit of it
     decisions   who approved or rejected which plan, in which role        written with the migration's change of state
     inbox       deliveries from Slack whose effect is recorded            written with that effect
     outbox      messages owed to Slack, one of a kind per event           written with the narrator's place among the events
@@ -18,6 +19,7 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
+from bot.ledger.freezes import Freeze, Freezes
 from bot.ledger.tables import (
     DecisionRow,
     Delivery,
@@ -29,10 +31,9 @@ from bot.ledger.tables import (
     Verdict,
 )
 from engine.ledger import Ledger, Transaction, upgrade
-from engine.ledger.database import Database
 from engine.model import Record
 
-__all__ = ["BotLedger", "Decided", "Delivery", "Kind", "Owed", "Posted", "Verdict"]
+__all__ = ["BotLedger", "Decided", "Delivery", "Freeze", "Kind", "Owed", "Posted", "Verdict"]
 
 VERSION_TABLE: Final = "bot_version"
 _NARRATOR: Final = "narrator"
@@ -67,7 +68,7 @@ class Owed(Record):
     not_before: AwareDatetime | None = None
 
 
-class BotLedger(Database):
+class BotLedger(Freezes):
     """The bot's tables in an open ledger; creates and upgrades them. Each method is one transaction, unless it takes one.
 
     Raises:
@@ -102,18 +103,12 @@ class BotLedger(Database):
         values = decided.model_dump() | {"migration_id": migration_id}
         tx.session.connection().execute(insert(DecisionRow).values(values))
 
-    def decisions(self, migration_id: str) -> tuple[Decided, ...]:
-        """The decisions about a migration, oldest first."""
-        query = (
-            select(DecisionRow)
-            .where(col(DecisionRow.migration_id) == migration_id)
-            .order_by(col(DecisionRow.id))
-        )
+    def decisions(self, migration_id: str, tx: Transaction | None = None) -> tuple[Decided, ...]:
+        """The decisions about a migration, oldest first, as the transaction sees them, or as they are now."""
+        if tx is not None:
+            return _decisions(tx.session, migration_id)
         with self._read() as session:
-            return tuple(
-                Decided(**row.model_dump(exclude={"id", "migration_id"}))
-                for row in session.exec(query)
-            )
+            return _decisions(session, migration_id)
 
     def posted(self, migration_id: str) -> Mapping[Kind, Posted]:
         """Where the migration's messages stand."""
@@ -165,6 +160,10 @@ class BotLedger(Database):
                 _insert_new(session, OutboxRow, _owed_values(migration_id, event_id, kind, now))
         return True
 
+    def owe(self, tx: Transaction, migration_id: str, event_id: int, kind: Kind) -> None:
+        """Put a message into the outbox in the transaction of what it tells."""
+        _insert_new(tx.session, OutboxRow, _owed_values(migration_id, event_id, kind, tx.now))
+
     def pending(self) -> tuple[Owed, ...]:
         """What is owed to Slack, in the order in which it came."""
         query = (
@@ -200,6 +199,17 @@ class BotLedger(Database):
             session.connection().execute(
                 change.values(attempts=owed.attempts + 1, not_before=until, error=error)
             )
+
+
+def _decisions(session: Session, migration_id: str) -> tuple[Decided, ...]:
+    query = (
+        select(DecisionRow)
+        .where(col(DecisionRow.migration_id) == migration_id)
+        .order_by(col(DecisionRow.id))
+    )
+    return tuple(
+        Decided(**row.model_dump(exclude={"id", "migration_id"})) for row in session.exec(query)
+    )
 
 
 def _owed_values(migration_id: str, event_id: int, kind: Kind, now: datetime) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""The bot's own tables, beside the engine's in the same database: decisions, messages, outbox, inbox and the narrator's place.
+"""The bot's own tables, beside the engine's in the same database: decisions, freezes, messages, inbox, the narrator's place.
 
 Rows never leave `bot/ledger/`. Nothing here decides anything. Whoever changes a table writes a revision in `versions/`; a test
 compares both.
@@ -15,14 +15,18 @@ from engine.ledger.tables import BIG_KEY, GROWING, NAMING, stored_enum
 
 
 class Verdict(StrEnum):
-    """What someone decided about a request."""
+    """What someone decided about a request; `forced` is an approval that stands for all that were needed (break-glass)."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
+    FORCED = "forced"
 
 
 class Kind(StrEnum):
-    """What a message is: `root` and `progress` are one message each that is edited, the others are posted once."""
+    """What a message is: `root` and `progress` are one message each that is edited, the others are posted once.
+
+    `freeze` and `thaw` belong to no migration: their `event_id` is the freeze's id.
+    """
 
     ROOT = "root"
     PROGRESS = "progress"
@@ -30,6 +34,9 @@ class Kind(StrEnum):
     REPORT = "report"
     FINDINGS = "findings"
     DIRECT = "direct"
+    BROADCAST = "broadcast"
+    FREEZE = "freeze"
+    THAW = "thaw"
 
 
 class Delivery(StrEnum):
@@ -59,6 +66,22 @@ class DecisionRow(BotTable, table=True):
     plan_hash: str = Field(max_length=64)
     comment: str = Field(default="", sa_type=Text)
     at: datetime
+
+
+class FreezeRow(BotTable, table=True):
+    """A time in which nothing starts, from a person's word to another's; at most one is open."""
+
+    __tablename__ = "bot_freeze"
+    __table_args__ = (GROWING,)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    by: str = Field(max_length=32)
+    role: str = Field(sa_type=Text)
+    reason: str = Field(default="", sa_type=Text)
+    at: datetime
+    thawed_by: str | None = Field(default=None, max_length=32)
+    thawed_role: str | None = Field(default=None, sa_type=Text)
+    thawed_at: datetime | None = None
 
 
 class PostedRow(BotTable, table=True):

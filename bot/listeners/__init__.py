@@ -3,6 +3,7 @@
     command.py   /migrate
     request.py   the modal: reshaping, options, submission
     buttons.py   under a migration's messages
+    glass.py     the dialog that asks why a migration is started without the approvals
     home.py      the Home tab
 
 No listener decides anything or keeps state. All are given what they need by `Desk`.

@@ -138,8 +138,11 @@ def _form_view(desk: Desk, form: RequestForm, problem: FerryError | None = None)
 
 
 def _refused(desk: Desk, user_id: str, form: RequestForm) -> dict[Field, str]:
-    """What the roles say against it, at the field of the source; nothing while Slack does not tell the roles in time."""
+    """What policy and roles say against it, at its field; nothing of roles while Slack does not tell them in time."""
     request = intake.asked(form, desk.settings).request
+    ticket = desk.service.ticket_missing(request, form.reason)
+    if ticket:
+        return {Field.REASON: ticket}
     answer = desk.sources.within(lambda: desk.service.may_request(user_id, request))
     if answer is None or answer.done:
         return {}

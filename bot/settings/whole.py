@@ -89,6 +89,14 @@ class Settings(BaseSettings):
         known = {cluster.place for cluster in self.clusters.values()}
         return frozenset(known | ({self.new_clusters.place} if self.new_clusters else set()))
 
+    @property
+    def break_glass_channels(self) -> frozenset[str]:
+        """Every channel that is told when somebody breaks the glass."""
+        own = [cluster.policy for cluster in self.clusters.values()]
+        own += [self.new_clusters.policy] if self.new_clusters else []
+        found = (self.policy.changed_by(policy).break_glass_channel for policy in (None, *own))
+        return frozenset(filter(None, found))
+
     def endpoint(self, cluster: str, database: str = "") -> Endpoint:
         """The endpoint of a configured cluster; raises ConfigurationInvalid when there is none of that name."""
         known = self.clusters.get(cluster)

@@ -16,8 +16,9 @@ REJECT = "ferry_reject"
 CANCEL = "ferry_cancel"
 RESUME = "ferry_resume"
 REMIGRATE = "ferry_remigrate"
+BREAK_GLASS = "ferry_break_glass"
 
-ACTION_IDS = (APPROVE, REJECT, CANCEL, RESUME, REMIGRATE)
+ACTION_IDS = (APPROVE, REJECT, CANCEL, RESUME, REMIGRATE, BREAK_GLASS)
 """Every action that a message's button can send."""
 
 KEEP = "Go back"
@@ -31,7 +32,9 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
         return (resume(card), cancel(card))
     if card.resumable:
         return (remigrate(card) if card.migration.status is Status.MISMATCHED else resume(card),)
-    return tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
+    drawn = tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
+    forcible = card.breakable and card.migration.status is Status.AWAITING_APPROVAL
+    return (*drawn, break_glass(card)) if forcible else drawn
 
 
 def approve(card: MigrationCard) -> m.Block:
@@ -67,6 +70,17 @@ def reject(card: MigrationCard) -> m.Block:
         action_value(card),
         confirm=dialog,
         says=f"Reject migration {card.migration.id}",
+    )
+
+
+def break_glass(card: MigrationCard) -> m.Block:
+    """Start it without the approvals; a dialog asks for the reason before anything happens."""
+    return m.button(
+        "Break the glass …",
+        BREAK_GLASS,
+        action_value(card),
+        style="danger",
+        says=f"Start {card.migration.id} without the approvals; asks for a reason",
     )
 
 

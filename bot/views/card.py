@@ -24,13 +24,14 @@ EMOJI: dict[str, str] = {
 
 
 class Decision(Record):
-    """What one person decided about a request, and in which role."""
+    """What one person decided about a request, and in which role; `void` when it was about another plan than the present one."""
 
     user_id: str
     role: str
-    verdict: Literal["approved", "rejected"]
+    verdict: Literal["approved", "rejected", "forced"]
     at: AwareDatetime
     comment: str = ""
+    void: bool = False
 
 
 class MigrationCard(Record):
@@ -41,6 +42,11 @@ class MigrationCard(Record):
         canceled_by: Who asked to cancel: a Slack user id or `user@host`.
         warning: The target's warning text from configuration.
         approvers: Who may approve, as text; mentions (`<@U…>`, `<!subteam^S…>`) in it are kept, everything else is escaped.
+        approvals_needed: How many different people must approve.
+        expires_at: When the request expires, while it waits for approval.
+        hold: Why it does not start although it may, plain text.
+        breakable: Whether somebody may start it without the approvals, by breaking the glass.
+        changes: How the plan differs from the one that was approved before, one sentence each, plain text.
         progress: How far it came; for what stands on the target after a cancel or a failure.
         report: The verification report, once there is one.
     """
@@ -50,6 +56,11 @@ class MigrationCard(Record):
     canceled_by: str | None = None
     warning: str = ""
     approvers: str = ""
+    approvals_needed: int = 1
+    expires_at: AwareDatetime | None = None
+    hold: str = ""
+    breakable: bool = False
+    changes: tuple[str, ...] = ()
     progress: Progress | None = None
     report: EngineReport | None = None
 
@@ -101,8 +112,13 @@ class MigrationCard(Record):
         return self.migration.cleared_at is not None and is_resumable(self.migration.status)
 
     def decided(self, verdict: str) -> tuple[Decision, ...]:
-        """The approvals or the rejections."""
+        """The approvals or the rejections, with those that are void."""
         return tuple(d for d in self.decisions if d.verdict == verdict)
+
+    @property
+    def approved(self) -> int:
+        """How many people's approvals count."""
+        return len({d.user_id for d in self.decided("approved") if not d.void})
 
 
 class ActionValue(NamedTuple):

@@ -18,9 +18,10 @@ _TEXTS: dict[str, str] = {
     "own_request": (
         "You made this request, so another person has to approve it. Nothing was changed. Ask {approvers}."
     ),
-    "nobody_can_approve": (
-        "Nobody but you could approve this, and you may not approve your own request. Nothing was changed. "
-        "Ask whoever keeps Ferry's configuration to name another approver in ferry.yml."
+    "nobody_can_approve": "{sentence} Nothing was changed.",
+    "already_counted": (
+        "Your approval is there already, and each person counts once. {sentence} Somebody else has to approve too. "
+        "Nothing was changed. Ask {approvers}."
     ),
     "plan_changed": (
         "The plan has changed since this message was drawn, so your approval would not be for what runs. "
@@ -34,6 +35,14 @@ _TEXTS: dict[str, str] = {
     "already_canceling": (
         "Canceling is already under way, asked{attribution}. It stops within one chunk. Your click changed nothing."
     ),
+    "ticket_missing": "{sentence} Nothing was requested.",
+    "no_break_glass": (
+        "Nobody can start a migration to this target without its approvals: no channel is configured that would be told. "
+        "Nothing was changed. Ask {approvers} to approve it."
+    ),
+    "reason_missing": "Breaking the glass takes a reason of at least a few words. Nothing was started.",
+    "already_frozen": "All migrations are frozen already{attribution}. {sentence} Your command changed nothing.",
+    "not_frozen": "Nothing is frozen by anyone. Your command changed nothing.",
     "expired": "This request expired before anyone approved it. Nothing was written; make a new one with /migrate.",
     "wrong_state": "That cannot be done now. {status} Your click changed nothing.",
     "unknown_migration": "Ferry does not know this migration. {sentence} Nothing was changed.",

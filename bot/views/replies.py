@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, REMINDED
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
@@ -82,10 +83,40 @@ def _enqueue(_card: MigrationCard, event: Event) -> Said:
 
 
 def _approve(card: MigrationCard, event: Event) -> Said:
+    if event.details.get(BREAK_GLASS):
+        forced = "started it without the approvals (break-glass)."
+        return Said("PENDING", f"{_by(event)} {forced}", _detail(event, "comment"))
     role, comment = _decision(card, event, "approved")
     due = card.migration.due_at
     start = f"It starts {t.when(due)}." if due else "It starts as soon as a worker is free."
     return Said("PENDING", f"Approved by {_by(event, role)}. {start}", comment)
+
+
+def _counted(_card: MigrationCard, event: Event) -> Said:
+    there, needed = event.details.get("approvals"), event.details.get("needed")
+    waits = "It waits for the approval of somebody else; nothing has been written."
+    count = f"{there} of {needed}" if there and needed else "one of several"
+    return Said(
+        "PENDING",
+        f"Approved by {_by(event)}, {count}. {waits}",
+        _detail(event, "comment"),
+    )
+
+
+def _held(_card: MigrationCard, event: Event) -> Said:
+    why = t.sentence(t.keep_mentions(_detail(event, "why")))
+    return Said("PENDING", f"It does not start now. {why} It starts by itself afterwards.")
+
+
+def _freed(_card: MigrationCard, _event: Event) -> Said:
+    return Said("PENDING", "The freeze has ended; it starts as soon as a worker is free.")
+
+
+def _reminded(card: MigrationCard, _event: Event) -> Said:
+    until = f" {t.when(card.expires_at)}" if card.expires_at else " soon"
+    who = t.keep_mentions(card.approvers)
+    ask = f" Who may approve: {who}." if who else ""
+    return Said("PENDING", f"Nobody has decided yet; the request expires{until}.{ask}")
 
 
 def _reject(card: MigrationCard, event: Event) -> Said:
@@ -230,4 +261,8 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,
     "phase": _phase,
+    COUNTED: _counted,
+    HELD: _held,
+    FREED: _freed,
+    REMINDED: _reminded,
 }

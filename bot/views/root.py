@@ -42,7 +42,8 @@ def root_message(card: MigrationCard) -> m.Message:
         m.section(t.quote(card.migration.reason)),
         *(_plan_blocks(card, card.plan) if card.plan else ()),
         *_warnings(card),
-        _decisions(card.decisions),
+        _changes(card),
+        _decisions(card),
         _approvers(card),
         m.actions(*buttons.for_status(card)),
         _footer(card),
@@ -59,6 +60,7 @@ def _request(card: MigrationCard) -> m.Block | None:
         ("Plan", amount(card.plan) if card.plan else "being made"),
         ("Migration Type", "Offline Migration"),
         ("Starts", _starts(card)),
+        ("Expires", t.when(card.expires_at) if card.expires_at else ""),
         ("Started", t.when(migration.started_at) if migration.started_at else ""),
         ("Ended", _ended(card)),
     )
@@ -69,6 +71,8 @@ def _starts(card: MigrationCard) -> str:
     if card.ended or card.migration.started_at:
         return ""
     due = card.migration.due_at
+    if card.hold and card.migration.status is Status.QUEUED:
+        return "when the freeze has ended"
     if due:
         return t.when(due)
     queued = card.migration.status is Status.QUEUED
@@ -166,18 +170,37 @@ def _warnings(card: MigrationCard) -> Sequence[m.Block | None]:
     )
 
 
-def _decisions(decisions: Sequence[Decision]) -> m.Block | None:
-    lines = [decision_line(decision) for decision in decisions[-LINES:]]
+def _changes(card: MigrationCard) -> m.Block | None:
+    if not card.changes or card.migration.status is not Status.AWAITING_APPROVAL:
+        return None
+    title = ":arrows_clockwise: *Changed since it was approved; it needs approval again*"
+    return m.section(f"{title}\n{_lines(card.changes)}")
+
+
+def _decisions(card: MigrationCard) -> m.Block | None:
+    lines = [decision_line(decision) for decision in card.decisions[-LINES:]]
+    waits = card.migration.status is Status.AWAITING_APPROVAL
+    if waits and card.approvals_needed > 1:
+        needed = t.number(card.approvals_needed)
+        lines.insert(0, f"*Approvals:* {t.number(card.approved)} of {needed}, by different people")
     return m.section("\n".join(lines))
+
+
+_VERDICTS = {
+    "approved": (":white_check_mark:", "Approved"),
+    "rejected": (":no_entry_sign:", "Rejected"),
+    "forced": (":rotating_light:", "Started without the approvals (break-glass)"),
+}
 
 
 def decision_line(decision: Decision) -> str:
     """Who decided what, in which role and when: the attribution that no later rendering may lose."""
-    emoji = ":white_check_mark:" if decision.verdict == "approved" else ":no_entry_sign:"
+    emoji, word = _VERDICTS[decision.verdict]
     role = f" ({t.clip(decision.role, 60)})" if decision.role else ""
-    said = f"{emoji} {decision.verdict.capitalize()} by {t.person(decision.user_id)}{role}"
+    said = f"{emoji} {word} by {t.person(decision.user_id)}{role}"
     comment = f"\n{t.quote(decision.comment, 200)}" if decision.comment.strip() else ""
-    return f"{said}, {t.when(decision.at)}{comment}"
+    void = " · *void*: the plan changed after it" if decision.void else ""
+    return f"{said}, {t.when(decision.at)}{void}{comment}"
 
 
 def _approvers(card: MigrationCard) -> m.Block | None:

@@ -53,12 +53,26 @@ def standing(card: MigrationCard) -> str:
     return _SAYERS[card.migration.status](card)
 
 
+def _approvals(card: MigrationCard) -> str:
+    left = card.approvals_needed - card.approved
+    if card.approvals_needed == 1 or left < 1:
+        return "approval"
+    return f"{t.counted(left, 'more approval' if card.approved else 'approval')}"
+
+
 def _queued(card: MigrationCard) -> str:
+    if card.hold:
+        return f":snowflake: approved, but nothing starts now. {t.sentence(hold(card))}"
     due = card.migration.due_at
     start = f"starts {t.when(due)}" if due else "starts as soon as a worker is free"
     if card.migration.started_at:
         return f"{start}, and continues from what is already copied."
     return f"approved, {start}. Nothing has been written."
+
+
+def hold(card: MigrationCard) -> str:
+    """Why it does not start, as mrkdwn; mentions are kept."""
+    return t.keep_mentions(card.hold)
 
 
 def _rejecter(card: MigrationCard) -> str:
@@ -164,7 +178,9 @@ _SAYERS: dict[Status, Callable[[MigrationCard], str]] = {
     Status.PLANNING: lambda _: (
         "reading the definitions and counts of both sides. Nothing has been written."
     ),
-    Status.AWAITING_APPROVAL: lambda _: "waiting for approval. Nothing has been written.",
+    Status.AWAITING_APPROVAL: lambda card: (
+        f"waiting for {_approvals(card)}. Nothing has been written."
+    ),
     Status.QUEUED: _queued,
     Status.RUNNING: lambda _: "running; the thread shows the progress.",
     Status.PAUSED: lambda card: f"paused. {stays_behind(card)}",

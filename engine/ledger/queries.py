@@ -12,9 +12,9 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
-from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of
+from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
 from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
-from engine.ledger.transitions import load, situation_of
+from engine.ledger.transitions import last_change, load, situation_of
 from engine.lifecycle import HELD, EventName, Status
 from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
 
@@ -143,6 +143,11 @@ class Queries(Database):
         )
         with self._read() as session:
             return session.exec(query).first() == EventName.REPAIR
+
+    def last_change(self, migration_id: str) -> Event | None:
+        """The migration's last change of state: since when it stands as it does, and who did it."""
+        with self._read() as session:
+            return last_change(session, normal_id(migration_id))
 
     def mismatches(
         self,

@@ -14,9 +14,9 @@ from sqlmodel import Session, col, select
 from engine.ledger.database import Clock
 from engine.ledger.records import migration_of, normal_id
 from engine.ledger.tables import MigrationRow
-from engine.ledger.transitions import Act, append_event, load, move, refuse
+from engine.ledger.transitions import Act, append_event, last_change, load, move, refuse
 from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
-from engine.model import Details, ErrorText, Migration, Plan, Request
+from engine.model import Details, ErrorText, Event, Migration, Plan, Request
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: nothing in it is mistaken for something else when read aloud or typed."""
@@ -47,6 +47,7 @@ class Transaction:
         reason: str = "",
         due_at: datetime | None = None,
         status: Status = Status.PLANNING,
+        details: Details | None = None,
     ) -> Migration:
         """Record a request, with the event "requested".
 
@@ -56,6 +57,7 @@ class Transaction:
             requester: A Slack user id, or `user@host`.
             due_at: Aware; when it may start. None: as soon as it is allowed to.
             status: PLANNING, or QUEUED where nobody has to approve it.
+            details: What the event carries.
         """
         if status not in {Status.PLANNING, Status.QUEUED}:
             raise ValueError(f"a migration begins as planning or queued, not as {status}")
@@ -79,7 +81,7 @@ class Transaction:
             )
         )
         append_event(
-            self.session, migration_id, REQUESTED, requester, self.now, statuses=(None, status)
+            self.session, migration_id, REQUESTED, requester, self.now, details, (None, status)
         )
         return self.migration(migration_id)
 
@@ -91,6 +93,10 @@ class Transaction:
             LedgerIncompatible: Its plan was stored by another version of Ferry.
         """
         return migration_of(load(self.session, migration_id))
+
+    def last_change(self, migration_id: str) -> Event | None:
+        """The migration's last change of state: since when it stands as it does, and who did it."""
+        return last_change(self.session, normal_id(migration_id))
 
     def apply(
         self,

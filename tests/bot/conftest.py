@@ -69,21 +69,32 @@ def records(ledger: Ledger) -> BotLedger:
 
 
 @pytest.fixture
-def service(ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]) -> Service:
-    """The service over the ledger; its Slack is not there, and plain user ids need none."""
-    settings = configured()
-    client = WebClient(token="xoxb-none", base_url="http://127.0.0.1:9/api/", timeout=1)
-    directory = Directory(client, settings.roles)
-    cards = Cards(ledger, records, settings, directory, EngineVerbs())
-    return Service(
-        settings=settings,
-        ledger=ledger,
-        records=records,
-        directory=directory,
-        cards=cards,
-        verbs=EngineVerbs(),
-        changed=lambda: None,
-    )
+def served(
+    ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]
+) -> Callable[..., Service]:
+    """`served(**settings)`: the service over the ledger; its Slack is not there, and plain user ids need none."""
+
+    def make(**changes: Any) -> Service:
+        settings = configured(**changes)
+        client = WebClient(token="xoxb-none", base_url="http://127.0.0.1:9/api/", timeout=1)
+        directory = Directory(client, settings.roles)
+        return Service(
+            settings=settings,
+            ledger=ledger,
+            records=records,
+            directory=directory,
+            cards=Cards(ledger, records, settings, directory, EngineVerbs()),
+            verbs=EngineVerbs(),
+            changed=lambda: None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def service(served: Callable[..., Service]) -> Service:
+    """The service with the policy that is the default."""
+    return served()
 
 
 @pytest.fixture
@@ -133,7 +144,7 @@ def awaiting(ledger: Ledger, plan_for: Callable[..., Plan]) -> Callable[..., Mig
 
 
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
-CHANNEL, ADMINS = "C0MIGRATE", "S0ADMINS"
+CHANNEL, ADMINS, ALARM = "C0MIGRATE", "S0ADMINS", "C0ALARM"
 QUICK = Pace(
     ticks=Ticks(plan=0.2, start=0.2, rescue=0.5, expire=0.5, forget=60),
     progress_seconds=0.2,
@@ -155,7 +166,10 @@ def sandbox() -> Iterator[Sandbox]:
                 {"id": key, "name": name, "email": f"{name}@acme.example"}
                 for key, name in people.items()
             ],
-            "channels": [{"id": CHANNEL, "name": "migrations", "members": [*people, app.bot_user]}],
+            "channels": [
+                {"id": CHANNEL, "name": "migrations", "members": [*people, app.bot_user]},
+                {"id": ALARM, "name": "alarm", "members": [ADA, app.bot_user]},
+            ],
             "usergroups": [{"id": ADMINS, "handle": "search-admins", "users": [GRACE]}],
             "apps": [app.model_dump()],
         }

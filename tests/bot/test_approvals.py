@@ -1,6 +1,7 @@
 """Who may request, approve, reject and cancel."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,18 +10,25 @@ from bot.approvals import (
     Role,
     Standing,
     Verdict,
-    can_be_approved,
+    able_to_approve,
     describe,
     may_approve,
+    may_break_glass,
     may_cancel,
+    may_freeze,
     may_reject,
     may_request,
     may_resume,
+    may_thaw,
+    tally,
 )
+from bot.ledger import Decided
+from bot.ledger import Verdict as Word
 from bot.settings import Place, Policy
 
 SEARCH, RESEARCH, OTHER = Place("acme", "search"), Place("acme", "research"), Place("zeta", "main")
 STRICT, LAX = Policy(), Policy(requester_may_approve=True)
+PUT_UP = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ADMIN, OWNER = Role.PROJECT_ADMIN, Role.ORGANIZATION_OWNER
 
 
@@ -76,9 +84,54 @@ def test_the_requester_may_always_cancel() -> None:
 def test_a_request_that_nobody_can_approve_is_found_out() -> None:
     """A request is refused when its only possible approver is the person who asks."""
     alone = [person("U1", search=OWNER), person("U2", research=ADMIN)]
-    assert can_be_approved(alone, (SEARCH,), "U1", STRICT).reason is Reason.NOBODY_CAN_APPROVE
-    assert can_be_approved(alone, (SEARCH,), "U1", LAX).allowed
-    assert can_be_approved([*alone, person("U3", search=ADMIN)], (SEARCH,), "U1", STRICT).allowed
+    assert able_to_approve(alone, (SEARCH,), "U1", STRICT) == ()
+    assert able_to_approve(alone, (SEARCH,), "U1", LAX) == ("U1",)
+    more = [*alone, person("U3", search=ADMIN)]
+    assert able_to_approve(more, (SEARCH,), "U1", STRICT) == ("U3",)
+
+
+def decided(user: str, minute: int, plan: str = "p1", word: Word = Word.APPROVED) -> Decided:
+    """A decision, so many minutes after the request was put up."""
+    return Decided(
+        user_id=user,
+        role="",
+        verdict=word,
+        plan_hash=plan,
+        at=PUT_UP + timedelta(minutes=minute),
+    )
+
+
+def test_each_person_counts_once_and_only_for_this_plan() -> None:
+    """Approvals of another plan, of before it was put up again, twice by one person, and by who lost the role do not count."""
+    decisions = [
+        decided("U1", -5),
+        decided("U2", 1, plan="p0"),
+        decided("U3", 2),
+        decided("U3", 3),
+        decided("U4", 4, word=Word.REJECTED),
+        decided("U5", 5),
+    ]
+    counted = tally(decisions, plan_hash="p1", since=PUT_UP, needed=3)
+    assert (counted.counted, counted.open) == (("U3", "U5"), 1)
+    assert counted.without({"U5"}).counted == ("U3",)
+    assert tally(decisions, plan_hash="p1", since=PUT_UP, needed=1).open == 0
+
+
+def test_stopping_everything_takes_any_role_and_going_on_takes_an_owner() -> None:
+    """Any role anywhere may freeze; who did so, or an Organization Owner, may thaw; a role that is gone may nothing."""
+    assert may_freeze(person("U1", research=ADMIN)).allowed
+    assert may_freeze(person("U1")).reason is Reason.NO_ROLE
+    assert may_thaw(person("U1", research=ADMIN), "U1").allowed
+    assert may_thaw(person("U1", research=ADMIN), "U2").reason is Reason.NO_ROLE
+    assert may_thaw(person("U1"), "U1").reason is Reason.NO_ROLE
+    assert may_thaw(person("U3", other=OWNER), "U1").role == "Organization Owner of zeta"
+
+
+def test_breaking_the_glass_takes_the_roles_but_no_second_person() -> None:
+    """The requester may, with a role in each project; a role in one is not enough."""
+    assert may_break_glass(person("U1", search=ADMIN, other=ADMIN), (SEARCH, OTHER)).allowed
+    lacking = may_break_glass(person("U1", search=OWNER), (SEARCH, OTHER))
+    assert (lacking.reason, lacking.missing) == (Reason.NO_ROLE, (OTHER,))
 
 
 def test_a_role_is_described_for_the_trail() -> None:

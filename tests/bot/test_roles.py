@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from bot.approvals import Reason
+from bot.notes import REFUSED
 from bot.sandbox import words_of
-from bot.service import REFUSED, Answer, Click, Service
+from bot.service import Answer, Click, Service
 from bot.views import buttons
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
@@ -21,6 +22,7 @@ ACTS: dict[str, Callable[[Service, Click, str], Answer]] = {
     buttons.CANCEL: lambda service, click, _: service.cancel(click),
     buttons.RESUME: lambda service, click, _: service.resume(click),
     buttons.REMIGRATE: lambda service, click, _: service.remigrate(click),
+    buttons.BREAK_GLASS: lambda service, click, plan: service.break_glass(click, plan, "Fire."),
 }
 
 
@@ -43,6 +45,12 @@ def mismatched(ledger: Ledger, awaiting: Callable[..., Migration]) -> Callable[[
 def test_every_button_has_an_act() -> None:
     """The tests below know every button that a message can have."""
     assert set(ACTS) == set(buttons.ACTION_IDS)
+
+
+@pytest.fixture
+def service(served: Callable[..., Service]) -> Service:
+    """The service, where the glass can be broken."""
+    return served(policy={"break_glass_channel": "C0ALARM"})
 
 
 @pytest.mark.parametrize("action_id", ACTS)

@@ -7,7 +7,8 @@ import pytest
 
 from bot.approvals import Reason
 from bot.ledger import BotLedger, Verdict
-from bot.service import REFUSED, Answer, Click, Service
+from bot.notes import REFUSED
+from bot.service import Answer, Click, Service
 from bot.settings import Roles
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status

@@ -5,8 +5,8 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from bot.notes import REFUSED
 from bot.sandbox import Sandbox, words_of
-from bot.service import REFUSED
 from bot.settings import Settings
 from bot.views.buttons import APPROVE, CANCEL, REJECT, REMIGRATE, RESUME
 from bot.views.request_modal import CALLBACK_ID

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.notes import COUNTED, FREED, HELD, REMINDED
+from bot.views import break_glass
+from bot.views.freeze import freeze_message, thaw_message
 from bot.views.home import home_view
 from bot.views.progress import progress_message
 from bot.views.replies import reply
@@ -73,6 +76,23 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "reply-phase-verify": lambda s: _event(s, "phase", Status.RUNNING, "worker", phase="verify"),
     "root-replacing": lambda s: root_message(s.replacing()),
     "root-due": lambda s: root_message(s.card(due_at=s.now + timedelta(hours=3))),
+    "root-two-approvals": lambda s: root_message(_counted(s)),
+    "root-changed": lambda s: root_message(_changed(s)),
+    "root-held": lambda s: root_message(_held(s)),
+    "root-forced": lambda s: root_message(_forced(s)),
+    "reply-counted": lambda s: reply(
+        _counted(s), s.event(COUNTED, role="Project Admin", approvals=1, needed=2)
+    ),
+    "reply-reminded": lambda s: reply(_counted(s), s.event(REMINDED, "ferry", hours=1.0)),
+    "reply-held": lambda s: reply(_held(s), s.event(HELD, "ferry", why=WHY)),
+    "reply-freed": lambda s: _event(s, FREED, Status.QUEUED, "ferry"),
+    "reply-forced": lambda s: reply(
+        _forced(s), s.event(EventName.APPROVE, break_glass=True, comment="The disk <fails>.")
+    ),
+    "freeze": lambda s: freeze_message("U02BOB", "Organization Owner", s.now, "Audit & <all>"),
+    "thaw": lambda s: thaw_message("U02BOB", "Organization Owner of acme", s.now),
+    "break-glass-form": lambda s: break_glass.form(s.replacing(), "C0MIGRATE", "1.2"),
+    "break-glass-broadcast": lambda s: break_glass.broadcast(_forced(s), _forced(s).decisions[-1]),
     "root-canceling": lambda s: root_message(_canceling(s)),
     "root-pausing": lambda s: root_message(s.card(Status.RUNNING, pause_requested_at=s.now)),
     "progress-start": lambda s: _progress(s, 0, phase="create", seconds=0.0),
@@ -93,6 +113,35 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "home-empty": lambda _: home_view(()),
     "home-jobs": lambda s: home_view([s.card(status) for status in Status], total=31),
 }
+
+
+WHY = "<@U02BOB> has frozen all migrations since 2026-11-03 09:00 UTC: audit of <all>"
+
+
+def _counted(s: Any) -> Any:
+    expires = s.now + timedelta(hours=4)
+    return s.card(
+        decisions=s.decisions(Status.QUEUED),
+        approvals_needed=2,
+        expires_at=expires,
+        breakable=True,
+    )
+
+
+def _changed(s: Any) -> Any:
+    (decision,) = s.decisions(Status.QUEUED)
+    changes = ("articles: the field “title” is gone.", "articles: 10,000 → 10,412 entities.")
+    return s.card(decisions=(decision.model_copy(update={"void": True}),), changes=changes)
+
+
+def _held(s: Any) -> Any:
+    return s.card(Status.QUEUED, hold=WHY)
+
+
+def _forced(s: Any) -> Any:
+    (decision,) = s.decisions(Status.QUEUED)
+    forced = decision.model_copy(update={"verdict": "forced", "comment": "The disk <fails>."})
+    return s.card(Status.QUEUED, decisions=(forced,), approvals_needed=2)
 
 
 def _canceling(s: Any) -> Any:

@@ -1,0 +1,188 @@
+"""What all acts of people have in common: who clicks what, the answer, and the one transaction of decision, effect and delivery.
+
+Every act asks for the person's roles of this moment. Which acts there are and what they do is in `service.py`, `deciding.py` and
+`freezing.py`.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from bot.approvals import Reason, Standing
+from bot.cards import Cards
+from bot.directory import Directory
+from bot.ledger import BotLedger
+from bot.ledger import Verdict as Word
+from bot.notes import REFUSED
+from bot.settings import Place, Settings
+from bot.verbs import Verbs
+from engine.errors import FerryError
+from engine.ledger import Ledger, Transaction, TransitionRefused
+from engine.lifecycle import Status
+from engine.model import Details, Migration, Request
+
+OPEN: Final = frozenset(
+    {
+        Status.PLANNING,
+        Status.AWAITING_APPROVAL,
+        Status.QUEUED,
+        Status.RUNNING,
+        Status.PAUSED,
+    }
+)
+"""Where a migration can be canceled, and where the same is not asked for again."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Answer(NamedTuple):
+    """What became of an act.
+
+    Attributes:
+        reason: ALLOWED when it was done.
+        migration: The migration as it stands after it, where there is one.
+        by: Who was faster, or who did it.
+        at: When.
+        sentence: What there is to say beyond the reason, plain text.
+    """
+
+    reason: Reason
+    migration: Migration | None = None
+    by: str = ""
+    at: datetime | None = None
+    sentence: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the act took effect now."""
+        return self.reason is Reason.ALLOWED
+
+
+class Click(NamedTuple):
+    """Who does something to which migration, and the delivery from Slack that says so ("" outside of Slack)."""
+
+    user_id: str
+    migration_id: str
+    delivery: str = ""
+
+
+class Scene(NamedTuple):
+    """What a decision is made from: the person as they stand, the migration as it is in the transaction, and its projects."""
+
+    tx: Transaction
+    person: Standing
+    migration: Migration
+    places: tuple[Place, ...]
+
+
+class Acting:
+    """The base of the acts.
+
+    Args:
+        settings: Clusters, roles and policy.
+        ledger: The engine's part of the ledger.
+        records: The bot's part.
+        directory: Who has which role.
+        cards: For projects and for what a migration's report says.
+        verbs: The engine.
+        changed: Called after every change: wakes the narrator and the scheduler.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        ledger: Ledger,
+        records: BotLedger,
+        directory: Directory,
+        cards: Cards,
+        verbs: Verbs,
+        changed: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._records = records
+        self._directory = directory
+        self._cards = cards
+        self._verbs = verbs
+        self._changed = changed
+
+    def _act(
+        self,
+        click: Click,
+        act: str,
+        decide: Callable[[Scene], Answer | str],
+        effect: Callable[[Scene, str], Migration],
+    ) -> Answer:
+        """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
+
+        Args:
+            click: Who, and which migration.
+            act: What they do, for the trail.
+            decide: The role in which they may do it, or why not.
+            effect: Does it, in that role.
+        """
+        try:
+            migration = self._ledger.migration(click.migration_id)
+        except FerryError as error:
+            return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        try:
+            places = self._cards.places(migration)
+            person = self._directory.standing(click.user_id, places, at_click=True)
+            with self._ledger.transaction() as tx:
+                if click.delivery and not self._records.receive(
+                    tx, click.delivery, click.migration_id
+                ):
+                    return Answer(Reason.DUPLICATE)
+                scene = Scene(tx, person, tx.migration(click.migration_id), places)
+                decided = decide(scene)
+                if isinstance(decided, Answer):
+                    details: Details = {"act": act, "reason": decided.reason.value}
+                    tx.note(migration.id, REFUSED, click.user_id, details)
+                    return decided
+                migration = effect(scene, decided)
+            return self._did(Answer(Reason.ALLOWED, migration, click.user_id, tx.now))
+        except TransitionRefused as refused:
+            return self._too_late(refused.migration)._replace(sentence=refused.sentence)
+        except FerryError as error:
+            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+
+    def _too_late(self, migration: Migration) -> Answer:
+        """Who was faster, and when."""
+        asked_by, asked_at = migration.cancel_requested_by or "", migration.cancel_requested_at
+        if migration.status is Status.CANCELED:
+            return Answer(Reason.ALREADY_CANCELED, migration, asked_by, asked_at)
+        if migration.status is Status.EXPIRED:
+            return Answer(Reason.EXPIRED, migration)
+        if asked_at is not None:
+            return Answer(Reason.ALREADY_CANCELING, migration, asked_by, asked_at)
+        decisions = self._records.decisions(migration.id)
+        if not decisions or migration.status is Status.AWAITING_APPROVAL:
+            return Answer(Reason.WRONG_STATE, migration)
+        last = decisions[-1]
+        rejected = last.verdict is Word.REJECTED
+        reason = Reason.ALREADY_REJECTED if rejected else Reason.ALREADY_APPROVED
+        return Answer(reason, migration, last.user_id, last.at)
+
+    def _places(self, request: Request) -> tuple[Place, Place]:
+        place = self._settings.place_of
+        return (place(request.source), place(request.target))
+
+    def _did(self, answer: Answer) -> Answer:
+        assert answer.migration is not None  # noqa: S101  # something was done to one
+        _log.info(
+            "acted",
+            migration=answer.migration.id,
+            status=answer.migration.status.value,
+            by=answer.by,
+        )
+        self._changed()
+        return answer
+
+
+def asked_already(migration: Migration) -> Answer:
+    """Somebody asked for the same before."""
+    sentence = f"The same was asked for already: it is {migration.id}"
+    return Answer(Reason.IMPOSSIBLE, migration, migration.requester, migration.created_at, sentence)

@@ -1,0 +1,153 @@
+"""Approve and reject: who may, how many it takes, and what is recorded with it."""
+
+from bot import approvals
+from bot.acts import Acting, Answer, Click, Scene
+from bot.approvals import Reason, Tally
+from bot.ledger import Decided
+from bot.ledger import Verdict as Word
+from bot.notes import BREAK_GLASS, COUNTED
+from bot.settings import Policy
+from engine.errors import FerryError
+from engine.ledger import Transaction
+from engine.lifecycle import EventName, Status
+from engine.model import Details, Migration
+
+
+class Deciding(Acting):
+    """The acts of approvers."""
+
+    def approve(self, click: Click, plan_hash: str, comment: str = "") -> Answer:
+        """Approve the plan that was shown; the approval that completes the number queues the migration, exactly once."""
+        try:
+            fallen = self._fallen(click.migration_id)
+        except FerryError as error:
+            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+
+        def decide(scene: Scene) -> Answer | str:
+            migration = scene.migration
+            if migration.status is not Status.AWAITING_APPROVAL or migration.plan is None:
+                return self._too_late(migration)
+            policy = self._policy(migration)
+            verdict = approvals.may_approve(scene.person, scene.places, migration.requester, policy)
+            if not verdict.allowed:
+                return Answer(verdict.reason, migration, sentence=verdict.sentence)
+            if migration.plan.hash != plan_hash:
+                return Answer(Reason.PLAN_CHANGED, migration)
+            return self._counted_before(scene, policy) or verdict.role
+
+        def effect(scene: Scene, role: str) -> Migration:
+            tx, migration = scene.tx, scene.migration
+            self._record(tx, migration, Word.APPROVED, click.user_id, role, comment)
+            tally = self._tally(tx, migration).without(fallen)
+            details: Details = {"role": role, "plan_hash": plan_hash, "comment": comment}
+            details |= {"approvals": len(tally.counted), "needed": tally.needed}
+            if tally.open:
+                tx.note(migration.id, COUNTED, click.user_id, details)
+                return tx.migration(migration.id)
+            return tx.apply(migration.id, EventName.APPROVE, actor=click.user_id, details=details)
+
+        return self._act(click, "approve", decide, effect)
+
+    def break_glass(self, click: Click, plan_hash: str, reason: str) -> Answer:
+        """Start a migration without the approvals it needs, where the target's policy has a channel that is told of it."""
+
+        def decide(scene: Scene) -> Answer | str:
+            migration = scene.migration
+            if migration.status is not Status.AWAITING_APPROVAL or migration.plan is None:
+                return self._too_late(migration)
+            if not self._policy(migration).break_glass_channel:
+                return Answer(Reason.NO_BREAK_GLASS, migration)
+            verdict = approvals.may_break_glass(scene.person, scene.places)
+            if not verdict.allowed:
+                return Answer(verdict.reason, migration, sentence=verdict.sentence)
+            if len(reason.strip()) < approvals.BREAK_GLASS_REASON_MIN:
+                return Answer(Reason.REASON_MISSING, migration)
+            if migration.plan.hash != plan_hash:
+                return Answer(Reason.PLAN_CHANGED, migration)
+            return verdict.role
+
+        def effect(scene: Scene, role: str) -> Migration:
+            tx, migration = scene.tx, scene.migration
+            self._record(tx, migration, Word.FORCED, click.user_id, role, reason)
+            details: Details = {"role": role, "plan_hash": plan_hash, "comment": reason}
+            details |= {BREAK_GLASS: True}
+            return tx.apply(migration.id, EventName.APPROVE, actor=click.user_id, details=details)
+
+        return self._act(click, "break_glass", decide, effect)
+
+    def reject(self, click: Click, comment: str = "") -> Answer:
+        """Reject a request that waits for approval."""
+
+        def decide(scene: Scene) -> Answer | str:
+            if scene.migration.status is not Status.AWAITING_APPROVAL:
+                return self._too_late(scene.migration)
+            verdict = approvals.may_reject(scene.person, scene.places)
+            if not verdict.allowed:
+                return Answer(verdict.reason, scene.migration, sentence=verdict.sentence)
+            return verdict.role
+
+        def effect(scene: Scene, role: str) -> Migration:
+            tx, migration = scene.tx, scene.migration
+            self._record(tx, migration, Word.REJECTED, click.user_id, role, comment)
+            details: Details = {"role": role, "comment": comment}
+            return tx.apply(migration.id, EventName.REJECT, actor=click.user_id, details=details)
+
+        return self._act(click, "reject", decide, effect)
+
+    def _policy(self, migration: Migration) -> Policy:
+        return self._settings.policy_of(migration.request.target)
+
+    def _tally(self, tx: Transaction, migration: Migration) -> Tally:
+        """The approvals of the plan as it waits now."""
+        put_up = tx.last_change(migration.id)
+        return approvals.tally(
+            self._records.decisions(migration.id, tx),
+            plan_hash=migration.plan.hash if migration.plan else "",
+            since=put_up.at if put_up else migration.created_at,
+            needed=self._policy(migration).approvals,
+        )
+
+    def _counted_before(self, scene: Scene, policy: Policy) -> Answer | None:
+        tally = self._tally(scene.tx, scene.migration)
+        if scene.person.user_id not in tally.counted:
+            return None
+        said = f"{len(tally.counted)} of {policy.approvals} approvals are there."
+        return Answer(Reason.ALREADY_COUNTED, scene.migration, sentence=said)
+
+    def _fallen(self, migration_id: str) -> frozenset[str]:
+        """Who approved it before and may not any more: their approvals do not count.
+
+        Asked before the transaction, because Slack may be slow; who approves in between was asked at that moment.
+        """
+        decisions = self._records.decisions(migration_id)
+        earlier = {each.user_id for each in decisions if each.verdict is Word.APPROVED}
+        if not earlier:
+            return frozenset()
+        migration = self._ledger.migration(migration_id)
+        places, policy = self._cards.places(migration), self._policy(migration)
+        return frozenset(
+            user
+            for user in earlier
+            if not approvals.may_approve(
+                self._directory.standing(user, places), places, migration.requester, policy
+            ).allowed
+        )
+
+    def _record(
+        self,
+        tx: Transaction,
+        migration: Migration,
+        word: Word,
+        user_id: str,
+        role: str,
+        comment: str,
+    ) -> None:
+        decided = Decided(
+            user_id=user_id,
+            role=role,
+            verdict=word,
+            plan_hash=migration.plan.hash if migration.plan else "",
+            comment=comment,
+            at=tx.now,
+        )
+        self._records.decide(tx, migration.id, decided)

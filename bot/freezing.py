@@ -1,0 +1,77 @@
+"""Freeze and thaw: a person's word that nothing starts, and another's that it may again.
+
+What runs goes on. Who may do so is decided in `approvals.py`; what a freeze holds is decided in `waiting.py`.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from bot import approvals
+from bot.acts import Acting, Answer
+from bot.approvals import Reason, Standing, Verdict
+from bot.ledger import Freeze, Kind
+from engine.errors import FerryError
+from engine.ledger import Transaction
+
+_log = structlog.get_logger(__name__)
+
+
+class Freezing(Acting):
+    """The acts about a freeze; they belong to no migration."""
+
+    def frozen(self) -> Freeze | None:
+        """The freeze that lasts."""
+        return self._records.open_freeze()
+
+    def freeze(self, user_id: str, reason: str = "") -> Answer:
+        """Let nothing start until somebody thaws it; the approvals channel is told."""
+
+        def effect(tx: Transaction, role: str, present: Freeze | None) -> Answer:
+            if present is not None:
+                said = present.reason
+                return Answer(Reason.ALREADY_FROZEN, by=present.by, at=present.at, sentence=said)
+            freeze_id = self._records.begin_freeze(tx, user_id, role, reason)
+            self._records.owe(tx, "", freeze_id, Kind.FREEZE)
+            return Answer(Reason.ALLOWED, by=user_id, at=tx.now)
+
+        return self._about_all(user_id, lambda person, _: approvals.may_freeze(person), effect)
+
+    def thaw(self, user_id: str) -> Answer:
+        """End the freeze; what waited for it starts by itself."""
+
+        def effect(tx: Transaction, role: str, present: Freeze | None) -> Answer:
+            if present is None:
+                return Answer(Reason.NOT_FROZEN)
+            self._records.end_freeze(tx, present.id, user_id, role)
+            self._records.owe(tx, "", present.id, Kind.THAW)
+            return Answer(Reason.ALLOWED, by=user_id, at=tx.now)
+
+        def decide(person: Standing, present: Freeze | None) -> Verdict:
+            return approvals.may_thaw(person, present.by if present else "")
+
+        return self._about_all(user_id, decide, effect)
+
+    def _about_all(
+        self,
+        user_id: str,
+        decide: Callable[[Standing, Freeze | None], Verdict],
+        effect: Callable[[Transaction, str, Freeze | None], Answer],
+    ) -> Answer:
+        """Roles in all projects first; then decision and effect in one transaction."""
+        try:
+            person = self._directory.standing(user_id, self._settings.places, at_click=True)
+            with self._ledger.transaction() as tx:
+                present = self._records.open_freeze(tx)
+                verdict = decide(person, present)
+                answer = (
+                    effect(tx, verdict.role, present)
+                    if verdict.allowed
+                    else Answer(verdict.reason, sentence=verdict.sentence)
+                )
+        except FerryError as error:
+            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        if answer.done:
+            _log.info("freeze_changed", by=user_id, frozen=self.frozen() is not None)
+            self._changed()
+        return answer

@@ -1,0 +1,23 @@
+"""The names of what the bot notes among a migration's events: things that happened and changed no state.
+
+Plain texts, so that the views know them without knowing the service.
+"""
+
+from typing import Final
+
+REFUSED: Final = "refused"
+"""A click that was refused: act and reason, so that the trail has it."""
+COUNTED: Final = "approval_counted"
+"""An approval after which more are needed: role, how many there are and how many it takes."""
+HELD: Final = "held"
+"""It is due and does not start, because of a freeze: why, and until when."""
+FREED: Final = "freed"
+"""What held it is over."""
+REMINDED: Final = "reminded"
+"""Those who may approve were reminded: how many hours before it expires."""
+BREAK_GLASS: Final = "break_glass"
+"""In the details of an approval: it was forced, and a channel is told."""
+REMIGRATED: Final = "remigrated"
+"""On a migration whose differing collections were asked for again: the new migration's id."""
+WORKER_LOST: Final = "worker_lost"
+"""A worker that ended without finishing: exit code and last words."""

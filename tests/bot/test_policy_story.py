@@ -1,0 +1,103 @@
+"""Policy as people meet it in Slack: a ticket, two approvals, a reminder, a freeze, broken glass."""
+
+from typing import Any
+
+from bot.sandbox import Sandbox, words_of
+from bot.settings import Settings
+from bot.views import break_glass, buttons
+from engine.lifecycle import EventName, Status
+
+ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
+CHANNEL, ALARM = "C0MIGRATE", "C0ALARM"
+STRICT = {
+    "approvals": 2,
+    "requester_may_approve": True,
+    "ticket_pattern": "OPS-[0-9]+",
+    "break_glass_channel": ALARM,
+    "reminders_hours": (23.99999, 1),
+}
+
+
+def start_with(story: Any, world: Settings, **policy: Any) -> None:
+    """Start the bot again with a policy of the target `new`."""
+    story.stop()
+    given = {"clusters": {"new": {**world.clusters["new"].model_dump(), "policy": policy}}}
+    changed = Settings.model_validate({"clusters": given["clusters"]}).clusters
+    story.settings = world.model_copy(update={"clusters": {**world.clusters, **changed}})
+    story.start()
+
+
+def said(story: Any, channel: str, containing: str) -> dict[str, Any]:
+    """Wait for a message in a channel."""
+
+    def found() -> dict[str, Any] | None:
+        return next((m for m in story.sandbox.messages(channel) if containing in words_of(m)), None)
+
+    message: dict[str, Any] = story.sandbox.wait_for(found, 10, containing)
+    return message
+
+
+def test_two_approve_and_a_freeze_holds_it(story: Any, world: Settings) -> None:
+    """Without a ticket it is refused; approvers are reminded; two approve; a freeze holds it until it is thawed, and says why."""
+    start_with(story, world, **STRICT)
+    sandbox: Sandbox = story.sandbox
+    ada = story.open_form(ADA, source="old", target="new", reason="Move")
+    errors = ada.submit()
+    assert errors is not None
+    assert "OPS-[0-9]+" in errors["ferry_reason"]
+    ada.close()
+    root = story.request(reason="Move (OPS-12)")
+    assert "0 of 2" in words_of(root)
+    assert "Freeze the shop first." in words_of(root)
+    reminder = story.wait_for_reply(root, "Nobody has decided yet")
+    assert "<@U0OLGA>" in words_of(reminder)
+    assert sandbox.user(OLGA).command("/migrate", "freeze audit of <all>", channel=CHANNEL)
+    assert "audit of &lt;all&gt;" in words_of(said(story, CHANNEL, "All migrations are frozen"))
+    sandbox.user(GRACE).click(root, buttons.APPROVE)
+    story.wait_for_reply(root, f"Approved by <@{GRACE}> (Project Admin of acme/search), 1 of 2")
+    sandbox.wait_for(lambda: "1 of 2" in words_of(story.root(root)), 10, "the count")
+    sandbox.user(GRACE).click(root, buttons.APPROVE)
+    story.told(GRACE, "Your approval is there already")
+    sandbox.user(ADA).click(root, buttons.APPROVE)
+    held = story.wait_for_reply(root, "It does not start now")
+    assert f"<@{OLGA}> has frozen all migrations" in words_of(held)
+    assert "nothing starts now" in words_of(story.root(root))
+    assert sandbox.user(LINUS).command("/migrate", "thaw", channel=CHANNEL)
+    story.told(LINUS, "You may not do this")
+    assert story.status(root) is Status.QUEUED
+    assert sandbox.user(OLGA).command("/migrate", "thaw", channel=CHANNEL)
+    said(story, CHANNEL, "The freeze has ended")
+    story.wait_for_reply(root, "it starts as soon as a worker is free")
+    story.wait_for_status(root, Status.SUCCESSFUL)
+    assert story.events(root, "reminded") == 1
+
+
+def test_the_glass_is_broken_and_a_channel_is_told(story: Any, world: Settings) -> None:
+    """Ada starts her own request without the approvals in a configured freeze; a reason is asked for, and #alarm is told."""
+    always = {"start": "00:00", "end": "23:59", "timezone": "Etc/GMT-14", "reason": "inventory"}
+    other = {"start": "23:59", "end": "00:00", "timezone": "Etc/GMT-14"}
+    start_with(story, world, **(STRICT | {"freeze_windows": [always, other]}))
+    sandbox: Sandbox = story.sandbox
+    root = story.request(reason="OPS-13")
+    linus = sandbox.user(LINUS)
+    linus.click(root, buttons.BREAK_GLASS)
+    linus.wait_for_view(break_glass.CALLBACK_ID)
+    linus.fill(break_glass.REASON, "Let me in, please.")
+    assert linus.submit() is None
+    story.told(LINUS, "You may not do this")
+    ada = sandbox.user(ADA)
+    ada.click(root, buttons.BREAK_GLASS)
+    ada.wait_for_view(break_glass.CALLBACK_ID)
+    assert "Freeze the shop first." in words_of(ada.view)
+    ada.fill(break_glass.REASON, "          .")
+    assert (ada.submit() or {})[break_glass.REASON] == "Say why, in a sentence."
+    ada.fill(break_glass.REASON, "The old disk fails <now>.")
+    assert ada.submit() is None
+    alarm = said(story, ALARM, "Break-glass")
+    assert "The old disk fails &lt;now&gt;." in words_of(alarm)
+    assert f"<@{ADA}> (Organization Owner of acme)" in words_of(alarm)
+    story.wait_for_reply(root, "started it without the approvals")
+    story.wait_for_status(root, Status.SUCCESSFUL)
+    final = words_of(story.root(root))
+    assert f"Started without the approvals (break-glass) by <@{ADA}>" in final
+    assert story.events(root, EventName.APPROVE) == 1
