@@ -1,4 +1,4 @@
-"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | repair | doctor`.
+"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | repair | remigrate | doctor`.
 
 It resolves names, calls the engine's verbs and turns the outcome into an exit status (design.md,
 Command line). The bot and the demo are imported by the commands that need them.
@@ -102,6 +102,14 @@ def repair(migration_id: MigrationId, *, json: Json = False) -> None:
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = engine.repair(ledger, migration_id, console.operator())
         finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+
+
+@app.command()
+def remigrate(migration_id: MigrationId, *, json: Json = False) -> None:
+    """Delete on the target what a migration made and could not prove, and migrate it again from a fresh plan."""
+    with console.reported(json=json) as finish, console.open_ledger() as ledger:
+        again = console.made_again(ledger, ledger.migration(migration_id))
+        finish(console.driven(ledger, again, console.secrets_of(again.request)))
 
 
 @app.command()

@@ -17,6 +17,7 @@ import typer
 import engine
 from bot import settings as configuration
 from bot import terminal
+from engine import remake
 from engine.errors import (
     FerryError,
     InputRejected,
@@ -40,11 +41,14 @@ from engine.model import (
 )
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
+_IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED})
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
 
 
-def planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
+def planned(
+    ledger: Ledger, request: Request, secrets: Secrets, again_of: Migration | None = None
+) -> Migration:
     """Plans a request and queues it, for the operator is alone; raises PlanBlocked where something is in the way."""
     made = engine.plan(request, secrets)
     blocked = engine.blocked(made)
@@ -54,6 +58,8 @@ def planned(ledger: Ledger, request: Request, secrets: Secrets) -> Migration:
     with ledger.transaction() as act:
         migration = act.add_migration(request, requester=who)
         act.record_plan(migration.id, made, who)
+        if again_of is not None:
+            act.note(again_of.id, remake.REMIGRATED, who, {"as": migration.id})
         return act.apply(migration.id, EventName.ENQUEUE, actor=who)
 
 
@@ -64,6 +70,26 @@ def is_void(migration: Migration, request: Request) -> bool:
     changed = migration.error is not None and migration.error.code == SourceChanged.code
     before, now = migration.request.on_conflict, request.on_conflict
     return changed or (before is OnConflict.FAIL and now is OnConflict.REPLACE)
+
+
+def made_again(ledger: Ledger, old: Migration) -> Migration:
+    """The migration that does again what is not proved of an old one: a new one, or the one that is under way already.
+
+    Raises:
+        InputRejected: Nothing is to be done again, or it was, and that has ended.
+        PlanBlocked: What the old one made is not what stands on the target now.
+    """
+    before = engine.remigrated(ledger, old.id)
+    if before is not None and before.status in {Status.SUCCESSFUL, Status.MISMATCHED}:
+        raise InputRejected(
+            f"{old.id} was migrated again as {before.id}, which ended as {before.status.upper()}.",
+            state="Nothing was changed.",
+            next_step=f"`ferry show {before.id}` shows it; `ferry remigrate {before.id}` does it once more.",
+        )
+    request = engine.remigration(ledger, old.id)
+    if before is None or before.status in _IN_VAIN or is_void(before, request):
+        return planned(ledger, request, secrets_of(request), again_of=old)
+    return before
 
 
 def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:

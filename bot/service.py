@@ -11,11 +11,12 @@ from bot.acts import OPEN, Answer, Click, Scene, asked_already
 from bot.approvals import Reason, Standing
 from bot.deciding import Deciding
 from bot.freezing import Freezing
-from bot.notes import REFUSED, REMIGRATED
+from bot.notes import REFUSED
 from bot.settings import Place, Policy
+from engine import remake
 from engine.errors import FerryError
 from engine.lifecycle import EventName, Status
-from engine.model import Details, Migration, OnConflict, Request, Secrets
+from engine.model import Details, Migration, Request, Secrets
 
 __all__ = ["Answer", "Click", "Service"]
 
@@ -142,16 +143,14 @@ class Service(Deciding, Freezing):
         """Ask for a new migration of exactly the collections that differ, replacing them on the target; once per migration."""
         try:
             old = self._ledger.migration(click.migration_id)
-            report = self._cards.report(old)
         except FerryError as error:
             return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
-        differing = sorted(
-            each.name for each in (report.collections if report else ()) if not each.verified
-        )
-        if old.status is not Status.MISMATCHED or not differing:
+        if old.status is not Status.MISMATCHED:
             return Answer(Reason.WRONG_STATE, old)
-        again = {"collections": tuple(differing), "on_conflict": OnConflict.REPLACE}
-        request = old.request.model_copy(update=again)
+        try:
+            request = remake.remigration(self._ledger, old.id)
+        except FerryError as error:
+            return Answer(Reason.WRONG_STATE, old, sentence=str(error))
         allowed = self.may_request(click.user_id, request)
         if not allowed.done:
             with self._ledger.transaction() as tx:
@@ -191,17 +190,12 @@ class Service(Deciding, Freezing):
         with self._ledger.transaction() as tx:
             if click.delivery and not self._records.receive(tx, click.delivery, old.id):
                 return Answer(Reason.DUPLICATE)
-            before = self._remigrated(old.id)
+            before = remake.remigrated(self._ledger, old.id)
             if before is not None and before.status not in _IN_VAIN:
                 return asked_already(before)
             reason = f"Re-migration of {old.id}. {old.reason}".strip()
             migration = tx.add_migration(
                 request, requester=click.user_id, reason=reason, details={"role": role}
             )
-            tx.note(old.id, REMIGRATED, click.user_id, {"as": migration.id, "role": role})
+            tx.note(old.id, remake.REMIGRATED, click.user_id, {"as": migration.id, "role": role})
         return self._did(Answer(Reason.ALLOWED, migration, click.user_id, migration.created_at))
-
-    def _remigrated(self, migration_id: str) -> Migration | None:
-        events = self._ledger.events(migration_id=migration_id, limit=10_000)
-        made = [event.details["as"] for event in events if event.name == REMIGRATED]
-        return self._ledger.migration(made[-1]) if made else None

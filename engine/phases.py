@@ -60,9 +60,7 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
-        self.preparer = Preparer(
-            source, target, ledger, lease, plan.request.on_conflict, heartbeat.check_now
-        )
+        self.preparer = Preparer(source, target, ledger, lease, plan.request, heartbeat.check_now)
 
     def run(self) -> EventName:
         """Goes through the phases.

@@ -10,7 +10,7 @@ from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import capabilities, definitions
 from engine.milvus.connection import Cluster, places
 from engine.milvus.survey import require_database, survey
-from engine.model import CollectionPlan, Endpoint, OnConflict, Plan, Request
+from engine.model import CollectionPlan, Endpoint, Plan, Request
 
 _ALWAYS_LOST = ("Users, roles and grants are not carried.",)
 
@@ -72,14 +72,12 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
         request=request,
         source_version=source.version,
         target_version=target.version,
-        collections=tuple(_against(target, each, request.on_conflict) for each in surveyed),
+        collections=tuple(_against(target, each, request) for each in surveyed),
         losses=(*_ALWAYS_LOST, *((capabilities.LITE_UNREPORTED,) if target.is_lite else ())),
     )
 
 
-def _against(
-    target: Standing, collection: CollectionPlan, on_conflict: OnConflict
-) -> CollectionPlan:
+def _against(target: Standing, collection: CollectionPlan, request: Request) -> CollectionPlan:
     losses = _losses(collection)
     obstacles = [collection.conflict] if collection.conflict else []
     schema = definitions.schema_of(collection)
@@ -89,7 +87,7 @@ def _against(
         for sentence in capabilities.unsupported(target.version, schema, lite=target.is_lite)
     ]
     if collection.name in target.ids:
-        if on_conflict is OnConflict.REPLACE:
+        if request.may_replace(collection.name, target.ids[collection.name]):
             losses.append("the target's collection of that name is dropped first")
         else:
             obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")

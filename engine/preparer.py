@@ -13,7 +13,7 @@ from engine.ledger import Ledger
 from engine.milvus import definitions, loading
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
-from engine.model import CollectionPlan, CollectionState, Lease, OnConflict
+from engine.model import CollectionPlan, CollectionState, Lease, Request
 
 CREATING = "creating"
 CREATED = "created"
@@ -27,7 +27,7 @@ class Preparer:
         target: Where the collections are made.
         ledger: Where ownership is recorded.
         lease: The worker's right to write.
-        on_conflict: What to do with a collection that is in the way.
+        request: Says which collections that are in the way may be dropped.
         check: Called before each collection and before anything is dropped; asks the ledger and raises a
             `StopWork` when the work must end.
     """
@@ -38,14 +38,14 @@ class Preparer:
         target: Cluster,
         ledger: Ledger,
         lease: Lease,
-        on_conflict: OnConflict,
+        request: Request,
         check: Callable[[], None],
     ) -> None:
         self.source = source
         self.target = target
         self.ledger = ledger
         self.lease = lease
-        self.on_conflict = on_conflict
+        self.request = request
         self.check = check
 
     def database(self) -> None:
@@ -73,7 +73,7 @@ class Preparer:
             self._check_own(plan, state, described)
         elif state is not None and state.phase == CREATING:
             self._adopt(plan, described)
-        elif self.on_conflict is OnConflict.REPLACE:
+        elif self.request.may_replace(plan.name, int(described.collectionID)):
             self.check()
             crashpoints.reached("replacing")
             definitions.drop(self.target, plan.name)

@@ -31,7 +31,22 @@ from engine.model import (
 from engine.planner import Standing, make_plan, standing_of
 from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES
+from engine.remake import remigrated, remigration
 from engine.runner import drive
+
+__all__ = [
+    "blocked",
+    "check",
+    "list_collections",
+    "list_databases",
+    "plan",
+    "remigrated",
+    "remigration",
+    "repair",
+    "report",
+    "run",
+    "verify",
+]
 
 _CONFLICTS_SAID = 12
 

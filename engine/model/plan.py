@@ -49,12 +49,20 @@ class Request(Record):
     Attributes:
         collections: The chosen collections, sorted; empty means all of the source database.
         on_conflict: Whether a collection on the target that is in the way stops the migration or is dropped.
+        replaces: The only collections that may be dropped, each with the target's own id of it; None where any may be.
     """
 
     source: Endpoint
     target: Endpoint
     collections: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
+    replaces: dict[str, int] | None = None
+
+    def may_replace(self, collection: str, target_id: int) -> bool:
+        """Whether the target's collection of that name and id may be dropped; Milvus Lite calls them all 0."""
+        if self.on_conflict is not OnConflict.REPLACE:
+            return False
+        return self.replaces is None or self.replaces.get(collection) == target_id
 
     @property
     def identity(self) -> str:

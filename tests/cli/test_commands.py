@@ -284,6 +284,8 @@ def test_help_names_every_command(shell: Shell) -> None:
         "show",
         "cancel",
         "repair",
+        "remigrate",
+        "repair",
     ):
         assert f" {command} " in told.stdout
     assert "resume" in told.stdout

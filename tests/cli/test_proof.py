@@ -41,3 +41,20 @@ def test_repair(shell: Shell, source: Side, target: Side, damaged: str) -> None:
     refused = shell.run("repair", damaged)
     assert refused.returncode == 2
     assert "It cannot be repaired: it has already ended successfully." in refused.stderr
+
+
+def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
+    """`ferry remigrate ID` drops what that migration made, plans anew and copies it all; it does so once."""
+    target.create("bystander")
+    status, report = shell.object("remigrate", damaged)
+    assert (status, report["status"], report["entities"]) == (0, "SUCCESSFUL", ENTITIES)
+    assert report["migration"] != damaged
+    assert "cargo: the target's collection of that name is dropped first" in report["losses"]
+    assert sorted(target.client.list_collections()) == ["bystander", "cargo"]
+    assert target.count("cargo") == ENTITIES
+    _, shown = shell.object("show", damaged)
+    assert shown["events"][-1]["details"] == {"as": report["migration"]}
+    refused = shell.run("remigrate", damaged)
+    assert refused.returncode == 2
+    assert f"was migrated again as {report['migration']}" in refused.stderr
+    assert "Nothing of" in shell.run("remigrate", report["migration"]).stderr

@@ -130,6 +130,28 @@ def test_replacing_drops_what_was_planned_to_be_dropped(crossing: Bed) -> None:
     assert list(crossing.target.client.describe_collection("parts")["aliases"]) == ["pieces"]
 
 
+def test_a_re_migration_drops_only_what_the_first_one_made(halfway: tuple[Bed, str]) -> None:
+    """What the first migration made may be replaced; a stranger's collection of that name stops plan and run and stays as it is."""
+    bed, migration = halfway
+    bed.act(migration, EventName.CANCEL)
+    request = engine.remigration(bed.ledger, migration)
+    assert request.collections == ("parts",)
+    again = bed.enqueue(request)
+    bed.target.drop("parts")
+    bed.target.create("parts")
+    bed.target.insert("parts", rows(range(3)))
+    (conflict,) = engine.plan(request, Secrets()).conflicts
+    assert "already holds a collection “parts”" in conflict
+    report = bed.run(again)
+    assert report.error is not None
+    assert report.error.code == "E-TARGET-NOT-EMPTY"
+    assert bed.target.count("parts") == 3
+    bed.target.drop("parts")
+    bed.act(again, EventName.RESUME)
+    assert bed.run(again).status is Outcome.SUCCESSFUL
+    bed.assert_same("parts", KEYS)
+
+
 def test_an_alias_is_never_stolen(crossing: Bed) -> None:
     """An alias that points to another collection on the target is a conflict in the plan."""
     crossing.target.create("other")
