@@ -14,6 +14,8 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.socket_mode.interval_runner import IntervalRunner
+from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
 from engine.errors import ConfigurationInvalid
@@ -21,6 +23,8 @@ from engine.errors import ConfigurationInvalid
 OPEN_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 1.0
 PAUSE_SECONDS_MAX: Final = 30.0
+LOOK_SECONDS: Final = 0.05
+"""How soon a new session is run; half a second, the SDK's own, would be half a second without Slack."""
 
 _TOKEN_ERRORS: Final = frozenset(
     {"invalid_auth", "not_authed", "not_allowed_token_type", "token_revoked", "account_inactive"}
@@ -45,6 +49,7 @@ class Socket:
         self._client = handler.client
         self._client.default_auto_reconnect_enabled = False
         self._client.current_app_monitor_started = True  # its part is `_keep`
+        _hasten(self._client)
         self._client.on_open_listeners.append(self._opened_now)
         self._client.on_close_listeners.append(self._closed_now)
         self._connections: dict[int, Any] = {}
@@ -75,6 +80,8 @@ class Socket:
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._client.closed = True
+        self._client.message_queue.put(None)  # its reader looks up only once a second
         self._client.close()
 
     def _keep(self) -> None:
@@ -112,6 +119,12 @@ class Socket:
         if self._client.current_session is session:
             self._client.current_session = None
         self._changed.set()
+
+
+def _hasten(client: SocketModeClient) -> None:
+    slow = client.current_session_runner
+    slow.shutdown()  # type: ignore[no-untyped-call]
+    client.current_session_runner = IntervalRunner(slow.target, LOOK_SECONDS).start()
 
 
 def _say_goodbye(session: Any) -> None:

@@ -1,7 +1,7 @@
 """The databases and collections that people choose from, asked of the live clusters within the time that Slack gives.
 
-Slack waits three seconds for options. A cluster that takes longer is not waited for, but its answer is kept for the next
-try. It only lists names.
+Slack waits three seconds for options. A cluster that takes longer is not waited for: what it answered before is offered, and its
+answer is kept for the next try. It only lists names.
 """
 
 import threading
@@ -18,6 +18,7 @@ from engine.errors import ServiceUnavailable
 ANSWER_SECONDS: Final = 2.0
 """Of Slack's three; the rest is the way there and back."""
 KEEP_SECONDS: Final = 20.0
+"""So long an answer counts as new. An older one is asked for again, and offered only when the new one does not come in time."""
 
 Names: TypeAlias = tuple[str, ...]
 Answer = TypeVar("Answer")
@@ -83,6 +84,13 @@ class Sources:
         key = (cluster, endpoint.database)
         return self._ask(key, lambda: self._verbs.list_collections(endpoint, token))
 
+    def when_known(self, cluster: str, then: Callable[[], None]) -> None:
+        """Call `then` when a cluster that was too slow has said its databases after all; not at all when it refuses."""
+        with self._guard:
+            asked = self._asked.get((cluster,))
+        if asked is not None:
+            asked.add_done_callback(lambda answer: None if _failed(answer) else then())
+
     def within(self, question: Callable[[], Answer]) -> Answer | None:
         """The answer to any slow question, or None when it takes longer than Slack would wait; it is not asked again."""
         try:
@@ -101,6 +109,8 @@ class Sources:
         try:
             return asked.result(timeout=self._answer_seconds)
         except NotYet:
+            if kept is not None:
+                return kept.names
             raise ServiceUnavailable(
                 f"{key[0]} did not answer within {self._answer_seconds:g} seconds.",
                 state="Nothing was changed.",
@@ -112,3 +122,7 @@ class Sources:
         with self._guard:
             self._kept[key] = _Kept(self._clock(), names)
         return names
+
+
+def _failed(answer: Future[Names]) -> bool:
+    return answer.cancelled() or answer.exception() is not None

@@ -18,11 +18,14 @@ from bot.listeners.desk import Desk, direct
 from bot.views import request_modal
 from bot.views import text as t
 from bot.views.request_modal import Field, RequestForm
-from engine.errors import FerryError
+from engine.errors import FerryError, ServiceUnavailable
 from engine.model import ErrorText
 
 AFTER_ACK_SECONDS: Final = 0.4
 """A result may not overtake the acknowledgement that shows "Checking": Slack applies both in the order in which they arrive."""
+
+_OVERTAKEN: Final = frozenset({"hash_conflict", "not_found"})
+"""A later choice reshapes the form again; a closed form needs no shape."""
 
 _log = structlog.get_logger(__name__)
 
@@ -96,16 +99,33 @@ def _reshaping(desk: Desk, field: Field) -> Callable[..., None]:
         problem: FerryError | None = None
         if field is Field.SOURCE:
             form, problem = _with_only_database(desk, form)
-        try:
-            client.views_update(
-                view_id=view["id"], hash=view["hash"], view=_form_view(desk, form, problem)
+        shown = _reshaped(client, view, _form_view(desk, form, problem))
+        if shown and isinstance(problem, ServiceUnavailable):
+            desk.sources.when_known(
+                form.source, lambda: desk.soon(lambda: _answered(desk, client, shown, form))
             )
-        except SlackApiError as error:
-            if error.response.get("error") != "hash_conflict":
-                raise
-            _log.debug("reshape_overtaken", field=field.value)  # a later choice reshapes it again
 
     return reshape
+
+
+def _reshaped(
+    client: WebClient, view: dict[str, Any], new: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Show the form as it is now; None when a later choice or another view was faster."""
+    try:
+        answer = client.views_update(view_id=view["id"], hash=view["hash"], view=new)
+    except SlackApiError as error:
+        if error.response.get("error") not in _OVERTAKEN:
+            raise
+        _log.debug("reshape_overtaken", error=error.response.get("error"))
+        return None
+    return dict(answer["view"])
+
+
+def _answered(desk: Desk, client: WebClient, shown: dict[str, Any], form: RequestForm) -> None:
+    """The source answered after all: take the complaint away, unless the person has gone on meanwhile."""
+    known, problem = _with_only_database(desk, form)
+    _reshaped(client, shown, _form_view(desk, known, problem))
 
 
 def _without_old(form: RequestForm, field: Field) -> RequestForm:
@@ -122,9 +142,9 @@ def _with_only_database(desk: Desk, form: RequestForm) -> tuple[RequestForm, Fer
     try:
         databases = desk.sources.databases(form.source)
     except FerryError as error:
-        return form, error
+        return form.model_copy(update={"unanswered": True}), error
     only = databases[0] if len(databases) == 1 else ""
-    return form.model_copy(update={"source_database": only}), None
+    return form.model_copy(update={"source_database": only, "unanswered": False}), None
 
 
 def _form_view(desk: Desk, form: RequestForm, problem: FerryError | None = None) -> dict[str, Any]:

@@ -221,7 +221,7 @@ class Actor:
         callback_id: str | None = None,
         *,
         title: str | None = None,
-        timeout: float = 5.0,
+        timeout: float = 30.0,
     ) -> Json:
         """Wait until a modal is open (with that callback_id, that title) and return it."""
 
@@ -237,7 +237,7 @@ class Actor:
         found: Json = self._wait_for(opened, timeout, f"a modal {callback_id or title or ''}")
         return found
 
-    def wait_for_ephemeral(self, channel: str, containing: str, timeout: float = 5.0) -> Json:
+    def wait_for_ephemeral(self, channel: str, containing: str, timeout: float = 30.0) -> Json:
         """Wait for a message that only this person sees and that contains the text."""
 
         def found() -> Json | None:

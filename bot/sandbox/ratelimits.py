@@ -7,6 +7,7 @@ Source: the method table of Slack's Java SDK; "special" methods as their pages d
 import math
 import time
 from collections import defaultdict, deque
+from collections.abc import Callable
 
 TIERS = {1: 1, 2: 20, 3: 50, 4: 100}
 SPECIAL_PER_MINUTE = 300
@@ -22,11 +23,13 @@ class RateLimits:
     Attributes:
         enforced: False lets everything pass.
         scale: shortens the windows for tests; 0.01 makes a minute last 0.6 s.
+        clock: seconds that never go back; a test may turn it by hand.
     """
 
     def __init__(self) -> None:
         self.enforced = False
         self.scale = 1.0
+        self.clock: Callable[[], float] = time.monotonic
         self._calls: dict[tuple[str, ...], deque[float]] = defaultdict(deque)
 
     def retry_after(self, app_id: str, method: str, tier: int | None, channel: str) -> float | None:
@@ -43,11 +46,11 @@ class RateLimits:
         if worst := max(waits):
             return math.ceil(worst / self.scale) if self.scale == 1.0 else worst
         for key, _limit, _seconds in windows:
-            self._calls[key].append(time.monotonic())
+            self._calls[key].append(self.clock())
         return None
 
     def _wait(self, key: tuple[str, ...], limit: int, seconds: float) -> float:
-        now, calls = time.monotonic(), self._calls[key]
+        now, calls = self.clock(), self._calls[key]
         while calls and now - calls[0] >= seconds:
             calls.popleft()
         return seconds - (now - calls[0]) if len(calls) >= limit else 0.0

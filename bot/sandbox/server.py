@@ -166,7 +166,7 @@ class Sandbox:
         return self._read(lambda: dump(self._core))
 
     def wait_for(
-        self, predicate: Callable[[], T], timeout: float = 5.0, what: str = "the condition"
+        self, predicate: Callable[[], T], timeout: float = 30.0, what: str = "the condition"
     ) -> T:
         """Wait until the predicate answers something true, and return that.
 
@@ -207,7 +207,7 @@ class Sandbox:
         """How many Socket Mode connections of the app take payloads."""
         return self._core.hub.connected(app_id or self.config.apps[0].id)
 
-    def wait_for_app(self, app_id: str | None = None, timeout: float = 10.0) -> None:
+    def wait_for_app(self, app_id: str | None = None, timeout: float = 30.0) -> None:
         """Wait until the app has a Socket Mode connection."""
         self.wait_for(lambda: self.connections(app_id), timeout, "a Socket Mode connection")
 

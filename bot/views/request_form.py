@@ -40,6 +40,7 @@ class RequestForm(BaseModel):
         source: The source cluster's name.
         destination: Whether `target` (an existing cluster) or `new_cluster_name` says where to.
         collections: The chosen collections; empty means all. Names too long for an option are stand-ins, see `real_names`.
+        unanswered: The source did not say its databases when the form was drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -54,6 +55,7 @@ class RequestForm(BaseModel):
     collections: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
     reason: str = ""
+    unanswered: bool = False
 
 
 _NAMES: dict[Field, str] = {field: field.value.removeprefix("ferry_") for field in Field}
@@ -63,10 +65,11 @@ def block_id(field: Field, form: RequestForm) -> str:
     """The block id of a field.
 
     It stays the same while what was typed there still means the same: Slack keeps an input's value over `views.update` exactly as
-    long as block and action id stay. Database and collections belong to a source, so they start afresh with another one.
+    long as block and action id stay. Database and collections belong to a source, so they start afresh with another one, and the
+    database also when a source that was silent has answered.
     """
     if field is Field.SOURCE_DATABASE:
-        return f"{field.value}:{_digest(form.source)}"
+        return f"{field.value}:{_digest(form.source, *(['unanswered'] if form.unanswered else []))}"
     if field is Field.COLLECTIONS:
         return f"{field.value}:{_digest(form.source, form.source_database)}"
     return field.value

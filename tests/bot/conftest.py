@@ -4,6 +4,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,18 @@ from bot.demo.clusters import start_lite
 from bot.directory import Directory
 from bot.ledger import BotLedger
 from bot.runtime import Bot, Pace, running_bot
-from bot.sandbox import Actor, AppConfig, Sandbox, WorkspaceConfig, words_of
+from bot.sandbox import Actor, AppConfig, Sandbox, Timing, WorkspaceConfig, words_of
 from bot.scheduler import Ticks
 from bot.service import Service
 from bot.settings import Settings
-from bot.verbs import EngineVerbs
+from bot.verbs import EngineVerbs, Verbs
 from bot.views.request_modal import CALLBACK_ID, RESHAPES
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.milvus.sample import fill
 from engine.model import CollectionPlan, Migration, PartitionPlan, Plan, Request
+from tests.bot.forked import ForkedVerbs
+from tests.crash.workers import Workers
 
 
 @pytest.fixture
@@ -150,8 +153,14 @@ QUICK = Pace(
     progress_seconds=0.2,
     narrator_seconds=0.2,
     rates={},
+    answer_seconds=20,
 )
-"""The bot's clocks as fast as a test can bear; no budget, because the sandbox has none unless it is asked."""
+"""The bot's clocks as fast as a test can bear; no budget, because the sandbox has none unless it is asked.
+
+Clusters are waited for as long as a slow machine may need: a test of a cluster that does not answer shortens that.
+"""
+PATIENT = Timing(ack=30.0, trigger=30.0)
+"""Slack's deadlines, too long to be missed by a machine that is busy; `tests/bench` holds the real ones."""
 
 
 @pytest.fixture
@@ -174,7 +183,7 @@ def sandbox() -> Iterator[Sandbox]:
             "apps": [app.model_dump()],
         }
     )
-    with Sandbox(config) as running:
+    with Sandbox(config, timing=replace(PATIENT)) as running:
         yield running
         assert [entry.args for entry in running.journal.refused()] == []
 
@@ -242,12 +251,17 @@ class Story:
 
     Attributes:
         settings: What the bot was started with.
-        bot: The running bot; `restart` makes another.
+        pace: Its clocks; a change counts from the next start.
+        bot: The running bot.
     """
 
-    def __init__(self, sandbox: Sandbox, settings: Settings, stack: ExitStack) -> None:
+    def __init__(
+        self, sandbox: Sandbox, settings: Settings, verbs: Verbs, stack: ExitStack
+    ) -> None:
         self.sandbox = sandbox
         self.settings = settings
+        self.pace = QUICK
+        self._verbs = verbs
         self._stack = stack
         self.start()
         self.ledger = stack.enter_context(Ledger.open(settings.database_url))
@@ -255,13 +269,22 @@ class Story:
     def start(self) -> Bot:
         """Start the bot; it is connected when this returns."""
         self._running = self._stack.enter_context(ExitStack())
-        self.bot = self._running.enter_context(running_bot(self.settings, pace=QUICK))
+        self.bot = self._running.enter_context(
+            running_bot(self.settings, pace=self.pace, verbs=self._verbs)
+        )
         self.sandbox.wait_for_app()
         return self.bot
 
     def stop(self) -> None:
         """End the bot, as SIGTERM does."""
         self._running.close()
+
+    def restart(self, *, pace: Pace | None = None, **changed: Any) -> Bot:
+        """Another bot, with other settings or clocks."""
+        self.stop()
+        self.settings = self.settings.model_copy(update=changed)
+        self.pace = pace or self.pace
+        return self.start()
 
     def open_form(self, user: str, **fields: Any) -> Actor:
         """Open the form and fill it in; fields by their names without `ferry_`."""
@@ -273,7 +296,7 @@ class Story:
             person.fill(f"ferry_{name}", value)
             if f"ferry_{name}" in RESHAPES:
                 self.sandbox.wait_for(
-                    lambda seen=before: (person.view or {}).get("hash") != seen, 10, name
+                    lambda seen=before: (person.view or {}).get("hash") != seen, 30, name
                 )
         return person
 
@@ -286,7 +309,7 @@ class Story:
         assert person.submit() is None
         return self.sandbox.wait_for(
             lambda: next((m for m in self.sandbox.messages(CHANNEL) if m["ts"] not in known), None),
-            20,
+            60,
             "the plan in the channel",
         )
 
@@ -325,7 +348,17 @@ class Story:
     def told(self, user: str, containing: str) -> str:
         """Wait until only this person is told something that contains the text; returns all of it."""
         person = self.sandbox.user(user)
-        return str(words_of(person.wait_for_ephemeral(CHANNEL, containing, 10)))
+        return str(words_of(person.wait_for_ephemeral(CHANNEL, containing, 30)))
+
+    def told_directly(self, user: str, containing: str) -> str:
+        """Wait for a direct message that contains the text, whatever else was said there; returns all of it."""
+        channel = self.sandbox.direct_channel(user)
+
+        def found() -> str:
+            said = (str(words_of(message)) for message in self.sandbox.messages(channel))
+            return next((text for text in said if containing in text), "")
+
+        return self.sandbox.wait_for(found, 60, f"a direct message with {containing!r}")
 
     def events(self, root: dict[str, Any], name: str) -> int:
         """How often something happened to the migration."""
@@ -366,8 +399,15 @@ class Story:
         return True
 
 
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verbs]:
+    """The engine's verbs; its workers start without importing anything."""
+    with Workers(tmp_path_factory.mktemp("workers")) as workers:
+        yield ForkedVerbs(workers)
+
+
 @pytest.fixture
-def story(sandbox: Sandbox, world: Settings) -> Iterator[Story]:
+def story(sandbox: Sandbox, world: Settings, forked: Verbs) -> Iterator[Story]:
     """The bot in the workspace, over `old` (filled) and `new` (empty)."""
     with ExitStack() as stack:
-        yield Story(sandbox, world, stack)
+        yield Story(sandbox, world, forked, stack)

@@ -40,7 +40,7 @@ def test_a_migration_is_requested_approved_run_and_proved(story: Any, world: Set
     report = story.wait_for_reply(root, "VERIFIED")
     assert "825" in words_of(report)
     story.wait_for_status(root, Status.SUCCESSFUL)
-    sandbox.wait_for(lambda: not story.bot.records.pending(), 10, "everything told")
+    sandbox.wait_for(lambda: not story.bot.records.pending(), 60, "everything told")
     final = words_of(story.root(root))
     assert "SUCCESSFUL" in final
     assert f"Approved by <@{GRACE}>" in final
@@ -93,7 +93,7 @@ def test_of_two_approvers_at_once_one_wins_and_the_other_is_told(story: Any) -> 
     for thread in threads:
         thread.join()
     decisions = story.bot.records.decisions
-    (decision,) = story.sandbox.wait_for(lambda: decisions(story.id_of(root)), 10, "a decision")
+    (decision,) = story.sandbox.wait_for(lambda: decisions(story.id_of(root)), 60, "a decision")
     loser = ({GRACE, OLGA} - {decision.user_id}).pop()
     assert f"<@{decision.user_id}>" in story.told(loser, "already approved")
     assert story.events(root, EventName.APPROVE) == 1
@@ -104,7 +104,7 @@ def test_a_rejection_ends_it_and_a_late_approval_is_told(story: Any) -> None:
     root = story.request()
     story.sandbox.user(OLGA).click(root, REJECT)
     story.wait_for_reply(root, f"Rejected by <@{OLGA}>")
-    story.sandbox.wait_for(lambda: not offers(story.root(root), APPROVE), 10, "no buttons")
+    story.sandbox.wait_for(lambda: not offers(story.root(root), APPROVE), 60, "no buttons")
     story.sandbox.user(GRACE).click(root, APPROVE)
     assert f"<@{OLGA}>" in story.told(GRACE, "already rejected")
     assert story.status(root) is Status.REJECTED
@@ -117,7 +117,7 @@ def test_a_running_migration_is_canceled_from_its_thread(story: Any) -> None:
     worker = story.hold(root)
     try:
         progress = story.sandbox.wait_for(
-            lambda: next((m for m in story.replies(root) if offers(m, CANCEL)), None), 20, "Cancel"
+            lambda: next((m for m in story.replies(root) if offers(m, CANCEL)), None), 60, "Cancel"
         )
         story.sandbox.user(LINUS).click(progress, CANCEL)
         story.told(LINUS, "You may not do this")
@@ -130,7 +130,7 @@ def test_a_running_migration_is_canceled_from_its_thread(story: Any) -> None:
         worker.resume()
     story.wait_for_status(root, Status.CANCELED)
     story.wait_for_reply(root, "Canceled by")
-    resume = story.sandbox.wait_for(lambda: offers(story.root(root), RESUME), 10, "Resume")
+    resume = story.sandbox.wait_for(lambda: offers(story.root(root), RESUME), 60, "Resume")
     assert resume
     story.sandbox.user(OLGA).click(story.root(root), RESUME)
     story.wait_for_status(root, Status.SUCCESSFUL)
@@ -169,7 +169,7 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
     assert "*different* in `embedding`: `products` / `_default` key `7`" in words_of(report)
     assert "*missing*: `products` / `_default` key `8`" in words_of(report)
     file = story.sandbox.wait_for(
-        lambda: next((f for f in story.sandbox.files if f.content), None), 10, "the file"
+        lambda: next((f for f in story.sandbox.files if f.content), None), 60, "the file"
     )
     assert "*\tproducts\t_default\t7\tembedding" in file.content.decode()
     assert story.status(root) is Status.MISMATCHED
@@ -180,7 +180,7 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
     story.told(OLGA, "asked for already")
     again = story.sandbox.wait_for(
         lambda: next((m for m in story.sandbox.messages(CHANNEL) if m["ts"] not in known), None),
-        20,
+        60,
         "the new plan",
     )
     assert story.ledger.migration(story.id_of(again)).request.collections == ("products",)
@@ -200,7 +200,7 @@ def test_buttons_of_a_dead_bot_work_under_the_next(story: Any) -> None:
     story.wait_for_reply(root, "Approved by")
     story.wait_for_reply(canceled, "Canceled by")
     story.wait_for_status(root, Status.SUCCESSFUL)
-    story.sandbox.wait_for(lambda: not story.bot.records.pending(), 10, "everything told")
+    story.sandbox.wait_for(lambda: not story.bot.records.pending(), 60, "everything told")
     said = [words_of(reply) for reply in story.replies(canceled)]
     assert sum("Canceled by" in text for text in said) == 1
     assert sum("The plan is ready" in text for text in said) == 1
@@ -211,7 +211,7 @@ def test_a_killed_worker_is_replaced_at_once(story: Any) -> None:
     root = story.request()
     story.sandbox.user(GRACE).click(root, APPROVE)
     story.worker(root).kill()
-    story.wait_for_reply(root, "Another one takes over", 20)
+    story.wait_for_reply(root, "Another one takes over")
     story.wait_for_status(root, Status.SUCCESSFUL)
     assert story.events(root, EventName.CLAIM) == 2
     assert story.events(root, "worker_lost") == 1

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from bot.sandbox import Sandbox, WorkspaceConfig
+from bot.sandbox import Sandbox, Timing, WorkspaceConfig
 from tests.browser.kitchen import Kitchen, serving
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
-WAIT_MS = 10_000
+WAIT_MS = 30_000
+"""A deadline for machines that do other things as well; what comes at once is not waited for."""
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -27,6 +28,12 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_expectations() -> None:
+    """`expect` waits as long as the actions do."""
+    expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +125,8 @@ WORKSPACE = {
 @pytest.fixture
 def bistro() -> Iterator[Sandbox]:
     """A workspace of two people, two channels and the app of kitchen.py, without the app."""
-    with Sandbox(WorkspaceConfig.model_validate(WORKSPACE)) as sandbox:
+    patient = Timing(ack=30.0, trigger=30.0)
+    with Sandbox(WorkspaceConfig.model_validate(WORKSPACE), timing=patient) as sandbox:
         yield sandbox
 
 

@@ -19,6 +19,8 @@ MIGRATION_MS = 90_000
 def demo() -> Iterator[World]:
     """The demo's own world: two Milvus Lite clusters, the workspace, the bot."""
     with world() as running:
+        # Slack's three seconds are too few for a machine that also runs Chromium and a migration.
+        running.sandbox.timing.ack = running.sandbox.timing.trigger = 60.0
         yield running
 
 
@@ -69,6 +71,8 @@ def fill_in(page: Page, screenshot: Callable[[Page, str], Path]) -> None:
     composer.press("Enter")
     modal = page.get_by_role("dialog", name="Migrate a database")
     choose(page, modal, "Source cluster", SOURCE)
+    database = modal.get_by_role("combobox", name="Source database")
+    expect(database).to_have_value("default", timeout=MIGRATION_MS)  # the only one is filled in
     choose(page, modal, "Source database", "default")
     choose(page, modal, "Target cluster", TARGET)
     modal.get_by_role("textbox", name="Reason").fill("The new cluster takes over tonight.")

@@ -35,6 +35,11 @@ class Worker:
         """Its process id."""
         return self._pid.result(END_SECONDS)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._status.done()
+
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         os.kill(self.pid, number)

@@ -231,6 +231,7 @@ def test_refresh_that_closes(address: Callable[[], str], sandbox: Sandbox) -> No
             old.recv(timeout=5)
 
 
+@pytest.mark.soak  # this client ends its threads only after seconds; test_story.py has it too
 @pytest.mark.parametrize("socket_library", ["builtin"], indirect=True)
 def test_bolt_comes_back_after_a_refresh(app: App, connect: Connect, sandbox: Sandbox) -> None:
     """Bolt reconnects by itself and the next command is acknowledged."""
@@ -242,6 +243,7 @@ def test_bolt_comes_back_after_a_refresh(app: App, connect: Connect, sandbox: Sa
     assert sandbox.connections() == 1
 
 
+@pytest.mark.soak  # this client ends its threads only after seconds; test_story.py has it too
 @pytest.mark.parametrize("socket_library", ["builtin"], indirect=True)
 def test_outage(app: App, connect: Connect, sandbox: Sandbox, client: WebClient) -> None:
     """In an outage calls and sockets fail; after it Bolt is back by itself."""

@@ -58,7 +58,7 @@ function input(block, surface) {
   const focus = (event) => event.currentTarget.closest(".input").querySelector("input, textarea")?.focus();
   return h(
     "div",
-    { class: `block input${error ? " wrong" : ""}` },
+    { class: `block input${error ? " wrong" : ""}`, "data-action": block.element?.action_id },
     h("div", { class: "input-label" }, h("span", { id: `${uid}-label`, onclick: focus }, plainText(block.label)), block.optional && h("span", { class: "optional" }, "(optional)")),
     element(block.element, block, surface, labels),
     error && h("div", { class: "input-error", role: "alert", id: `${uid}-error` }, icon("warning"), h("span", {}, error)),

@@ -54,6 +54,8 @@ class Combobox {
     };
     input.oninput = () => (this.open ? this.search() : this.show());
     input.onkeydown = (event) => this.key(event);
+    // Whoever comes by keyboard, or is put back here after an update, replaces what stands there by typing.
+    input.onfocus = () => !this.open && input.select();
     input.onblur = () => this.leave();
   }
 

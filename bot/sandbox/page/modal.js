@@ -36,13 +36,14 @@ class ModalLayer {
     const fresh = modal.view_id !== this.view;
     this.view = modal.view_id;
     const held = this.node.contains(document.activeElement);
+    const action = document.activeElement?.closest(".input")?.dataset.action;
     const wrong = this.wrong();
     patch(this.node, this.form(modal));
     if (!this.node.open && this.node.isConnected) this.node.showModal();
     if (!this.node.isConnected) queueMicrotask(() => this.update({ store }));
     else if (fresh) this.enter();
     else if (!wrong && this.wrong()) this.wrong().focus();
-    else if (held && !this.node.contains(document.activeElement)) this.node.focus();
+    else if (held && !this.node.contains(document.activeElement)) (this.fieldOf(action) ?? this.node).focus();
     return undefined;
   }
 
@@ -69,6 +70,12 @@ class ModalLayer {
   async submit() {
     const sent = await this.store.surfaces.submit();
     if (!sent) queueMicrotask(() => this.wrong()?.focus());
+  }
+
+  // An update may make the field anew in which somebody types: its successor takes the next key.
+  fieldOf(action) {
+    const field = `.input[data-action="${CSS.escape(action ?? "")}"]`;
+    return this.node.querySelector(`${field} input, ${field} textarea`);
   }
 
   /** The first field with an error. */

@@ -1,0 +1,70 @@
+"""The engine's verbs with workers that are forks of one process (`tests/crash/forkserver.py`): the same worker, two seconds sooner.
+
+Everything but the way in which a worker is started is the engine's own.
+"""
+
+import signal
+import subprocess
+from typing import IO
+
+from bot.verbs import EngineVerbs
+from engine.model import Secrets
+from engine.ranges import CHUNK_BYTES
+from engine.worker import SOURCE_TOKEN, TARGET_TOKEN
+from tests.crash.workers import Worker, Workers
+
+
+class Forked:
+    """A forked worker as `subprocess.Popen` shows a process; what it says goes to a file."""
+
+    stderr: IO[bytes] | None = None
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self.pid = worker.pid
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._worker.wait() if self._worker.ended else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status, once there is one; TimeoutExpired otherwise."""
+        try:
+            return self._worker.wait(100 if timeout is None else timeout)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired("engine.worker", timeout or 0) from None
+
+    def terminate(self) -> None:
+        """Asks it to hand its migration back."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._worker.ended:
+            self._worker.signal(number)
+
+
+class ForkedVerbs(EngineVerbs):
+    """The engine, whose workers are forks.
+
+    Args:
+        workers: The process that forks.
+    """
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    def spawn(
+        self, migration_id: str, database_url: str, secrets: Secrets
+    ) -> "subprocess.Popen[bytes]":
+        """As `engine.worker.spawn`."""
+        environment = {
+            SOURCE_TOKEN: secrets.source,
+            TARGET_TOKEN: secrets.target,
+            "FERRY_CHUNK_BYTES": str(CHUNK_BYTES),
+        }
+        worker = self._workers.start(migration_id, database_url, **environment)
+        return Forked(worker)  # type: ignore[return-value]  # what the bot uses of a process
