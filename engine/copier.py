@@ -13,11 +13,11 @@ from engine.content import Content, read_range
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.ledger import Ledger
-from engine.milvus import duplicates, writing
+from engine.milvus import destination, duplicates
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, Lease, Receipt
+from engine.model import Chunk, ChunkRange, CollectionPlan, Lease, Receipt
 
 HELD_BYTES_MAX = 32 << 20
 """A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
@@ -42,6 +42,7 @@ class Copier:
     Args:
         reader: The source's collection at its read point.
         target: The target cluster, whose collection of the same name exists.
+        plan: The collection as it was planned.
         ledger: Where receipts go.
         lease: The worker's right to write.
         page_entities: Entities per page and request at most.
@@ -52,6 +53,7 @@ class Copier:
 
     reader: CollectionReader
     target: Cluster
+    plan: CollectionPlan
     ledger: Ledger
     lease: Lease
     page_entities: int
@@ -152,14 +154,7 @@ class Copier:
         )
 
     def _send(self, partition: str, page: Page, *, upsert: bool) -> None:
-        writing.write(
-            self.target,
-            self.reader.collection,
-            partition,
-            page.columns,
-            len(page.keys),
-            upsert=upsert,
-        )
+        destination.send(self.target, self.plan, partition, page, in_doubt=upsert)
 
     def _explain_count(self, key_range: ChunkRange, found: Content) -> None:
         keys = [key for page in self._pages_of(key_range, found) for key in page.keys]

@@ -69,13 +69,13 @@ class Phases:
             SUCCEED when everything is proved, MISMATCH when something is not the same.
         """
         self._enter("create")
-        self.preparer.database()
+        self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
         self._each(self._copy)
         self._enter("load")
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
-        self._each(lambda plan: loading.ask(self.target, plan.name))
+        self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
         self._each(self._load)
         if self.ledger.repair_asked(self.lease.migration_id):
             self._enter("repair")
@@ -86,6 +86,7 @@ class Phases:
         if not all(report is not None and report.verified for report in reports):
             return EventName.MISMATCH
         self._enter("alias")
+        self._each(self.preparer.settle)
         self._each(self._alias)
         return EventName.SUCCEED
 
@@ -128,15 +129,29 @@ class Phases:
             lambda seconds: self._record(plan, copy_seconds=seconds),
         )
         try:
-            self._copier(reader, size, clock.check).run()
+            self._copier(plan, reader, size, clock.check).run()
         finally:
             clock.record()
         self._record(plan, phase="copied")
         crashpoints.reached("copied")
 
-    def _copier(self, reader: CollectionReader, size: int, check: Callable[[], None]) -> Copier:
-        fence = self.heartbeat.check_now
-        return Copier(reader, self.target, self.ledger, self.lease, size, check=check, fence=fence)
+    def _copier(
+        self,
+        plan: CollectionPlan,
+        reader: CollectionReader,
+        size: int,
+        check: Callable[[], None],
+    ) -> Copier:
+        return Copier(
+            reader,
+            self.target,
+            plan,
+            self.ledger,
+            self.lease,
+            size,
+            check=check,
+            fence=self.heartbeat.check_now,
+        )
 
     def _load_source(self, plan: CollectionPlan) -> None:
         if self._state(plan).source_was_loaded is None:
@@ -149,14 +164,14 @@ class Phases:
 
     def _load(self, plan: CollectionPlan) -> None:
         crashpoints.reached("loading")
-        loading.load(self.target, plan.name)
+        loading.wait(self.target, plan.name)
         crashpoints.reached("loaded")
         self._record(plan, phase="loaded")
 
     def _repair(self, plan: CollectionPlan) -> None:
         self._record(plan, phase="repairing")
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
-        copier = self._copier(reader_of(self.source, plan), size, self.heartbeat.check)
+        copier = self._copier(plan, reader_of(self.source, plan), size, self.heartbeat.check)
         mended = Repairer(copier).run()
         if any(mended.values()):
             self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, **mended})

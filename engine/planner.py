@@ -3,16 +3,18 @@
 It writes nothing, on neither side: what stands in the way is found here, before anyone approves.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.errors import InputRejected, SourceUnusable
-from engine.milvus import capabilities, definitions
+from engine.milvus import capabilities, definitions, properties, schemas
+from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, places
 from engine.milvus.survey import require_database, survey
-from engine.model import CollectionPlan, Endpoint, Plan, Request
+from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Request
 
-_ALWAYS_LOST = ("Users, roles and grants are not carried.",)
+_ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Standing:
         ids: The collections of its database with the server's own ids (0 on Milvus Lite); none when the
             database or the cluster does not exist yet.
         aliases: The collection of each alias.
+        database_properties: Of its database; None when that does not exist yet.
     """
 
     endpoint: Endpoint
@@ -30,6 +33,12 @@ class Standing:
     is_lite: bool
     ids: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    database_properties: Mapping[str, str] | None = None
+
+    @property
+    def kind(self) -> Target:
+        """What its version can hold is asked of this."""
+        return Target(self.version, self.is_lite)
 
 
 def standing_of(target: Cluster) -> Standing:
@@ -38,7 +47,8 @@ def standing_of(target: Cluster) -> Standing:
     names = definitions.collection_names(target) if exists else ()
     aliases = {alias: name for name in names for alias in definitions.aliases(target, name)}
     ids = {name: definitions.collection_id(target, name) for name in names}
-    return Standing(target.endpoint, target.version, target.is_lite, ids, aliases)
+    props = definitions.database_properties(target) if exists else None
+    return Standing(target.endpoint, target.version, target.is_lite, ids, aliases, props)
 
 
 def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
@@ -68,23 +78,35 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
             next_step="Check the database's name.",
         )
     surveyed = (survey(source, name) for name in names)
+    of_database = definitions.database_properties(source)
     return Plan(
         request=request,
         source_version=source.version,
         target_version=target.version,
+        database_properties=properties.carried(of_database),
         collections=tuple(_against(target, each, request) for each in surveyed),
-        losses=(*_ALWAYS_LOST, *((capabilities.LITE_UNREPORTED,) if target.is_lite else ())),
+        losses=(
+            *_ALWAYS_LOST,
+            *_database_losses(of_database, target),
+            *((capabilities.LITE_UNREPORTED,) if target.is_lite else ()),
+        ),
     )
 
 
-def _against(target: Standing, collection: CollectionPlan, request: Request) -> CollectionPlan:
-    losses = _losses(collection)
+def _against(target: Standing, surveyed: CollectionPlan, request: Request) -> CollectionPlan:
+    schema = schemas.schema_of(surveyed)
+    keys = _key_policy(surveyed, schema, target.kind, request.auto_id)
+    collection = surveyed.model_copy(update={"keys": keys})
+    losses = list(_losses(collection, schema, target.kind))
     obstacles = [collection.conflict] if collection.conflict else []
-    schema = definitions.schema_of(collection)
     obstacles += [
         f"“{collection.name}” cannot be held by the target: {sentence}. Choose a newer target, or "
         "leave the collection out."
-        for sentence in capabilities.unsupported(target.version, schema, lite=target.is_lite)
+        for sentence in capabilities.unsupported(target.kind, schema, collection.indexes)
+    ]
+    obstacles += [
+        f"“{collection.name}” cannot be copied: {sentence}. Leave the collection out."
+        for sentence in capabilities.not_portable(schema)
     ]
     if collection.name in target.ids:
         if request.may_replace(collection.name, target.ids[collection.name]):
@@ -93,8 +115,23 @@ def _against(target: Standing, collection: CollectionPlan, request: Request) -> 
             obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")
     obstacles += _alias_obstacles(collection, target)
     return collection.model_copy(
-        update={"conflict": " ".join(obstacles) or None, "losses": tuple(losses)}
+        update={
+            "conflict": " ".join(obstacles) or None,
+            "losses": tuple(losses),
+            "notes": (*collection.notes, *_notes(collection)),
+        }
     )
+
+
+def _key_policy(
+    collection: CollectionPlan, schema: Any, target: Target, wanted: AutoId
+) -> KeyPolicy:
+    """Keys that the source made are kept wherever they can be, unless the requester wants new ones."""
+    if not collection.auto_id:
+        return KeyPolicy.OWN
+    if capabilities.takes_explicit_keys(target, schema):
+        return KeyPolicy.ALLOWED
+    return KeyPolicy.NEW if wanted is AutoId.NEW else KeyPolicy.PLAIN
 
 
 def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str]:
@@ -111,13 +148,57 @@ def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str
     return said
 
 
-def _losses(collection: CollectionPlan) -> list[str]:
-    said = []
-    if collection.auto_id:
-        said.append("auto-id is off on the target, so that the primary keys are kept")
-    if "collection.ttl.seconds" in collection.properties:
-        said.append("lifetimes (TTL) start again on the target")
-    return said
+_KEY_LOSSES = {
+    KeyPolicy.PLAIN: "auto-id is off on the target, so that the primary keys are kept "
+    "(the other choice: new keys, --auto-id new)",
+    KeyPolicy.NEW: "the target makes new primary keys, the old ones are lost; it is proved by content without the key, "
+    "and starts over if it is interrupted",
+}
+
+
+def _losses(collection: CollectionPlan, schema: Any, target: Target) -> Iterator[str]:
+    if collection.keys in _KEY_LOSSES:
+        yield _KEY_LOSSES[collection.keys]
+    if properties.expires(collection.properties):
+        yield (
+            "lifetimes (TTL) start again on the target, when the copy is proved; until then no entity expires there"
+        )
+    yield from properties.left_behind(collection.properties)
+    for name in capabilities.default_for_null(target, schema):
+        yield (
+            f"a null in {name} becomes its default value: servers from 2.5 on write the default for a null, and "
+            "the proof will name such entities as different"
+        )
+    for function, provider in capabilities.provider_functions(schema):
+        yield (
+            f"the vectors of the function “{function.name}” ({', '.join(function.output_field_names)}) are made anew by "
+            f"the target through its own provider{f' “{provider}”' if provider else ''}, which must be set up there; "
+            "they are not compared"
+        )
+
+
+def _notes(collection: CollectionPlan) -> Iterator[str]:
+    if collection.keys is KeyPolicy.ALLOWED:
+        yield (
+            "The keys that the source made are kept and auto-id stays on; the target accepts explicit keys "
+            f"({properties.ALLOW_KEYS}) until the copy is proved."
+        )
+    if collection.replicas > 1:
+        yield (
+            f"It is loaded {collection.replicas} times on the source; so it will be on the target, or once where "
+            "there are not enough query nodes."
+        )
+
+
+def _database_losses(of_source: Mapping[str, str], target: Standing) -> Iterator[str]:
+    for sentence in properties.left_behind(of_source):
+        yield f"Database {sentence}."
+    if target.database_properties is None:
+        return
+    for key, value in properties.carried(of_source).items():
+        there = target.database_properties.get(key)
+        if there != value:
+            yield f"Database property {key} stays {there or 'unset'} on the target (the source has {value})."
 
 
 def _same_place(source: Cluster, target: Standing, names: Iterable[str]) -> bool:

@@ -4,13 +4,13 @@ Nothing that stands on the target is touched unless this migration made it, or i
 here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine import crashpoints
 from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
-from engine.milvus import definitions, loading
+from engine.milvus import definitions, loading, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState, Lease, Request
@@ -48,12 +48,12 @@ class Preparer:
         self.request = request
         self.check = check
 
-    def database(self) -> None:
-        """Makes the target's database if it is not there."""
+    def database(self, database_properties: Mapping[str, str]) -> None:
+        """Makes the target's database with these properties if it is not there."""
         name = self.target.database
         if name not in definitions.database_names(self.target):
             crashpoints.reached("creating_database")
-            definitions.create_database(self.target, name)
+            definitions.create_database(self.target, name, database_properties)
             crashpoints.reached("database_created")
 
     def collection(self, plan: CollectionPlan, state: CollectionState | None) -> None:
@@ -82,6 +82,23 @@ class Preparer:
         else:
             raise _in_the_way(self.target, plan.name)
 
+    def settle(self, plan: CollectionPlan) -> None:
+        """Gives the proved collection its last properties (lifetimes among them) and takes away what only the copy needed.
+
+        Raises:
+            TargetUnsupported: The target describes the collection otherwise than planned after that.
+        """
+        self.check()
+        crashpoints.reached("settling")
+        differences = definitions.settle(self.target, plan)
+        crashpoints.reached("settled")
+        if differences:
+            raise TargetUnsupported(
+                f"{self.target.endpoint} keeps “{plan.name}” otherwise than planned: {'; '.join(differences)}.",
+                state="All of its entities are there and proved.",
+                next_step="Set this by hand on the target, or look why it does not take it, then resume.",
+            )
+
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
         self.ledger.forget_chunks(self.lease, plan.name)
@@ -106,7 +123,9 @@ class Preparer:
 
     def _adopt(self, plan: CollectionPlan, described: Any) -> None:
         """A crash fell between the creation and its record: goes on with what is as empty as ours must be."""
-        if definitions.schema_differences(self.target, plan, described) or self._in_use(plan):
+        if schemas.differences(plan, described.schema, lite=self.target.is_lite) or self._in_use(
+            plan
+        ):
             raise _in_the_way(self.target, plan.name)
         definitions.complete(self.target, plan)
         self._record(plan)
@@ -121,14 +140,14 @@ class Preparer:
 
     def _check_own(self, plan: CollectionPlan, state: CollectionState, described: Any) -> None:
         # Milvus Lite gives every collection the id 0: there the schema is all that tells them apart.
-        changed = definitions.schema_differences(self.target, plan, described)
+        changed = schemas.differences(plan, described.schema, lite=self.target.is_lite)
         if state.target_id != int(described.collectionID) or changed:
             raise _in_the_way(self.target, plan.name)
         definitions.complete(self.target, plan)
 
     def _check_source(self, plan: CollectionPlan) -> None:
         described = definitions.describe(self.source, plan.name)
-        if described is None or definitions.encode(described.schema) != plan.definition:
+        if described is None or schemas.encode(described.schema) != plan.definition:
             raise SourceChanged(
                 f"The definition of “{plan.name}” on {self.source.endpoint} is not the planned one any more.",
                 state="Nothing was copied since.",

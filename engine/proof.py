@@ -89,7 +89,8 @@ class Proof:
         verifier.run((Chunk(id=each.ordinal, range=each) for each in ranges), tally.record)
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
-        return self._judged(report, (*self._faults(verifier, gap), *self._missing_aliases()))
+        faults = self._faults(verifier, gap, settled=True)
+        return self._judged(report, (*faults, *self._missing_aliases()))
 
     def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""
@@ -157,10 +158,10 @@ class Proof:
             update={"verified": same and not faults, "notes": (*faults, *report.notes)}
         )
 
-    def _faults(self, verifier: Verifier, gap: _Gap) -> tuple[str, ...]:
+    def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:
         surplus = self._surplus_partitions(verifier)
         return (
-            *definitions.differences(self.target, self.plan),
+            *definitions.differences(self.target, self.plan, settled=settled),
             *(f"partition “{name}” is missing" for name in sorted(verifier.absent)),
             *(f"partition “{name}” is extra, with {n} entities" for name, n in surplus),
             *((gap.fault,) if gap.fault else ()),

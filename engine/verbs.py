@@ -13,13 +13,14 @@ from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status
-from engine.milvus import definitions, lite, loading
+from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.survey import require_collection, require_database, survey
 from engine.model import (
     CollectionPlan,
     CollectionReport,
     Endpoint,
+    KeyPolicy,
     Migration,
     Outcome,
     Plan,
@@ -184,7 +185,15 @@ def _verified(source: Cluster, target: Cluster, name: str) -> CollectionReport:
         if definitions.describe(target, name) is None:
             return _absent(plan)
         with loading.loaded(target, name):
+            plan = plan.model_copy(update={"keys": _key_policy_of(target, plan)})
             return Proof(source, target, plan, _go_on).of_databases()
+
+
+def _key_policy_of(target: Cluster, plan: CollectionPlan) -> KeyPolicy:
+    """What became of the keys, by what stands on the target: with auto-id or without, both keep them."""
+    described = definitions.describe(target, plan.name)
+    makes_keys = described is not None and schemas.makes_keys(described.schema)
+    return KeyPolicy.ALLOWED if plan.auto_id and makes_keys else plan.keys
 
 
 def _absent(plan: CollectionPlan) -> CollectionReport:

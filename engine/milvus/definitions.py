@@ -1,39 +1,23 @@
 """Reads a collection's definition, makes the same collection on the target, compares the two.
 
-The described schema is handed over as it is: fields are never enumerated by hand, so that a
-property which this code does not know is carried all the same. Entities are not touched here.
+What is carried and how it compares is decided in `schemas.py`, `indexing.py` and `properties.py`; here are the calls. Entities are
+not touched here.
 """
 
-import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from engine import crashpoints
+from engine.milvus import indexing, properties, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import COLLECTION_NOT_FOUND, MilvusRefused
 from engine.model import CollectionPlan, IndexDefinition
 
 ConsistencyLevel = common_pb2.ConsistencyLevel
-DataType = schema_pb2.DataType
 
-DYNAMIC_FIELD = "$meta"
-_SCHEMA_MANAGED = ("name", "dbName", "version", "enable_namespace", "do_physical_backfill")
-_FIELD_MANAGED = ("fieldID", "state")
-_FUNCTION_MANAGED = ("id", "input_field_ids", "output_field_ids")
 _NO_INDEX = 700
-
-
-def schema_of(plan: CollectionPlan) -> Any:
-    """The `CollectionSchema` message that a plan carries."""
-    return schema_pb2.CollectionSchema.FromString(base64.b64decode(plan.definition))
-
-
-def encode(schema: Any) -> str:
-    """A `CollectionSchema` message as a plan carries it."""
-    return base64.b64encode(schema.SerializeToString(deterministic=True)).decode()
 
 
 def describe(cluster: Cluster, name: str) -> Any | None:
@@ -58,9 +42,22 @@ def database_names(cluster: Cluster) -> tuple[str, ...]:
     return tuple(sorted(cluster.call("ListDatabases", milvus_pb2.ListDatabasesRequest()).db_names))
 
 
-def create_database(cluster: Cluster, name: str) -> None:
+def database_properties(cluster: Cluster) -> dict[str, str]:
+    """The properties of the database; none where a server does not tell them (before Milvus 2.4.4)."""
+    request = milvus_pb2.DescribeDatabaseRequest(db_name=cluster.database)
+    try:
+        return _pairs(cluster.call("DescribeDatabase", request).properties)
+    except MilvusRefused:
+        return {}
+
+
+def create_database(
+    cluster: Cluster, name: str, database_properties: Mapping[str, str] | None = None
+) -> None:
     """Makes a database."""
-    request = milvus_pb2.CreateDatabaseRequest(db_name=name)
+    request = milvus_pb2.CreateDatabaseRequest(
+        db_name=name, properties=_key_values(database_properties or {})
+    )
     _made(cluster, "CreateDatabase", request, lambda: name in database_names(cluster))
 
 
@@ -80,11 +77,7 @@ def indexes(cluster: Cluster, collection: str) -> tuple[IndexDefinition, ...]:
             return ()
         raise
     found = (
-        IndexDefinition(
-            name=index.index_name,
-            field=index.field_name,
-            params=_pairs(index.params),
-        )
+        indexing.definition(index.index_name, index.field_name, _pairs(index.params))
         for index in answer.index_descriptions
     )
     return tuple(sorted(found, key=lambda index: index.name))
@@ -101,10 +94,10 @@ def create(cluster: Cluster, plan: CollectionPlan) -> int:
     request = milvus_pb2.CreateCollectionRequest(
         db_name=cluster.database,
         collection_name=plan.name,
-        schema=creation_schema(plan).SerializeToString(),
+        schema=schemas.creation_schema(plan).SerializeToString(),
         shards_num=plan.shards,
         consistency_level=ConsistencyLevel.Value(plan.consistency_level),
-        properties=_key_values(plan.properties),
+        properties=_key_values(properties.at_creation(plan)),
         num_partitions=plan.num_partitions if plan.partition_key else 0,
     )
     cluster.call("CreateCollection", request)
@@ -113,35 +106,32 @@ def create(cluster: Cluster, plan: CollectionPlan) -> int:
 
 
 def complete(cluster: Cluster, plan: CollectionPlan) -> int:
-    """Adds what is missing of a collection's partitions and indexes; harmless to repeat."""
+    """Adds what is missing of a collection's partitions, indexes and what the copy needs; harmless to repeat."""
     if not plan.partition_key:
         present = set(partition_names(cluster, plan.name))
         for partition in plan.partitions:
             if partition.name not in present:
                 _create_partition(cluster, plan.name, partition.name)
                 crashpoints.reached("partition_made")
-    indexed = _by_name(cluster, indexes(cluster, plan.name))
-    for name, index in _by_name(cluster, plan.indexes).items():
+    indexed = indexing.by_name(indexes(cluster, plan.name), lite=cluster.is_lite)
+    for name, index in indexing.by_name(plan.indexes, lite=cluster.is_lite).items():
         if name not in indexed:
             _create_index(cluster, plan.name, index)
             crashpoints.reached("index_made")
-    return collection_id(cluster, plan.name)
+    described = describe(cluster, plan.name)
+    if described is None:
+        return 0
+    found = collection_properties(described)
+    needed = {k: v for k, v in properties.for_the_copy(plan).items() if found.get(k) != v}
+    if needed:
+        alter(cluster, plan.name, needed)
+    return int(described.collectionID)
 
 
 def collection_id(cluster: Cluster, name: str) -> int:
     """The server's own id of a collection; 0 where it has none of that name, or gives no ids."""
     described = describe(cluster, name)
     return int(described.collectionID) if described else 0
-
-
-def creation_schema(plan: CollectionPlan) -> Any:
-    """The schema to create: the source's, without ids, and keeping its keys (auto-id off)."""
-    schema = _plain(schema_of(plan))
-    schema.name = plan.name
-    schema.autoID = False
-    for field in schema.fields:
-        field.autoID = False
-    return schema
 
 
 def drop(cluster: Cluster, name: str) -> None:
@@ -168,10 +158,17 @@ def aliases(cluster: Cluster, collection: str) -> tuple[str, ...]:
     return tuple(sorted(cluster.call("ListAliases", request).aliases))
 
 
-def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
+def differences(
+    cluster: Cluster, plan: CollectionPlan, *, settled: bool = False
+) -> tuple[str, ...]:
     """What the target's description of a collection says otherwise than the plan.
 
-    What a server is known not to report (`capabilities.unreported`) is listed in the plan as a loss and not repeated here.
+    What a server is known not to report (`capabilities.LITE_UNREPORTED`) is listed in the plan as a loss and not repeated here.
+
+    Args:
+        cluster: The target.
+        plan: The planned collection.
+        settled: Whether the properties that come last must be there too.
 
     Returns:
         One sentence for each difference; empty when the target has everything.
@@ -179,36 +176,54 @@ def differences(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     described = describe(cluster, plan.name)
     if described is None:
         return ("the collection is not on the target",)
-    said = schema_differences(cluster, plan, described)
-    if not cluster.is_lite:
-        said += _placement_differences(described, plan)
-    wanted_indexes = _by_name(cluster, plan.indexes)
-    found_indexes = _by_name(cluster, indexes(cluster, plan.name))
-    for name, index in wanted_indexes.items():
-        if name not in found_indexes:
-            said.append(f"index “{name}” on {index.field} is missing")
-            continue
-        said += _index_differences(index, found_indexes[name], lite=cluster.is_lite)
-    said += [f"index “{name}” is extra" for name in found_indexes.keys() - wanted_indexes.keys()]
-    return tuple(said)
+    lite = cluster.is_lite
+    found = collection_properties(described)
+    return (
+        *schemas.differences(plan, described.schema, lite=lite),
+        *(() if lite else _placement_differences(described, plan)),
+        *properties.differences(plan.properties, found, settled=settled),
+        *indexing.differences(plan.indexes, indexes(cluster, plan.name), lite=lite),
+    )
 
 
-def _by_name(cluster: Cluster, listed: Iterable[IndexDefinition]) -> dict[str, IndexDefinition]:
-    """Indexes by what a target calls them: Milvus Lite calls every index by its field, whatever name it was given."""
-    return {index.field if cluster.is_lite else index.name: index for index in listed}
+def collection_properties(described: Any) -> dict[str, str]:
+    """A collection's properties; some servers tell them of the collection, some of its schema, some of both."""
+    return _pairs(described.schema.properties) | _pairs(described.properties)
 
 
-def schema_differences(cluster: Cluster, plan: CollectionPlan, described: Any) -> list[str]:
-    """What a target collection's schema says otherwise than the plan; indexes and placement are not looked at.
+def settle(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
+    """Sets the properties that come last and removes what only the copy needed; harmless to repeat.
 
-    Args:
-        cluster: The target.
-        plan: The planned collection.
-        described: The target's `DescribeCollectionResponse`.
+    Returns:
+        What the target's description says otherwise after that, one sentence each.
     """
-    wanted, found = creation_schema(plan), _plain(described.schema)
-    found.name = wanted.name
-    return list(_message_differences(wanted, found, lite=cluster.is_lite))
+    described = describe(cluster, plan.name)
+    found = collection_properties(described) if described else {}
+    last = properties.at_the_end(plan)
+    if missing := {key: value for key, value in last.items() if found.get(key) != value}:
+        alter(cluster, plan.name, {**missing})
+        crashpoints.reached("properties_set")
+    if surplus := properties.to_remove(plan, found):
+        alter(cluster, plan.name, remove=surplus)
+        crashpoints.reached("properties_removed")
+    return differences(cluster, plan, settled=True)
+
+
+def alter(
+    cluster: Cluster,
+    collection: str,
+    changes: Mapping[str, str] | None = None,
+    *,
+    remove: Iterable[str] = (),
+) -> None:
+    """Sets properties of a collection, or removes them; a server takes one of the two in a call."""
+    request = milvus_pb2.AlterCollectionRequest(
+        db_name=cluster.database,
+        collection_name=collection,
+        properties=_key_values(changes or {}),
+        delete_keys=remove,
+    )
+    cluster.call("AlterCollection", request)
 
 
 def _placement_differences(described: Any, plan: CollectionPlan) -> Iterable[str]:
@@ -219,81 +234,6 @@ def _placement_differences(described: Any, plan: CollectionPlan) -> Iterable[str
         yield f"shards are {described.shards_num}, not {plan.shards}"
     if plan.partition_key and described.num_partitions != plan.num_partitions:
         yield f"partitions are {described.num_partitions}, not {plan.num_partitions}"
-    found = _pairs(described.properties)
-    for key, value in plan.properties.items():
-        if found.get(key) != value:
-            yield f"property {key} is {found.get(key, 'missing')}, not {value}"
-
-
-def _message_differences(wanted: Any, found: Any, *, lite: bool) -> Iterable[str]:
-    ours, theirs = _as_dict(wanted, lite=lite), _as_dict(found, lite=lite)
-    for key in sorted(ours.keys() | theirs.keys()):
-        if key in {"fields", "functions", "structArrayFields"}:
-            yield from _named_differences(key, ours.get(key, []), theirs.get(key, []))
-        elif ours.get(key) != theirs.get(key):
-            yield f"{key} is {theirs.get(key, 'missing')}, not {ours.get(key, 'missing')}"
-
-
-def _named_differences(kind: str, wanted: list[Any], found: list[Any]) -> Iterable[str]:
-    ours, theirs = ({item["name"]: item for item in items} for items in (wanted, found))
-    for name in sorted(ours.keys() | theirs.keys()):
-        if name not in theirs:
-            yield f"{kind}: “{name}” is missing"
-        elif name not in ours:
-            yield f"{kind}: “{name}” is extra"
-        else:
-            for key in sorted(ours[name].keys() | theirs[name].keys()):
-                if ours[name].get(key) != theirs[name].get(key):
-                    is_now = theirs[name].get(key, "missing")
-                    yield f"{kind}: “{name}” has {key} {is_now}, not {ours[name].get(key, 'none')}"
-
-
-def _index_differences(
-    wanted: IndexDefinition, found: IndexDefinition, *, lite: bool
-) -> Iterable[str]:
-    keys = {"index_type", "metric_type"} if lite else wanted.params.keys() | found.params.keys()
-    for key in sorted(keys):
-        if wanted.params.get(key) != found.params.get(key):
-            is_now, was = found.params.get(key, "missing"), wanted.params.get(key, "none")
-            yield f"index “{wanted.name}” has {key} {is_now}, not {was}"
-
-
-def _as_dict(schema: Any, *, lite: bool) -> dict[str, Any]:
-    tree: dict[str, Any] = MessageToDict(schema)
-    for field in tree.get("fields", []):
-        for params in ("typeParams", "indexParams"):
-            pairs = {pair["key"]: pair.get("value", "") for pair in field.pop(params, [])}
-            if pairs:
-                field[params] = pairs
-        if lite:
-            field.pop("description", None)
-            field.pop("typeParams", None)
-    if lite:
-        tree.pop("description", None)
-        tree.pop("properties", None)
-    return tree
-
-
-def _plain(schema: Any) -> Any:
-    """A copy of a schema without what only its own server knows (ids, states)."""
-    plain = schema_pb2.CollectionSchema()
-    plain.CopyFrom(schema)
-    _clear(plain, _SCHEMA_MANAGED)
-    for field in plain.fields:
-        _clear(field, _FIELD_MANAGED)
-    for struct in plain.struct_array_fields:
-        _clear(struct, _FIELD_MANAGED)
-        for field in struct.fields:
-            _clear(field, _FIELD_MANAGED)
-    for function in plain.functions:
-        _clear(function, _FUNCTION_MANAGED)
-    return plain
-
-
-def _clear(message: Any, names: Iterable[str]) -> None:
-    for name in names:
-        if name in message.DESCRIPTOR.fields_by_name:
-            message.ClearField(name)
 
 
 def _create_partition(cluster: Cluster, collection: str, partition: str) -> None:
@@ -314,7 +254,7 @@ def _create_index(cluster: Cluster, collection: str, index: IndexDefinition) -> 
         collection_name=collection,
         field_name=index.field,
         index_name=index.name,
-        extra_params=_key_values(index.params),
+        extra_params=_key_values(indexing.creation_params(index, lite=cluster.is_lite)),
     )
     cluster.call("CreateIndex", request)
 
@@ -332,5 +272,5 @@ def _pairs(items: Iterable[Any]) -> dict[str, str]:
     return {item.key: item.value for item in items}
 
 
-def _key_values(pairs: dict[str, str]) -> list[Any]:
+def _key_values(pairs: Mapping[str, str]) -> list[Any]:
     return [common_pb2.KeyValuePair(key=key, value=value) for key, value in pairs.items()]

@@ -10,8 +10,9 @@ from typing import Any
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
-from engine.errors import ServiceUnavailable
+from engine.errors import ServiceUnavailable, TemporaryFailure
 from engine.milvus.connection import Cluster
+from engine.milvus.failures import MilvusRefused
 
 LOAD_SECONDS_MAX = 3600.0
 """How long a load may take: it waits for indexes to be built."""
@@ -41,16 +42,37 @@ def _state(cluster: Cluster, collection: str, partition: str = "") -> Any:
     return cluster.call("GetLoadState", request).state
 
 
-def ask(cluster: Cluster, collection: str) -> None:
+def replicas(cluster: Cluster, collection: str) -> int:
+    """How many times a loaded collection is held in memory; 1 where a server does not tell."""
+    request = milvus_pb2.GetReplicasRequest(db_name=cluster.database, collection_name=collection)
+    try:
+        answer = cluster.call("GetReplicas", request)
+    except MilvusRefused:
+        return 1
+    return max(1, len(answer.replicas))
+
+
+def ask(cluster: Cluster, collection: str, copies: int = 1) -> None:
     """Asks for a collection to be loaded and does not wait; one that is loaded stays so.
+
+    Args:
+        cluster: Where.
+        collection: Which.
+        copies: How many replicas; where there are not nodes enough for them, one.
 
     Raises:
         MilvusRefused: It cannot be loaded, for example without an index.
     """
     request = milvus_pb2.LoadCollectionRequest(
-        db_name=cluster.database, collection_name=collection, replica_number=1
+        db_name=cluster.database, collection_name=collection, replica_number=copies
     )
-    cluster.call("LoadCollection", request)
+    if copies == 1:
+        cluster.call("LoadCollection", request)
+        return
+    try:
+        cluster.once("LoadCollection", request)
+    except (MilvusRefused, TemporaryFailure):
+        ask(cluster, collection)
 
 
 def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS_MAX) -> None:
@@ -61,6 +83,15 @@ def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS
         ServiceUnavailable: It was not loaded in time.
     """
     ask(cluster, collection)
+    wait(cluster, collection, seconds_max=seconds_max)
+
+
+def wait(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS_MAX) -> None:
+    """Returns when a collection whose load was asked for answers queries.
+
+    Raises:
+        ServiceUnavailable: It was not loaded in time.
+    """
     deadline = time.monotonic() + seconds_max
     while not is_loaded(cluster, collection):
         if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):

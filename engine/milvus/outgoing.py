@@ -1,6 +1,6 @@
 """Makes columns that a server answered acceptable to a server's insert, without changing what they say.
 
-What a query answers and what an insert takes differ in three places; each is settled here. All else
+What a query answers and what an insert takes differ in four places; each is settled here. All else
 passes encoded as it came. Nothing is sent.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.milvus.definitions import DYNAMIC_FIELD
+from engine.milvus.schemas import DYNAMIC_FIELD
 from engine.milvus.wire import Column
 
 DataType = schema_pb2.DataType
@@ -27,21 +27,27 @@ _ARRAY_DATA = {
 }
 
 
-def writable(column: Column, rows: int) -> tuple[bytes | memoryview, ...]:
+def writable(
+    column: Column, rows: int, defaulted: frozenset[str] = frozenset()
+) -> tuple[bytes | memoryview, ...]:
     """One column of a query answer as an insert or upsert takes it: its encoded `FieldData`, in pieces that belong together.
 
     Args:
         column: As it was answered.
         rows: Entities of its page.
+        defaulted: The fields that have a default value (`schemas.defaulted_fields`).
     """
     wire: bytes | memoryview = column.wire
     if column.may_hold_nulls or column.type == DataType.Array:
         message = column.message()
         make_writable(message, rows)
         wire = message.SerializeToString()
+    # A field that is said again behind a message counts: joined messages are one.
     if column.name == DYNAMIC_FIELD:
-        # A field that is said again behind a message counts: joined messages are one.
         return wire, schema_pb2.FieldData(is_dynamic=True).SerializeToString()
+    if column.name in defaulted and not column.may_hold_nulls:
+        # An answer leaves the marks out where all are true; servers from 2.5 on refuse that of such a field.
+        return wire, schema_pb2.FieldData(valid_data=[True] * rows).SerializeToString()
     return (wire,)
 
 

@@ -3,19 +3,26 @@
 It only reads; what the survey means for a target is the planner's to say.
 """
 
+import re
 from functools import partial
 from typing import Any
 
 from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import InputRejected, SourceUnusable
-from engine.milvus import definitions, loading, pages
+from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.connection import Cluster
-from engine.milvus.definitions import ConsistencyLevel, DataType
-from engine.model import CollectionPlan, PartitionPlan
+from engine.milvus.definitions import ConsistencyLevel
+from engine.milvus.failures import MilvusRefused
+from engine.milvus.schemas import DataType
+from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan
 
 _SAMPLE_ENTITIES = 100
 _TEXT_BYTES_GUESS = 64
+_NEVER_LOADED = "field.skipLoad"
+_UNREADABLE = re.compile(r"field (\S+) is not loaded|raw data of field (\S+)")
+"""How a server names a field that it cannot answer (Milvus `internal/proxy/task_query.go`)."""
+
 _VECTOR_BYTES_PER_DIMENSION = {
     DataType.FloatVector: 4.0,
     DataType.Float16Vector: 2.0,
@@ -48,14 +55,16 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     )
     partitions = _partitions(reader, by_key=partition_key, loaded=loaded)
     entities = sum(partition.entities for partition in partitions)
-    per_entity = _sampled_bytes(reader) if loaded and entities else None
+    per_entity, unreadable = _sampled(reader) if loaded and entities else (None, "")
+    auto_id = schemas.makes_keys(schema)
     return CollectionPlan(
         name=name,
-        definition=definitions.encode(schema),
+        definition=schemas.encode(schema),
         fields=tuple(_field_text(field) for field in schema.fields),
         primary_field=key.name,
         primary_type="INT64" if key.data_type == DataType.Int64 else "VARCHAR",
-        auto_id=bool(schema.autoID or key.autoID),
+        auto_id=auto_id,
+        keys=KeyPolicy.PLAIN if auto_id else KeyPolicy.OWN,
         entities=entities,
         bytes=round(entities * (per_entity or _guessed_bytes(schema))),
         partitions=partitions,
@@ -63,13 +72,14 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         num_partitions=described.num_partitions,
         shards=described.shards_num or 1,
         consistency_level=ConsistencyLevel.Name(described.consistency_level),
-        properties={pair.key: pair.value for pair in described.properties},
+        properties=definitions.collection_properties(described),
         indexes=indexes,
         aliases=definitions.aliases(cluster, name),
         loaded=loaded,
-        conflict=None
-        if loaded
-        else _why_not_loadable(name, schema, indexes) or _in_part(name, idle),
+        replicas=loading.replicas(cluster, name) if loaded else 1,
+        conflict=_never_loaded(name, schema)
+        or _without_fields(name, unreadable)
+        or (None if loaded else _why_not_loadable(name, schema, indexes) or _in_part(name, idle)),
         notes=() if loaded or idle else (_RELEASED,),
     )
 
@@ -112,7 +122,7 @@ _RELEASED = (
 
 def reader_of(cluster: Cluster, plan: CollectionPlan) -> pages.CollectionReader:
     """Reads a planned collection on one side, at a read point of now."""
-    fields = readable_fields(definitions.schema_of(plan))
+    fields = readable_fields(schemas.schema_of(plan))
     return pages.CollectionReader(
         cluster, plan.name, plan.primary_field, fields, pages.read_point(cluster)
     )
@@ -122,8 +132,8 @@ def readable_fields(schema: Any) -> tuple[str, ...]:
     """The fields to read and to write: outputs of functions are made by the target itself."""
     names = [field.name for field in schema.fields if not field.is_function_output]
     names += [field.name for field in schema.struct_array_fields]
-    if schema.enable_dynamic_field and definitions.DYNAMIC_FIELD not in names:
-        names.append(definitions.DYNAMIC_FIELD)
+    if schema.enable_dynamic_field and schemas.DYNAMIC_FIELD not in names:
+        names.append(schemas.DYNAMIC_FIELD)
     return tuple(names)
 
 
@@ -151,15 +161,27 @@ def statistics(cluster: Cluster, collection: str, partition: str = "") -> int:
     return next((int(pair.value) for pair in answer.stats if pair.key == "row_count"), 0)
 
 
-def _sampled_bytes(reader: pages.CollectionReader) -> float | None:
-    page = next(reader.pages("", limit=_SAMPLE_ENTITIES), None)
-    return page.bytes / len(page.keys) if page else None
+def _sampled(reader: pages.CollectionReader) -> tuple[float | None, str]:
+    """Bytes per entity, or the field that the server does not answer."""
+    try:
+        page = next(reader.pages("", limit=_SAMPLE_ENTITIES), None)
+    except MilvusRefused as refused:
+        if field := unreadable_field(refused.message):
+            return None, field
+        raise
+    return (page.bytes / len(page.keys) if page else None), ""
+
+
+def unreadable_field(message: str) -> str:
+    """The field that a server refuses to answer, by what it says; "" when it says something else."""
+    found = _UNREADABLE.search(message)
+    return (found[1] or found[2]).rstrip(":.,") if found else ""
 
 
 def _guessed_bytes(schema: Any) -> float:
     size = 0.0
     for field in schema.fields:
-        dimensions = next((int(p.value) for p in field.type_params if p.key == "dim"), 0)
+        dimensions = int(schemas.params_of(field).get("dim", 0))
         if dimensions:
             size += dimensions * _VECTOR_BYTES_PER_DIMENSION.get(field.data_type, 4.0)
         elif field.data_type in (DataType.VarChar, DataType.JSON, DataType.Array):
@@ -169,7 +191,30 @@ def _guessed_bytes(schema: Any) -> float:
     return size
 
 
-def _why_not_loadable(name: str, schema: Any, indexes: tuple[Any, ...]) -> str | None:
+def _never_loaded(name: str, schema: Any) -> str | None:
+    left_out = [
+        field.name
+        for field in schema.fields
+        if schemas.params_of(field).get(_NEVER_LOADED, "").lower() == "true"
+    ]
+    if not left_out:
+        return None
+    return (
+        f"“{name}” never loads {', '.join(left_out)} ({_NEVER_LOADED}), so its server cannot answer them. "
+        "Switch that off on the source, or leave the collection out."
+    )
+
+
+def _without_fields(name: str, field: str) -> str | None:
+    if not field:
+        return None
+    return (
+        f"“{name}” is loaded without its field {field}, so its server cannot answer it. Load all fields on "
+        "the source, or release the collection: then it is loaded whole for the copy."
+    )
+
+
+def _why_not_loadable(name: str, schema: Any, indexes: tuple[IndexDefinition, ...]) -> str | None:
     indexed = {index.field for index in indexes}
     bare = [
         field.name
@@ -207,7 +252,7 @@ def _is_vector(data_type: int) -> bool:
 
 def _field_text(field: Any) -> str:
     kind = DataType.Name(field.data_type)
-    params = {pair.key: pair.value for pair in field.type_params}
+    params = schemas.params_of(field)
     if "dim" in params:
         kind += f"({params['dim']})"
     elif "max_length" in params:

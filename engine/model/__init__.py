@@ -8,9 +8,11 @@ from engine.model.base import PrimaryKey, Record
 from engine.model.chunk import Chunk, ChunkRange, Receipt
 from engine.model.plan import (
     PLAN_VERSION,
+    AutoId,
     CollectionPlan,
     Endpoint,
     IndexDefinition,
+    KeyPolicy,
     OnConflict,
     PartitionPlan,
     Plan,
@@ -40,6 +42,7 @@ from engine.model.state import (
 __all__ = [
     "EXAMPLES_MAX",
     "PLAN_VERSION",
+    "AutoId",
     "Chunk",
     "ChunkRange",
     "CollectionPlan",
@@ -51,6 +54,7 @@ __all__ = [
     "ErrorText",
     "Event",
     "IndexDefinition",
+    "KeyPolicy",
     "Lease",
     "Migration",
     "Mismatch",

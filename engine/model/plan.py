@@ -2,7 +2,9 @@
 
 import hashlib
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from pydantic import Field
 
 from engine.model.base import Record
 
@@ -43,6 +45,31 @@ class OnConflict(StrEnum):
     REPLACE = "replace"
 
 
+class AutoId(StrEnum):
+    """What to do with primary keys that the source made by itself, where the target cannot both keep them and make new ones."""
+
+    KEEP = "keep"
+    NEW = "new"
+
+
+class KeyPolicy(StrEnum):
+    """What becomes of a collection's primary keys.
+
+    The source's collection does not make its keys: OWN. It does: ALLOWED (the keys are kept, and the target makes the later ones),
+    PLAIN (the keys are kept, auto-id is off on the target) or NEW (the target makes all of them anew).
+    """
+
+    OWN = "own"
+    ALLOWED = "allowed"
+    PLAIN = "plain"
+    NEW = "new"
+
+    @property
+    def target_makes_keys(self) -> bool:
+        """Whether auto-id is on on the target."""
+        return self in {KeyPolicy.ALLOWED, KeyPolicy.NEW}
+
+
 class Request(Record):
     """What someone asked for. Two requests with equal `identity` are the same migration.
 
@@ -50,6 +77,7 @@ class Request(Record):
         collections: The chosen collections, sorted; empty means all of the source database.
         on_conflict: Whether a collection on the target that is in the way stops the migration or is dropped.
         replaces: The only collections that may be dropped, each with the target's own id of it; None where any may be.
+        auto_id: What becomes of keys that the source made, where the target cannot take them and make later ones.
     """
 
     source: Endpoint
@@ -57,6 +85,7 @@ class Request(Record):
     collections: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
     replaces: dict[str, int] | None = None
+    auto_id: AutoId = AutoId.KEEP
 
     def may_replace(self, collection: str, target_id: int) -> bool:
         """Whether the target's collection of that name and id may be dropped; Milvus Lite calls them all 0."""
@@ -96,11 +125,14 @@ class CollectionPlan(Record):
         primary_field: The primary key's field name.
         primary_type: "INT64" or "VARCHAR".
         auto_id: Whether the source makes the keys itself.
+        keys: What becomes of the keys.
         entities: Exact count of the source (`count(*)`, Strong), duplicates included.
         bytes: Estimated size of all entities on the wire.
         partitions: Named partitions; with a partition key the one entry has the name "" and stands for all of them.
         partition_key: Whether the partitions are the server's own (partition key), so that none is named in reads and writes.
+        properties: All that the source tells; `engine/milvus/properties.py` says which are carried, and when.
         loaded: Whether the collection was loaded when it was surveyed.
+        replicas: How many times it was loaded.
         conflict: What stands in the way, with what can be done about it; None when nothing does.
         losses: What of this collection will not be carried, one sentence each.
         notes: What else the reader should know, one sentence each.
@@ -112,6 +144,7 @@ class CollectionPlan(Record):
     primary_field: str
     primary_type: Literal["INT64", "VARCHAR"]
     auto_id: bool
+    keys: KeyPolicy = KeyPolicy.OWN
     entities: int
     bytes: int
     partitions: tuple[PartitionPlan, ...]
@@ -123,18 +156,24 @@ class CollectionPlan(Record):
     indexes: tuple[IndexDefinition, ...]
     aliases: tuple[str, ...]
     loaded: bool
+    replicas: int = 1
     conflict: str | None = None
     losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 class Plan(Record):
-    """What will be done and what will be lost, before anything is written."""
+    """What will be done and what will be lost, before anything is written.
+
+    Attributes:
+        database_properties: What the target's database gets if this migration makes it.
+    """
 
     version: Literal[1] = PLAN_VERSION
     request: Request
     source_version: str
     target_version: str
+    database_properties: dict[str, str] = Field(default_factory=dict)
     collections: tuple[CollectionPlan, ...]
     losses: tuple[str, ...] = ()
 
@@ -162,6 +201,24 @@ class Plan(Record):
     @property
     def hash(self) -> str:
         """A digest of everything the plan says: an approval binds to it."""
-        # Approvals that were given before `replaces` existed go on holding.
-        unsaid = {"request": {"replaces"}} if self.request.replaces is None else None
-        return hashlib.sha256(self.model_dump_json(exclude=unsaid).encode()).hexdigest()
+        return hashlib.sha256(self.model_dump_json(exclude=self._unsaid()).encode()).hexdigest()
+
+    def _unsaid(self) -> dict[str, Any]:
+        """What was added to these records later, where it says nothing: approvals that were given before go on holding."""
+        return {
+            "request": _at_default(self.request, "replaces", "auto_id"),
+            "collections": {
+                place: _at_default(each, "keys", "replicas")
+                for place, each in enumerate(self.collections)
+            },
+            **dict.fromkeys(_at_default(self, "database_properties"), True),
+        }
+
+
+def _at_default(record: Record, *names: str) -> set[str]:
+    fields = type(record).model_fields
+    return {
+        name
+        for name in names
+        if getattr(record, name) == fields[name].get_default(call_default_factory=True)
+    }

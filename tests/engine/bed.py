@@ -268,7 +268,10 @@ class Bed:
 
 @contextmanager
 def running(
-    bed: Bed, migration_id: str, stop: threading.Event | None = None
+    bed: Bed,
+    migration_id: str,
+    stop: threading.Event | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Iterator[tuple[list[Report], threading.Semaphore]]:
     """Runs a migration in a thread; when the block ends it has ended, and its report is in the list.
 
@@ -278,7 +281,10 @@ def running(
     beats = threading.Semaphore(0)
 
     def run() -> None:
-        reports.append(bed.run(migration_id, stop=stop, on_progress=lambda _: beats.release()))
+        report = bed.run(
+            migration_id, stop=stop, on_progress=lambda _: beats.release(), chunk_bytes=chunk_bytes
+        )
+        reports.append(report)
 
     thread = threading.Thread(target=run)
     thread.start()

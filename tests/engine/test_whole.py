@@ -217,7 +217,8 @@ def test_the_definition_is_carried(moved: Moved) -> None:
     assert theirs["enable_dynamic_field"]
     assert theirs["num_shards"] == 2
     assert TTL.items() <= dict(theirs["properties"]).items()
-    assert moved.plan("described").losses == ("lifetimes (TTL) start again on the target",)
+    (lost,) = moved.plan("described").losses
+    assert "lifetimes (TTL) start again on the target" in lost
 
 
 def test_a_database_that_the_target_lacks_is_made(moved: Moved) -> None:

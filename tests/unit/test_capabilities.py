@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.milvus.capabilities import parse_version, unsupported
+from engine.milvus.capabilities import Target, parse_version, unsupported
+from engine.milvus.indexing import definition
 
 T = schema_pb2.DataType
+LITE = Target("milvus_lite 3.2.2", lite=True)
 
 
 def schema(**field: Any) -> Any:
@@ -21,7 +23,7 @@ def schema(**field: Any) -> Any:
 def with_function() -> Any:
     """A collection whose server makes sparse vectors."""
     made = schema()
-    made.functions.add(name="bm25")
+    made.functions.add(name="bm25", type=schema_pb2.FunctionType.BM25)
     return made
 
 
@@ -30,6 +32,25 @@ def with_struct() -> Any:
     made = schema()
     made.struct_array_fields.add(name="parts")
     return made
+
+
+def analysed() -> Any:
+    """A collection whose text is taken apart for search."""
+    made = schema()
+    made.fields[1].type_params.add(key="enable_analyzer", value="true")
+    return made
+
+
+def two_vectors() -> Any:
+    """A collection with two vectors."""
+    made = schema(data_type=T.FloatVector)
+    made.fields.add(name="g", data_type=T.FloatVector)
+    return made
+
+
+def index(kind: str, field: str = "f", **params: str) -> Any:
+    """An index as a server describes it."""
+    return definition("i", field, {"index_type": kind} | params)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +68,17 @@ def with_struct() -> Any:
         (schema(is_clustering_key=True), "v2.4.6", "v2.4.7"),
         (with_function(), "v2.4.15", "v2.5.0-beta"),
         (with_struct(), "v2.6.3", "v2.6.4"),
+        (schema(data_type=T.FloatVector, nullable=True), "v2.6.16", "v2.6.17"),
+        (analysed(), "v2.4.15", "v2.5.0"),
+        (two_vectors(), "v2.3.22", "v2.4.0"),
+        (schema(data_type=T.Text), "v2.6.19", "v3.0.0"),
     ],
 )
 def test_what_a_version_lacks_is_said(needs: Any, without: str, since: str) -> None:
     """The last version without a feature is refused with its name in the sentence, the first with it is not."""
-    (said,) = unsupported(without, needs, lite=False)
+    (said,) = unsupported(Target(without, lite=False), needs, ())
     assert said.startswith(f"{without} has no ")
-    assert list(unsupported(since, needs, lite=False)) == []
+    assert list(unsupported(Target(since, lite=False), needs, ())) == []
 
 
 @pytest.mark.parametrize(
@@ -61,26 +86,28 @@ def test_what_a_version_lacks_is_said(needs: Any, without: str, since: str) -> N
 )
 def test_milvus_lite_lacks_these_vectors(kind: int) -> None:
     """Milvus Lite refuses all vectors but float and sparse, whatever its version number says."""
-    (said,) = unsupported("milvus_lite 3.2.2", schema(data_type=kind), lite=True)
+    (said,) = unsupported(LITE, schema(data_type=kind), ())
     assert "(used by f)" in said
 
 
 @pytest.mark.parametrize(
-    "needs", [schema(nullable=True), schema(data_type=T.SparseFloatVector), with_function()]
+    "needs",
+    [schema(nullable=True), schema(data_type=T.SparseFloatVector), with_function(), analysed()],
 )
 def test_milvus_lite_has_what_is_new(needs: Any) -> None:
     """Nulls, sparse vectors and functions need no server of 2.5 where the target is Milvus Lite."""
-    assert list(unsupported("milvus_lite 3.2.2", needs, lite=True)) == []
+    assert list(unsupported(LITE, needs, ())) == []
 
 
 def test_every_field_in_the_way_is_named() -> None:
     """One sentence for each missing feature, with all the fields that use it."""
     both = schema(nullable=True)
     both.fields.add(name="g", data_type=T.SparseFloatVector, nullable=True)
-    said = list(unsupported("v2.3.5", both, lite=False))
+    said = list(unsupported(Target("v2.3.5", lite=False), both, ()))
     assert said == [
         "v2.3.5 has no SPARSE_FLOAT_VECTOR (used by g)",
-        "v2.3.5 has no nullable fields (used by f, g)",
+        "v2.3.5 has no nullable fields (used by f)",
+        "v2.3.5 has no nullable vectors (used by g)",
     ]
 
 
@@ -97,3 +124,43 @@ def test_every_field_in_the_way_is_named() -> None:
 def test_a_version_is_read_from_what_servers_say(text: str, expected: tuple[int, ...]) -> None:
     """The first three numbers count; a build without a number is taken for the newest."""
     assert parse_version(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("needs", "without", "since"),
+    [
+        (index("INVERTED"), "v2.3.22", "v2.4.0"),
+        (index("BITMAP"), "v2.4.15", "v2.5.0"),
+        (index("INVERTED", json_path="f['a']"), "v2.5.10", "v2.5.11"),
+        (index("NGRAM"), "v2.6.1", "v2.6.2"),
+        (index("RTREE"), "v2.6.3", "v2.6.4"),
+    ],
+)
+def test_an_index_that_a_version_lacks_is_said(needs: Any, without: str, since: str) -> None:
+    """The index is named with its field; a type that no table knows is left to the target."""
+    (said,) = unsupported(Target(without, lite=False), schema(), [needs])
+    assert "“i”" in said
+    assert list(unsupported(Target(since, lite=False), schema(), [needs])) == []
+    assert list(unsupported(Target(without, lite=False), schema(), [index("OF_TOMORROW")])) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "needs"),
+    [
+        (T.VarChar, index("BITMAP")),
+        (T.JSON, index("INVERTED", json_path="f['a']")),
+        (T.FloatVector, index("DISKANN", metric_type="L2")),
+        (T.SparseFloatVector, index("SPARSE_WAND", metric_type="IP")),
+        (T.SparseFloatVector, index("AUTOINDEX", metric_type="IP")),
+    ],
+)
+def test_milvus_lite_lacks_these_indexes(kind: int, needs: Any) -> None:
+    """What Milvus Lite would refuse when the collection is made is found in the plan."""
+    (said,) = unsupported(LITE, schema(data_type=kind), [needs])
+    assert "has no index" in said
+
+
+def test_milvus_lite_keeps_one_index_per_field() -> None:
+    """Two indexes of one field are told by its name."""
+    (said,) = unsupported(LITE, schema(), [index("INVERTED"), index("INVERTED")])
+    assert said == "milvus_lite 3.2.2 keeps one index per field (f has several)"

@@ -138,3 +138,14 @@ def test_vectors_pass_untouched() -> None:
     column.vectors.float_vector.data.extend([0.5, -0.0])
     answered = Column.of(column)
     assert writable(answered, 1) == (answered.wire,)
+
+
+def test_a_field_with_a_default_value_says_that_it_is_valid() -> None:
+    """An answer leaves the marks out; servers from 2.5 on refuse an insert of such a field without them."""
+    answered = Column.of(scalar(T.Int64, "long_data", [1, 2]))
+    column = schema_pb2.FieldData.FromString(b"".join(writable(answered, 2, frozenset({"f"}))))
+    assert list(column.valid_data) == [True, True]
+    assert list(column.scalars.long_data.data) == [1, 2]
+    marked = Column.of(scalar(T.Int64, "long_data", [1], [True, False]))
+    column = schema_pb2.FieldData.FromString(b"".join(writable(marked, 2, frozenset({"f"}))))
+    assert list(column.valid_data) == [True, False]

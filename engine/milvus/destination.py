@@ -1,0 +1,49 @@
+"""Sends pages of the source to the planned collection on the target, in the way in which that collection takes them.
+
+Whether a page may have been written before is the caller's to know. Nothing is read here.
+"""
+
+from typing import Final
+
+from engine.milvus import schemas, writing
+from engine.milvus.connection import Cluster
+from engine.milvus.pages import Page
+from engine.model import CollectionPlan, KeyPolicy
+
+KEYS_PER_DELETE: Final = 1_000
+
+
+def send(
+    target: Cluster, plan: CollectionPlan, partition: str, page: Page, *, in_doubt: bool
+) -> None:
+    """Writes one page.
+
+    A page in doubt is upserted. A collection that makes keys of its own would give an upserted entity a new key, whatever it allows
+    in an insert (Milvus #46891, #40816): there its keys are deleted first, then it is inserted, and a crash in between leaves it in
+    doubt.
+
+    Args:
+        target: The target.
+        plan: The planned collection.
+        partition: The partition's name; "" lets the server choose by the partition key.
+        page: Its entities as the source answered them.
+        in_doubt: Whether the target may hold some of them already.
+
+    Raises:
+        ServiceUnavailable: Whether the page was written is unknown.
+        MilvusRefused: The server refused the page; nothing of it was written.
+    """
+    replaces = in_doubt and plan.keys is KeyPolicy.ALLOWED
+    if replaces:
+        for start in range(0, len(page.keys), KEYS_PER_DELETE):
+            keys = page.keys[start : start + KEYS_PER_DELETE]
+            writing.delete(target, plan.name, partition, plan.primary_field, keys)
+    writing.write(
+        target,
+        plan.name,
+        partition,
+        page.columns,
+        len(page.keys),
+        upsert=in_doubt and not replaces,
+        defaulted=schemas.defaulted_fields(schemas.schema_of(plan)),
+    )

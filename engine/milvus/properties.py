@@ -1,0 +1,105 @@
+"""Which properties of a collection or a database are carried, which come last, and which stay behind; never talks to a server.
+
+A property that this table does not know is carried as it is: what a newer server keeps in its properties must not be lost because
+Ferry is older.
+
+Sources: Milvus `pkg/common/common.go` (the keys), milvus-backup #1079 (a replayed `max_field_id` lost the fields added later).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from engine.model import CollectionPlan, KeyPolicy
+
+TTL: Final = "collection.ttl.seconds"
+ALLOW_KEYS: Final = "allow_insert_auto_id"
+"""Lets a collection that makes its own keys accept explicit ones (Milvus 2.6.3 and newer)."""
+
+_MANAGED: Final = ("max_field_id", "replicate.endTS", "collection.on.truncating")
+"""What servers write for themselves; replayed elsewhere it is wrong."""
+
+_BOUND: Final = {
+    "replicate.id": "replication is set up between two clusters",
+    "cipher.": "keys of encryption belong to their cluster",
+    "collection.resource_groups": "resource groups belong to their cluster",
+    "database.resource_groups": "resource groups belong to their cluster",
+    "database.force.deny.": "it would keep this migration from writing",
+}
+"""What means something on its own cluster only, by the beginning of its name, and why it is not carried."""
+
+_EXPIRY: Final = (TTL, "ttl_field")
+_BRAKES: Final = (
+    "collection.insertRate.",
+    "collection.deleteRate.",
+    "collection.bulkLoadRate.",
+    "collection.queryRate.",
+    "collection.searchRate.",
+)
+
+
+def carried(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties that a target gets."""
+    return {
+        key: value
+        for key, value in properties.items()
+        if key not in _MANAGED and not _why_bound(key)
+    }
+
+
+def left_behind(properties: Mapping[str, str]) -> Iterator[str]:
+    """Says what is not carried and why, one sentence each; what servers manage for themselves is no loss."""
+    for key, value in properties.items():
+        if reason := _why_bound(key):
+            yield f"property {key} ({value}) is not carried: {reason}"
+
+
+def at_creation(plan: CollectionPlan) -> dict[str, str]:
+    """The properties that a collection is made with: all but those that come last, and what the copy needs."""
+    return {
+        key: value for key, value in carried(plan.properties).items() if not comes_last(key)
+    } | for_the_copy(plan)
+
+
+def at_the_end(plan: CollectionPlan) -> dict[str, str]:
+    """The properties that are set once the copy is proved: entities must not expire, nor the copy be slowed, before."""
+    return {key: value for key, value in carried(plan.properties).items() if comes_last(key)}
+
+
+def comes_last(key: str) -> bool:
+    """Whether a property waits until the copy is proved."""
+    return key in _EXPIRY or key.startswith(_BRAKES)
+
+
+def expires(properties: Mapping[str, str]) -> bool:
+    """Whether entities of a collection with these properties have a lifetime."""
+    return any(properties.get(key, "-1") not in {"-1", "0", ""} for key in _EXPIRY)
+
+
+def for_the_copy(plan: CollectionPlan) -> dict[str, str]:
+    """The properties that stand on the target for as long as the copy needs them."""
+    return {ALLOW_KEYS: "true"} if plan.keys is KeyPolicy.ALLOWED else {}
+
+
+def to_remove(plan: CollectionPlan, found: Mapping[str, str]) -> list[str]:
+    """What the copy needed and the source's collection does not have, of what stands on the target."""
+    wanted = carried(plan.properties)
+    return [key for key in for_the_copy(plan) if key in found and wanted.get(key) != found[key]]
+
+
+def differences(
+    wanted: Mapping[str, str], found: Mapping[str, str], *, settled: bool
+) -> Iterator[str]:
+    """What a target's properties say otherwise, one sentence each; what it adds on its own is its own.
+
+    Args:
+        wanted: The source's properties.
+        found: The target's.
+        settled: Whether those that come last must be there too.
+    """
+    for key, value in carried(wanted).items():
+        if (settled or not comes_last(key)) and found.get(key) != value:
+            yield f"property {key} is {found.get(key, 'missing')}, not {value}"
+
+
+def _why_bound(key: str) -> str:
+    return next((reason for start, reason in _BOUND.items() if key.startswith(start)), "")
