@@ -36,8 +36,7 @@ def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) 
         token_verification_enabled=False,
         raise_error_for_unhandled_request=False,
         ssl_check_enabled=False,
-        url_verification_enabled=False,
-        request_verification_enabled=False,
+        request_verification_enabled=False,  # `web.py` does it, before anything is read
         listener_executor=threads,
     )
 

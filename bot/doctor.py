@@ -66,7 +66,10 @@ def findings(settings: Settings, verbs: Verbs) -> Iterator[Finding]:
         yield _finding("approvals channel", lambda: _approvals(settings, client))
         for channel in sorted(settings.break_glass_channels):
             yield _finding("break-glass channel", lambda at=channel: _channel(at, client))  # type: ignore[misc]  # bound now
-    yield _finding("Slack app token", lambda: _app_token(settings))
+    if settings.slack.transport == "socket":
+        yield _finding("Slack app token", lambda: _app_token(settings))
+    else:
+        yield _finding("Slack signing secret", lambda: _signing_secret(settings))
     yield _finding("roles", lambda: _roles(settings))
     yield from _clusters(settings, verbs)
 
@@ -138,6 +141,12 @@ def _channel(channel_id: str, client: WebClient) -> str:
             next_step=f"Type /invite @Ferry in #{channel.get('name')}.",
         )
     return f"the bot is in #{channel.get('name')}"
+
+
+def _signing_secret(settings: Settings) -> str:
+    if not settings.slack_signing_secret.get_secret_value():
+        raise _missing("SLACK_SIGNING_SECRET", "the app's Basic Information page")
+    return "it is set; only a request from Slack can show that it is the right one"
 
 
 def _app_token(settings: Settings) -> str:

@@ -111,6 +111,10 @@ class Narrator:
         """Begin to tell."""
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        """Whether it tells by itself."""
+        return self._thread.is_alive()
+
     def wake(self) -> None:
         """Something happened: look now."""
         self._woken.set()

@@ -1,4 +1,4 @@
-"""The bot, wired and running: ledger, service, narrator, scheduler, and the socket to Slack; and its orderly end.
+"""The bot, wired and running: ledger, service, narrator, scheduler, the socket to Slack or the server for it; and its orderly end.
 
     serve(settings)                     until SIGTERM or SIGINT
     with running_bot(settings) as bot:  in this process, for tests and the demo
@@ -37,12 +37,14 @@ from bot.planning import Planner
 from bot.scheduler import TICKS, Scheduler, Ticks
 from bot.service import Service
 from bot.settings import Settings
+from bot.settings import Web as WebSection
 from bot.socket import Socket
 from bot.sources import ANSWER_SECONDS, Sources
 from bot.verbs import EngineVerbs, Verbs
 from bot.waiting import Holds
+from bot.web import SlackRequests, Web
 from bot.workers import Workers
-from engine.errors import ConfigurationInvalid
+from engine.errors import ConfigurationInvalid, FerryError
 from engine.ledger import Ledger
 
 CALL_SECONDS: Final = 10
@@ -82,6 +84,7 @@ class Bot(NamedTuple):
     narrator: Narrator
     scheduler: Scheduler
     app: App
+    web: Web | None = None
 
 
 def serve(settings: Settings) -> None:
@@ -120,6 +123,10 @@ def running_bot(
         threads = ThreadPoolExecutor(bolt.LISTENER_THREADS, thread_name_prefix="listener")
         bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), threads)
         stack.callback(sources.close)
+        socket = _socket(settings, bot) if settings.slack.transport == "socket" else None
+        web = _web(settings, bot, socket)
+        if web is not None:
+            web.bind()
         stack.callback(bot.narrator.close)
         bot.narrator.start()
         stack.callback(bot.scheduler.close)
@@ -127,11 +134,42 @@ def running_bot(
         # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
         bot.scheduler.soon(_load_verbs)
         stack.callback(threads.shutdown)
-        token = settings.slack_app_token.get_secret_value()
-        socket = Socket(bot.app, token, web_client(settings, token="", retries=False))
-        stack.callback(socket.close)
-        socket.open()
-        yield bot
+        if socket is not None:
+            stack.callback(socket.close)
+            socket.open()
+        if web is not None:
+            stack.callback(web.close)
+            web.open()
+        yield bot._replace(web=web)
+
+
+def _socket(settings: Settings, bot: Bot) -> Socket:
+    token = settings.slack_app_token.get_secret_value()
+    return Socket(bot.app, token, web_client(settings, token="", retries=False))
+
+
+def _web(settings: Settings, bot: Bot, socket: Socket | None) -> Web | None:
+    """The bot's web server, when it is configured or Slack comes over HTTP."""
+    if settings.web is None and socket is not None:
+        return None
+    where = settings.web or WebSection()
+    alive = {"narrator": bot.narrator.is_alive, "scheduler": bot.scheduler.is_alive}
+    ready = {"ledger": lambda: _answers(bot.ledger)}
+    requests = None
+    if socket is None:
+        requests = SlackRequests(bot.app, settings.slack_signing_secret.get_secret_value())
+    else:
+        ready["slack"] = socket.is_connected
+    return Web(where.host, where.port, alive=alive, ready=ready, requests=requests)
+
+
+def _answers(ledger: Ledger) -> bool:
+    try:
+        ledger.migrations(limit=1)
+    except FerryError as error:
+        _log.warning("ledger_not_ready", error=str(error))
+        return False
+    return True
 
 
 def _load_verbs() -> None:
@@ -208,11 +246,12 @@ def _wired(
 
 
 def _require(settings: Settings) -> None:
-    needed = {
-        "SLACK_BOT_TOKEN (xoxb-…)": settings.slack_bot_token.get_secret_value(),
-        "SLACK_APP_TOKEN (xapp-…)": settings.slack_app_token.get_secret_value(),
-        "approvals_channel (in ferry.yml)": settings.approvals_channel,
-    }
+    needed = {"SLACK_BOT_TOKEN (xoxb-…)": settings.slack_bot_token.get_secret_value()}
+    if settings.slack.transport == "socket":
+        needed["SLACK_APP_TOKEN (xapp-…)"] = settings.slack_app_token.get_secret_value()
+    else:
+        needed["SLACK_SIGNING_SECRET"] = settings.slack_signing_secret.get_secret_value()
+    needed["approvals_channel (in ferry.yml)"] = settings.approvals_channel
     missing = [name for name, value in needed.items() if not value]
     if missing:
         raise ConfigurationInvalid(

@@ -11,11 +11,13 @@ No truth is kept here: whatever a dead process was about to do, the next round f
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from bot.ledger import BotLedger
@@ -81,6 +83,7 @@ class Scheduler:
         self._changed = changed
         self._planning: set[str] = set()
         self._guard = threading.Lock()
+        self._closed = False
         self._clock = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(THREADS)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -106,19 +109,30 @@ class Scheduler:
         """Begin; the first rounds come at once, so that what a dead bot left is picked up."""
         self._clock.start()
 
+    def is_alive(self) -> bool:
+        """Whether its rounds come."""
+        return bool(self._clock.running)
+
     def close(self) -> None:
         """Have the workers hand back what they do, then no more rounds; waits for those that run."""
         self._workers.close()
+        self._closed = True
+        # Its loop would hand a round that is due just now to threads that take no more, and die of it.
+        self._clock.remove_all_jobs()
         self._clock.shutdown(wait=True)
 
     def wake(self) -> None:
         """Something changed: plan and start now instead of with the next tick."""
-        if self._clock.running:
+        if not self._clock.running:
+            return
+        with suppress(JobLookupError):  # it is being closed
             for name in ("plan", "start"):
                 self._clock.modify_job(name, next_run_time=datetime.now(UTC))
 
     def soon(self, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:
-        """Do something slow on the scheduler's threads."""
+        """Do something slow on the scheduler's threads; nothing any more once it is closed."""
+        if self._closed:
+            return
         at = datetime.now(UTC) + timedelta(seconds=after_seconds)
         self._clock.add_job(_reported("soon", work), "date", run_date=at)
 

@@ -74,6 +74,10 @@ class Socket:
             _log.warning("socket_not_open", error=_word(error))
         self._thread.start()
 
+    def is_connected(self) -> bool:
+        """Whether Slack's requests come in now."""
+        return bool(self._client.is_connected())
+
     def close(self) -> None:
         """Disconnect; what comes in is handled to its end."""
         self._stopped.set()

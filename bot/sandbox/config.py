@@ -73,6 +73,7 @@ class AppConfig(_Description):
     bot_id: str = "B0SANDBOX"
     bot_token: str = "xoxb-sandbox"  # noqa: S105  # opens nothing but this sandbox
     app_token: str = "xapp-sandbox"  # noqa: S105  # as above
+    signing_secret: str = "sandbox-signing-secret"  # noqa: S105  # as above
     commands: tuple[CommandConfig, ...] = ()
     scopes: tuple[str, ...] | None = None
     events: tuple[str, ...] = ("app_home_opened",)

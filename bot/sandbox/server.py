@@ -211,6 +211,11 @@ class Sandbox:
         """Wait until the app has a Socket Mode connection."""
         self.wait_for(lambda: self.connections(app_id), timeout, "a Socket Mode connection")
 
+    def deliver_to(self, url: str, app_id: str | None = None) -> None:
+        """Send the app's payloads to this request URL, signed with its `signing_secret`, instead of over Socket Mode."""
+        app = self._core.workspace.apps[app_id] if app_id else self.config.apps[0]
+        self._core.hub.request_urls[app.id] = (url, app.signing_secret)
+
     # -- what happens outside -------------------------------------------------------------------
 
     def set_usergroup(self, group: str, users: list[str]) -> None:

@@ -1,7 +1,7 @@
 """Socket Mode, Slack's side: tickets, hello, envelopes, acknowledgements, refreshes.
 
-Delivers a payload to one of an app's connections and waits for its acknowledgement. Knows nothing
-of what the payloads mean. Source: Slack's page on Socket Mode.
+Delivers a payload to one of an app's connections, or to its request URL (`httpmode.py`), and waits for the acknowledgement. Knows
+nothing of what the payloads mean. Source: Slack's page on Socket Mode.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from bot.sandbox.config import Timing
 from bot.sandbox.errors import Json
 from bot.sandbox.faults import Faults
+from bot.sandbox.httpmode import HttpMode
 from bot.sandbox.journal import Entry, Journal
 
 MAX_CONNECTIONS = 10
@@ -42,7 +43,11 @@ class Ack:
 
 
 class Hub:
-    """All Socket Mode connections of all apps."""
+    """All ways to all apps.
+
+    Attributes:
+        request_urls: URL and signing secret of the apps that get their payloads over HTTP.
+    """
 
     def __init__(
         self, timing: Timing, journal: Journal, faults: Faults, changed: Callable[[], None]
@@ -54,8 +59,10 @@ class Hub:
         self._tickets: dict[str, str] = {}
         self._waiting: dict[str, tuple[Entry, asyncio.Future[Json]]] = {}
         self._arrived = asyncio.Event()
+        self._http = HttpMode()
         self._background: set[asyncio.Task[None]] = set()
         self.connections: dict[str, list[Connection]] = defaultdict(list)
+        self.request_urls: dict[str, tuple[str, str]] = {}
 
     def new_ticket(self, app_id: str) -> str:
         """A ticket for one connection of the app."""
@@ -167,6 +174,8 @@ class Hub:
                 "retry_reason": "timeout" if attempt else "",
             }
         entry = self._journal.add("envelope", kind, payload, retry=attempt)
+        if app_id in self.request_urls:
+            return await self._post(app_id, entry, attempt)
         answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._waiting[envelope["envelope_id"]] = (entry, answer)
         try:
@@ -176,6 +185,22 @@ class Hub:
                 entry.acked = True
         except (TimeoutError, ConnectionError):
             answer.cancel()
+            entry.acked = False
+        self._changed()
+        return Ack(bool(entry.acked), entry.result or {})
+
+    async def _post(self, app_id: str, entry: Entry, attempt: int | None) -> Ack:
+        url, secret = self.request_urls[app_id]
+        if self._faults.outage:
+            entry.acked = False
+            return Ack(acked=False)
+        try:
+            entry.result = await self._http.send(
+                url, secret, entry.method, entry.args, seconds=self._timing.ack, attempt=attempt
+            )
+            entry.seconds = time.time() - entry.at
+            entry.acked = True
+        except (TimeoutError, ConnectionError):
             entry.acked = False
         self._changed()
         return Ack(bool(entry.acked), entry.result or {})
@@ -242,6 +267,7 @@ class Hub:
     async def close(self) -> None:
         """End every connection and everything that runs in the background."""
         await self.cut()
+        self._http.close()
         await _finish(*self._background)
 
 

@@ -16,6 +16,7 @@ from bot.settings.sections import (
     Place,
     Roles,
     Slack,
+    Web,
 )
 from bot.settings.tokens import read_token
 from bot.settings.whole import Settings
@@ -34,6 +35,7 @@ __all__ = [
     "Section",
     "Settings",
     "Slack",
+    "Web",
     "load",
     "read_token",
 ]

@@ -12,7 +12,7 @@ from engine.errors import ConfigurationInvalid
 
 DEFAULT_FILE: Final = Path("ferry.yml")
 
-_SECRET_KEYS: Final = frozenset({"slack_bot_token", "slack_app_token"})
+_SECRET_KEYS: Final = frozenset({"slack_bot_token", "slack_app_token", "slack_signing_secret"})
 
 
 def load(path: Path | None = None) -> Settings:
@@ -32,7 +32,7 @@ def load(path: Path | None = None) -> Settings:
         raise ConfigurationInvalid(
             f"{file} holds {', '.join(sorted(held))}.",
             state="Nothing was started.",
-            next_step="Put Slack's tokens into the environment: SLACK_BOT_TOKEN and SLACK_APP_TOKEN.",
+            next_step="Put Slack's secrets into the environment: SLACK_BOT_TOKEN, SLACK_APP_TOKEN, SLACK_SIGNING_SECRET.",
         )
     try:
         return Settings(**values)

@@ -5,7 +5,7 @@ Each is frozen and refuses keys that it does not know. Nothing here reads a file
 
 import re
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -115,6 +115,19 @@ class Roles(Section):
 
 
 class Slack(Section):
-    """Where Slack is; only the sandbox and tests set another address."""
+    """Where Slack is, and how it reaches the bot.
+
+    Attributes:
+        api_url: Only the sandbox and tests set another address.
+        transport: `socket`: the bot connects to Slack (Socket Mode). `http`: Slack sends requests to `web`.
+    """
 
     api_url: str = SLACK_API
+    transport: Literal["socket", "http"] = "socket"
+
+
+class Web(Section):
+    """Where the bot's own web server listens: health, readiness, and Slack's requests over HTTP. 0 takes a free port."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)

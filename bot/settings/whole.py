@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.settings.policy import Policy, channel_id
-from bot.settings.sections import NAME, Cluster, Name, NewClusters, Place, Roles, Slack
+from bot.settings.sections import NAME, Cluster, Name, NewClusters, Place, Roles, Slack, Web
 from bot.settings.tokens import read_token
 from engine.errors import ConfigurationInvalid
 from engine.model import Endpoint
@@ -25,6 +25,8 @@ class Settings(BaseSettings):
         contact: Whom people ask about roles and configuration.
         slack_bot_token: From SLACK_BOT_TOKEN (xoxb-…).
         slack_app_token: From SLACK_APP_TOKEN (xapp-…), for Socket Mode.
+        slack_signing_secret: From SLACK_SIGNING_SECRET, for Slack over HTTP.
+        web: The bot's own web server; there is none when it is left out and Slack does not come over HTTP.
     """
 
     model_config = SettingsConfigDict(
@@ -41,6 +43,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=2, ge=1, le=64)
     contact: str = "whoever keeps Ferry's configuration"
     slack: Slack = Slack()
+    web: Web | None = None
     policy: Policy = Policy()
     clusters: dict[Name, Cluster] = {}
     new_clusters: NewClusters | None = None
@@ -52,6 +55,10 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr = Field(
         default=SecretStr(""),
         validation_alias=AliasChoices("slack_app_token", "SLACK_APP_TOKEN"),
+    )
+    slack_signing_secret: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("slack_signing_secret", "SLACK_SIGNING_SECRET"),
     )
 
     @classmethod

@@ -206,7 +206,7 @@ def test_the_command_explains_itself(story: Any) -> None:
     assert ada.command("/migrate", "help", channel=CHANNEL)
     assert "/migrate jobs" in words_of(ada.wait_for_ephemeral(CHANNEL, "opens the form"))
     assert ada.command("/migrate", "everything <now>", channel=CHANNEL)
-    assert "&lt;now&gt;" in words_of(ada.wait_for_ephemeral(CHANNEL, "is not a word"))
+    assert "&lt;now&gt;" in words_of(ada.wait_for_ephemeral(CHANNEL, "is not something"))
     root = story.request()
     assert ada.command("/migrate", "jobs", channel=CHANNEL)
     assert "PENDING" in words_of(ada.wait_for_ephemeral(CHANNEL, story.id_of(root)))

@@ -40,7 +40,7 @@ def test_the_example_is_valid_and_shows_every_key() -> None:
     """`ferry.example.yml` is accepted as it stands, and no key of the settings is missing in it."""
     settings = load(EXAMPLE)
     shown = yaml.safe_load(EXAMPLE.read_text())
-    secret = {"slack_bot_token", "slack_app_token"}
+    secret = {"slack_bot_token", "slack_app_token", "slack_signing_secret"}
     assert set(shown) == set(Settings.model_fields) - secret
     for section, model in (
         ("policy", settings.policy),
@@ -126,11 +126,13 @@ def test_no_secret_is_shown(
     written: Callable[[Any], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither Slack's tokens nor the ledger's password appear when the settings are printed."""
-    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1-secret")
-    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1-secret")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1-hidden")
+    monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1-hidden")
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", "5igned-hidden")
     settings = load(written({"database_url": "postgresql://ferry:hunter2@db/ferry"}))
-    assert settings.slack_bot_token.get_secret_value() == "xoxb-1-secret"
-    assert "secret" not in repr(settings)
+    assert settings.slack_bot_token.get_secret_value() == "xoxb-1-hidden"
+    assert settings.slack_signing_secret.get_secret_value() == "5igned-hidden"
+    assert "hidden" not in repr(settings)
     assert "hunter2" not in repr(settings)
 
 
