@@ -15,7 +15,7 @@ import engine
 from bot import console, terminal
 from bot import settings as configuration
 from engine.errors import FerryError, InputRejected
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import EventName, Status, zilliz_word
 from engine.model import OnConflict
 
 app = typer.Typer(
@@ -177,6 +177,26 @@ def pause(migration_id: MigrationId, *, json: Json = False) -> None:
         )
     else:
         terminal.out.print(f"{migration.id} pauses after the chunks under way.")
+
+
+@app.command()
+def undo(
+    migration_id: MigrationId,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if someone else wrote there since.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Drop from the target exactly what a migration made there, unless someone else wrote to it since."""
+    with console.open_ledger() as ledger:
+        request = ledger.migration(migration_id).request
+        undone = engine.undo(ledger, migration_id, console.secrets_of(request), force=force)
+    if json:
+        word = zilliz_word(Status(undone.state))
+        terminal.as_json(undone.model_dump(mode="json") | {"status": word})
+    else:
+        terminal.undone(undone, request.target)
 
 
 @app.command()

@@ -15,7 +15,17 @@ from rich.table import Table
 
 from engine.errors import FerryError
 from engine.lifecycle import zilliz_word
-from engine.model import CollectionReport, ErrorText, Event, Migration, Outcome, Plan, Report
+from engine.model import (
+    CollectionReport,
+    Endpoint,
+    ErrorText,
+    Event,
+    Migration,
+    Outcome,
+    Plan,
+    Report,
+    Undone,
+)
 from engine.model import Progress as Reached
 
 _KINDS = {"missing": "-", "extra": "+", "different": "*"}
@@ -79,6 +89,15 @@ def report(report: Report) -> None:
         _findings(each)
     if report.error:
         failure(report.error)
+
+
+def undone(undone: Undone, target: Endpoint) -> None:
+    """Shows what an undo dropped."""
+    out.print(f"{undone.migration} is undone on {target}.", markup=False)
+    database = (f"the database “{target.database}”",) if undone.database_dropped else ()
+    _list("Dropped", (*undone.dropped, *database))
+    _list("Not there any more", undone.gone)
+    _list("Left, because others made it", undone.left)
 
 
 def jobs(migrations: Iterable[Migration]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         repair,
         report,
         run,
+        undo,
         verify,
     )
 
@@ -34,6 +35,7 @@ __all__ = [
     "repair",
     "report",
     "run",
+    "undo",
     "verify",
 ]
 

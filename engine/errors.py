@@ -6,6 +6,7 @@
         SourceUnusable                the source cannot be read as it stands (not there, not loadable, refused)
         TargetUnsupported             the target cannot hold what the source has
         TargetNotEmpty                a collection of that name stands on the target and is not this migration's
+        TargetChanged                 someone else wrote to what a migration made, so it is not dropped
         PlanBlocked                   the plan says that something stands in the way
         NotPermitted                  the credentials or the role do not allow it
       TemporaryFailure                try again later; nothing is lost
@@ -88,6 +89,12 @@ class TargetNotEmpty(InputRejected):
     """A collection of that name stands on the target and this migration did not make it."""
 
     code = "E-TARGET-NOT-EMPTY"
+
+
+class TargetChanged(InputRejected):
+    """Someone else wrote to what a migration made, so it is not dropped."""
+
+    code = "E-TARGET-CHANGED"
 
 
 class PlanBlocked(InputRejected):

@@ -5,18 +5,19 @@ here.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from engine import crashpoints
 from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
-from engine.milvus import definitions, loading, schemas
+from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
-from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState, Lease, Request
+from engine.ownership import CREATING, Owner, owner_of
 
-CREATING = "creating"
 CREATED = "created"
+
+CREATING_DATABASE = "creating_database"
+"""The note that the target's database was not there and is made now; without it the database is somebody else's."""
 
 
 class Preparer:
@@ -52,6 +53,7 @@ class Preparer:
         """Makes the target's database with these properties if it is not there."""
         name = self.target.database
         if name not in definitions.database_names(self.target):
+            self.ledger.note(self.lease, CREATING_DATABASE, {"database": name})
             crashpoints.reached("creating_database")
             definitions.create_database(self.target, name, database_properties)
             crashpoints.reached("database_created")
@@ -66,21 +68,30 @@ class Preparer:
         """
         self.check()
         self._check_source(plan)
-        described = definitions.describe(self.target, plan.name)
-        if described is None:
-            self._create(plan)
-        elif state is not None and state.target_id is not None:
-            self._check_own(plan, state, described)
-        elif state is not None and state.phase == CREATING:
-            self._adopt(plan, described)
-        elif self.request.may_replace(plan.name, int(described.collectionID)):
-            self.check()
-            crashpoints.reached("replacing")
-            definitions.drop(self.target, plan.name)
-            crashpoints.reached("dropped")
-            self._create(plan)
-        else:
-            raise _in_the_way(self.target, plan.name)
+        match owner_of(self.target, plan, state):
+            case Owner.NOBODY:
+                self._create(plan)
+            case Owner.OURS:
+                definitions.complete(self.target, plan)
+            case Owner.BEGUN:
+                # A crash fell between the creation and its record.
+                definitions.complete(self.target, plan)
+                self._record(plan)
+            case Owner.OTHERS if self._may_replace(plan, state):
+                self.check()
+                crashpoints.reached("replacing")
+                definitions.drop(self.target, plan.name)
+                crashpoints.reached("dropped")
+                self._create(plan)
+            case _:
+                raise _in_the_way(self.target, plan.name)
+
+    def _may_replace(self, plan: CollectionPlan, state: CollectionState | None) -> bool:
+        if state is not None and (state.target_id is not None or state.phase == CREATING):
+            return False  # what stands in the place of ours was no part of any plan
+        return self.request.may_replace(
+            plan.name, definitions.collection_id(self.target, plan.name)
+        )
 
     def settle(self, plan: CollectionPlan) -> None:
         """Gives the proved collection its last properties (lifetimes among them) and takes away what only the copy needed.
@@ -120,30 +131,6 @@ class Preparer:
         target_id = definitions.collection_id(self.target, plan.name)
         self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
         crashpoints.reached("creation_recorded")
-
-    def _adopt(self, plan: CollectionPlan, described: Any) -> None:
-        """A crash fell between the creation and its record: goes on with what is as empty as ours must be."""
-        if schemas.differences(plan, described.schema, lite=self.target.is_lite) or self._in_use(
-            plan
-        ):
-            raise _in_the_way(self.target, plan.name)
-        definitions.complete(self.target, plan)
-        self._record(plan)
-
-    def _in_use(self, plan: CollectionPlan) -> bool:
-        """Whether it holds entities or was loaded, which nobody did who died while making it."""
-        if self.target.is_lite:
-            return reader_of(self.target, plan).count("") > 0
-        if not loading.is_released(self.target, plan.name):
-            return True
-        return statistics(self.target, plan.name) > 0
-
-    def _check_own(self, plan: CollectionPlan, state: CollectionState, described: Any) -> None:
-        # Milvus Lite gives every collection the id 0: there the schema is all that tells them apart.
-        changed = schemas.differences(plan, described.schema, lite=self.target.is_lite)
-        if state.target_id != int(described.collectionID) or changed:
-            raise _in_the_way(self.target, plan.name)
-        definitions.complete(self.target, plan)
 
     def _check_source(self, plan: CollectionPlan) -> None:
         described = definitions.describe(self.source, plan.name)

@@ -9,7 +9,7 @@ from typing import Final
 from engine import reports
 from engine.errors import InputRejected
 from engine.ledger import Ledger
-from engine.lifecycle import is_resumable
+from engine.lifecycle import is_resumable, is_terminal
 from engine.model import Migration, OnConflict, Request
 
 REMIGRATED: Final = "remigrated"
@@ -27,7 +27,8 @@ def remigration(ledger: Ledger, migration_id: str) -> Request:
     migration = ledger.migration(migration_id)
     report = reports.report(ledger, migration.id)
     unproved = sorted(each.name for each in report.collections if not each.verified)
-    if not is_resumable(migration.status) or not unproved:
+    ended = is_terminal(migration.status) and is_resumable(migration.status)
+    if not ended or not unproved:
         raise InputRejected(
             f"Nothing of {migration.id} is to be migrated again: its status is {report.status}.",
             state="Nothing was changed.",

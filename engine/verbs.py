@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from engine import reports
+from engine import reports, undoing
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
@@ -28,6 +28,7 @@ from engine.model import (
     Report,
     Request,
     Secrets,
+    Undone,
 )
 from engine.planner import Standing, make_plan, standing_of
 from engine.proof import Proof
@@ -46,6 +47,7 @@ __all__ = [
     "repair",
     "report",
     "run",
+    "undo",
     "verify",
 ]
 
@@ -147,6 +149,11 @@ def repair(ledger: Ledger, migration_id: str, actor: str) -> Migration:
         return migration
     with ledger.transaction() as act:
         return act.apply(migration.id, EventName.REPAIR, actor=actor)
+
+
+def undo(ledger: Ledger, migration_id: str, secrets: Secrets, *, force: bool = False) -> Undone:
+    """Drops what a migration that has ended made on its target (`engine/undoing.py`)."""
+    return undoing.undo(ledger, migration_id, secrets, force=force)
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:

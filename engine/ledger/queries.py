@@ -14,8 +14,14 @@ from sqlmodel import Session, col, select
 from engine.ledger.database import Database
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
 from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
-from engine.ledger.transitions import last_change, load, situation_of
-from engine.lifecycle import HELD, EventName, Status
+from engine.ledger.transitions import (
+    TransitionRefused,
+    last_change,
+    load,
+    refuse,
+    situation_of,
+)
+from engine.lifecycle import HELD, EventName, Refused, Status, advance
 from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
 
 _OVER = (
@@ -127,6 +133,26 @@ class Queries(Database):
             query = query.where(col(EventRow.migration_id) == migration_id)
         with self._read() as session:
             return tuple(event_of(row) for row in session.exec(query))
+
+    def refusal(self, migration_id: str, event: EventName) -> TransitionRefused | None:
+        """Why an event would be refused as the migration stands now; None if it would not be.
+
+        Raises InputRejected if there is no such migration.
+        """
+        with self._read() as session:
+            row = load(session, migration_id)
+            decision = advance(situation_of(row, self._clock()), event)
+            if isinstance(decision, Refused):
+                return refuse(session, row, decision.sentence)
+            return None
+
+    def noted(self, migration_id: str, name: str) -> bool:
+        """Whether an event of that name was ever recorded of the migration."""
+        query = select(EventRow.id).where(
+            col(EventRow.migration_id) == migration_id, col(EventRow.name) == name
+        )
+        with self._read() as session:
+            return session.exec(query.limit(1)).first() is not None
 
     def repair_asked(self, migration_id: str) -> bool:
         """Whether its runs shall repair what did not verify: the last that was asked of it after an end is a repair."""

@@ -5,6 +5,7 @@ not touched here.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
@@ -59,6 +60,12 @@ def create_database(
         db_name=name, properties=_key_values(database_properties or {})
     )
     _made(cluster, "CreateDatabase", request, lambda: name in database_names(cluster))
+
+
+def drop_database(cluster: Cluster, name: str) -> None:
+    """Drops a database; the server refuses one that holds a collection."""
+    request = milvus_pb2.DropDatabaseRequest(db_name=name)
+    _made(cluster, "DropDatabase", request, lambda: name not in database_names(cluster))
 
 
 def partition_names(cluster: Cluster, collection: str) -> tuple[str, ...]:
@@ -137,11 +144,14 @@ def collection_id(cluster: Cluster, name: str) -> int:
 def drop(cluster: Cluster, name: str) -> None:
     """Drops a collection with everything in it, and its aliases, which Milvus 2.3.5 would leave dangling."""
     for alias in aliases(cluster, name):
-        cluster.call(
-            "DropAlias", milvus_pb2.DropAliasRequest(db_name=cluster.database, alias=alias)
-        )
+        unalias = milvus_pb2.DropAliasRequest(db_name=cluster.database, alias=alias)
+        _made(cluster, "DropAlias", unalias, partial(_is_no_alias, cluster, name, alias))
     request = milvus_pb2.DropCollectionRequest(db_name=cluster.database, collection_name=name)
-    cluster.call("DropCollection", request)
+    _made(cluster, "DropCollection", request, lambda: name not in collection_names(cluster))
+
+
+def _is_no_alias(cluster: Cluster, collection: str, alias: str) -> bool:
+    return alias not in aliases(cluster, collection)
 
 
 def create_alias(cluster: Cluster, collection: str, alias: str) -> None:
@@ -260,7 +270,7 @@ def _create_index(cluster: Cluster, collection: str, index: IndexDefinition) -> 
 
 
 def _made(cluster: Cluster, rpc: str, request: Any, stands: Callable[[], bool]) -> None:
-    """Makes something; a server that refuses because it stands already answers a call whose first answer was lost."""
+    """Makes or drops something; a server that refuses because that is done already answers a call whose first answer was lost."""
     try:
         cluster.call(rpc, request)
     except MilvusRefused:

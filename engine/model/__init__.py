@@ -27,6 +27,7 @@ from engine.model.report import (
     MismatchKind,
     Outcome,
     Report,
+    Undone,
 )
 from engine.model.state import (
     CollectionProgress,
@@ -71,4 +72,5 @@ __all__ = [
     "Report",
     "Request",
     "Secrets",
+    "Undone",
 ]

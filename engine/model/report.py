@@ -74,3 +74,19 @@ class Report(Record):
     collections: tuple[CollectionReport, ...] = ()
     losses: tuple[str, ...] = ()
     error: ErrorText | None = None
+
+
+class Undone(Record):
+    """What became of the collections that a migration had made, by name; `--json` prints it.
+
+    Attributes:
+        gone: They were not there any more.
+        left: Others stand there under their names, which this migration did not make.
+    """
+
+    migration: str
+    state: str
+    dropped: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    database_dropped: bool = False

@@ -1,0 +1,93 @@
+"""Whose a collection on the target is: the one place that decides it, and the one mechanism that drops what a migration made.
+
+Told by the id that the server gave to the collection, which the ledger keeps from its creation. Nothing here reads an entity, and
+nothing that is not this migration's own is ever dropped.
+"""
+
+from enum import StrEnum
+
+from engine import crashpoints
+from engine.milvus import definitions, loading, schemas
+from engine.milvus.connection import Cluster
+from engine.milvus.survey import reader_of, statistics
+from engine.model import CollectionPlan, CollectionState
+
+CREATING = "creating"
+"""The phase of a collection from the moment before it is made until its id is recorded."""
+
+
+class Owner(StrEnum):
+    """Whose the collection of a planned name is."""
+
+    NOBODY = "nobody"
+    """There is none of that name."""
+    OURS = "ours"
+    """It has the id that was recorded, and the planned schema."""
+    BEGUN = "begun"
+    """A crash fell between its creation and its record, and it is as empty as ours must be."""
+    CHANGED = "changed"
+    """It has the id that was recorded, and someone changed its schema."""
+    OTHERS = "others"
+    """This migration did not make it."""
+
+
+class Fate(StrEnum):
+    """What became of a collection that was to be dropped."""
+
+    DROPPED = "dropped"
+    GONE = "gone"
+    """It was not there any more."""
+    LEFT = "left"
+    """Another one of that name stands there, which this migration did not make; it was not touched."""
+
+
+def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Owner:
+    """Says whose the target's collection of that name is.
+
+    Milvus Lite gives every collection the id 0: there the schema is all that tells them apart.
+    """
+    described = definitions.describe(target, plan.name)
+    if described is None:
+        return Owner.NOBODY
+    changed = schemas.differences(plan, described.schema, lite=target.is_lite)
+    if state is not None and state.target_id is not None:
+        if state.target_id != int(described.collectionID):
+            return Owner.OTHERS
+        if not changed:
+            return Owner.OURS
+        return Owner.OTHERS if target.is_lite else Owner.CHANGED
+    begun = state is not None and state.phase == CREATING
+    return Owner.OTHERS if not begun or changed or _in_use(target, plan) else Owner.BEGUN
+
+
+def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Fate:
+    """Drops the collection that this migration made, with its aliases, partitions and indexes; harmless to repeat.
+
+    Whether someone else wrote to it is not asked here (`undoing.py` does).
+
+    Args:
+        target: Where it stands; its `permit` is asked before each call.
+        plan: The planned collection.
+        state: What the ledger knows of it; None when this migration never came to it.
+
+    Raises:
+        FerryError: The server failed or refused; what is not dropped stands.
+    """
+    match owner_of(target, plan, state):
+        case Owner.NOBODY:
+            return Fate.GONE
+        case Owner.OTHERS:
+            return Fate.LEFT
+    crashpoints.reached("dropping_created")
+    definitions.drop(target, plan.name)
+    crashpoints.reached("created_dropped")
+    return Fate.DROPPED
+
+
+def _in_use(target: Cluster, plan: CollectionPlan) -> bool:
+    """Whether it holds entities or was loaded, which nobody did who died while making it."""
+    if target.is_lite:
+        return reader_of(target, plan).count("") > 0
+    if not loading.is_released(target, plan.name):
+        return True
+    return statistics(target, plan.name) > 0

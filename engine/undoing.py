@@ -1,0 +1,200 @@
+"""Undoes a migration that has ended: drops from the target exactly what it made, unless someone else wrote there since.
+
+First everything is looked at and nothing is changed; then, under a lease, each collection is counted once more and dropped. What
+was dropped is not dropped twice, so an undo that was interrupted is undone by undoing again. The source is never connected to, and
+what a replacement dropped before the copy is not brought back.
+"""
+
+import threading
+from collections.abc import Callable
+
+from engine import crashpoints
+from engine.errors import FerryError, LeaseLost, MigrationBusy, NeedsPerson, TargetChanged
+from engine.heartbeat import Heartbeat
+from engine.ledger import LEASE_SECONDS, Ledger, new_owner
+from engine.lifecycle import EventName
+from engine.milvus import definitions
+from engine.milvus.connection import Cluster, connect
+from engine.model import (
+    CollectionPlan,
+    CollectionState,
+    ErrorText,
+    Lease,
+    Migration,
+    Plan,
+    Secrets,
+    Undone,
+)
+from engine.ownership import Fate, Owner, drop_created, owner_of
+from engine.preparer import CREATING_DATABASE
+from engine.untouched import Untouched
+
+_SAID_MAX = 6
+
+
+def undo(
+    ledger: Ledger,
+    migration_id: str,
+    secrets: Secrets,
+    *,
+    force: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
+) -> Undone:
+    """Drops what a migration made on its target, in this process.
+
+    Args:
+        ledger: Where the migration is.
+        migration_id: Which one; it has ended, or an undo of it was interrupted.
+        secrets: The clusters' tokens; the target's is used.
+        force: Drops what it made although someone else wrote to it, or it cannot be seen whether someone did.
+        lease_seconds: How long the migration is this process's own from each sign of life.
+
+    Raises:
+        TargetChanged: Someone else wrote there since; nothing was dropped.
+        TransitionRefused: It does not stand where it could be undone.
+        MigrationBusy: Another process is at it.
+        FerryError: The target failed or refused; where something was dropped, the migration has failed and can be undone again.
+    """
+    refused = ledger.refusal(migration_id, EventName.UNDO)
+    if refused is not None:
+        raise refused
+    migration = ledger.migration(migration_id)
+    if migration.plan is None:
+        raise NeedsPerson(f"{migration.id} has no plan.", next_step="Request it again.")
+    with connect(migration.plan.request.target, secrets.target) as target:
+        found = _Found(ledger, migration, migration.plan, target)
+        found.look(force=force)
+        crashpoints.reached("undo_checked")
+        lease = ledger.claim(migration.id, new_owner(), lease_seconds, EventName.UNDO)
+        try:
+            with Heartbeat(ledger, lease, threading.Event(), None, lease_seconds) as heartbeat:
+                return _dropped(found, lease, heartbeat)
+        except LeaseLost as lost:
+            raise MigrationBusy(
+                f"Another process took {migration.id} over.",
+                state="What that one does not drop is as it was.",
+                next_step=f"`ferry show {migration.id}` shows how it stands.",
+            ) from lost
+
+
+class _Found:
+    """What stands on the target of one migration.
+
+    Args:
+        ledger: What the migration made, and its receipts.
+        migration: The migration.
+        plan: Its plan.
+        target: The open target.
+    """
+
+    def __init__(self, ledger: Ledger, migration: Migration, plan: Plan, target: Cluster) -> None:
+        self.ledger = ledger
+        self.migration = migration
+        self.target = target
+        self.here = target.database in definitions.database_names(target)
+        states = {state.name: state for state in ledger.collection_states(migration.id)}
+        self.begun = [(each, states[each.name]) for each in plan.collections if each.name in states]
+        self._untouched: dict[str, Untouched] = {}
+
+    def look(self, *, force: bool) -> None:
+        """Raises TargetChanged if someone else wrote to what this migration made; looks at nothing if `force`."""
+        if not self.here or force:
+            return
+        obstacles = [said for plan, state in self.begun for said in self._obstacles(plan, state)]
+        if obstacles:
+            self.put_back()
+            raise _changed(self.migration, obstacles)
+
+    def look_again(self, plan: CollectionPlan) -> None:
+        """Raises TargetChanged if the number of entities is another than it was a moment ago."""
+        untouched = self._untouched.get(plan.name)
+        said = untouched.recounted() if untouched else ""
+        if said:
+            raise _changed(self.migration, [said])
+
+    def forget(self, plan: CollectionPlan) -> None:
+        """Takes note that a collection was seen to."""
+        self._untouched.pop(plan.name, None)
+
+    def put_back(self) -> None:
+        """Releases what was loaded to be looked at and still stands."""
+        for untouched in self._untouched.values():
+            untouched.put_back()
+
+    def _obstacles(self, plan: CollectionPlan, state: CollectionState) -> list[str]:
+        owner = owner_of(self.target, plan, state)
+        if owner is Owner.CHANGED:
+            return [f"“{plan.name}”: its schema was changed"]
+        if owner is not Owner.OURS:
+            return []
+        untouched = Untouched(self.target, plan, self.ledger, self.migration.id)
+        self._untouched[plan.name] = untouched
+        return [f"“{plan.name}”: {said}" for said in untouched.obstacles()]
+
+
+def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat) -> Undone:
+    """Drops everything under the lease, and records how that ended."""
+    ledger, target = found.ledger, found.target
+    target.permit, target.stop = heartbeat.permit, heartbeat.halt
+    fates: dict[str, Fate] = {}
+    try:
+        for plan, state in found.begun if found.here else ():
+            heartbeat.check_now()
+            found.look_again(plan)
+            fates[plan.name] = drop_created(target, plan, state)
+            found.forget(plan)
+        database = found.here and _drop_database(found, heartbeat.check_now)
+    except FerryError as failure:
+        found.put_back()
+        ledger.finish(lease, EventName.FAIL, _details(fates), ErrorText(**_half(failure, fates)))
+        raise
+    ended = ledger.finish(lease, EventName.UNDONE, _details(fates))
+    crashpoints.reached("undone")
+    return Undone(
+        migration=ended.id,
+        state=ended.status,
+        dropped=_with(fates, Fate.DROPPED),
+        gone=_with(fates, Fate.GONE),
+        left=_with(fates, Fate.LEFT),
+        database_dropped=database,
+    )
+
+
+def _drop_database(found: _Found, check: Callable[[], None]) -> bool:
+    """Drops the database if this migration made it and nothing stands in it any more."""
+    target = found.target
+    made = found.ledger.noted(found.migration.id, CREATING_DATABASE)
+    if not made or definitions.collection_names(target):
+        return False
+    check()
+    crashpoints.reached("dropping_database")
+    definitions.drop_database(target, target.database)
+    return True
+
+
+def _with(fates: dict[str, Fate], fate: Fate) -> tuple[str, ...]:
+    return tuple(name for name, each in fates.items() if each is fate)
+
+
+def _details(fates: dict[str, Fate]) -> dict[str, list[str]]:
+    return {fate.value: list(_with(fates, fate)) for fate in Fate if fate in fates.values()}
+
+
+def _half(failure: FerryError, fates: dict[str, Fate]) -> dict[str, str]:
+    gone = ", ".join(_with(fates, Fate.DROPPED))
+    state = f"Dropped so far: {gone}." if gone else "Nothing was dropped."
+    return failure.parts | {
+        "state": f"{state} The source was not touched.",
+        "next_step": "Undo it again once that is mended, or resume it to copy again what was dropped.",
+    }
+
+
+def _changed(migration: Migration, obstacles: list[str]) -> TargetChanged:
+    more = len(obstacles) - _SAID_MAX
+    said = "; ".join(obstacles[:_SAID_MAX]) + (f"; and {more} more" if more > 0 else "")
+    return TargetChanged(
+        f"Someone else has changed on {migration.request.target} what {migration.id} made there: {said}.",
+        state="Nothing more was dropped.",
+        next_step="Save what must be kept. "
+        f"`ferry undo {migration.id} --force` then drops what this migration made, with everything in it.",
+    )

@@ -1,0 +1,141 @@
+"""Finds out whether someone else wrote to a collection that a migration made, by holding it against the receipts.
+
+Looked at are: the definition with partitions and aliases, the number of entities (`count(*)`, duplicates included), and the content
+of every key range: one with a receipt has the receipt's digest, one whose write was in doubt holds no more than was planned, one
+that was never written is empty. Entities that the collection's lifetime (TTL) may have ended are not missed. A write that was
+taken back leaves no trace and is not found. Nothing is written here.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from engine.content import Content, read_range
+from engine.digest import ContentDigest
+from engine.errors import FerryError
+from engine.executors import pipeline
+from engine.ledger import Ledger
+from engine.milvus import definitions, loading, properties
+from engine.milvus.connection import Cluster
+from engine.milvus.survey import reader_of
+from engine.model import Chunk, CollectionPlan
+from engine.ranges import chunk_entities
+
+
+class Untouched:
+    """Looks at one collection; it is loaded for that, and `put_back` releases it again.
+
+    Args:
+        target: Where it stands.
+        plan: As it was planned and made.
+        ledger: Holds the receipts.
+        migration_id: Whose receipts.
+    """
+
+    def __init__(
+        self, target: Cluster, plan: CollectionPlan, ledger: Ledger, migration_id: str
+    ) -> None:
+        self._target = target
+        self._plan = plan
+        self._ledger = ledger
+        self._migration_id = migration_id
+        self._counted: int | None = None
+        self._loaded_here = False
+
+    def obstacles(self) -> list[str]:
+        """What someone else did to it, as parts of a sentence; empty when nobody did anything."""
+        said = [*definitions.differences(self._target, self._plan), *self._surplus()]
+        if said:
+            return said
+        try:
+            self._load()
+            return list(self._contents())
+        except FerryError as failure:
+            return [f"it cannot be seen whether someone wrote to it ({failure.message})"]
+
+    def recounted(self) -> str:
+        """Says so if the number of entities is another than when `obstacles` looked; "" otherwise."""
+        if self._counted is None:
+            return ""
+        now = reader_of(self._target, self._plan).count("")
+        if now == self._counted:
+            return ""
+        return f"“{self._plan.name}” held {self._counted:,} entities a moment ago, and {now:,} now"
+
+    def put_back(self) -> None:
+        """Releases what was loaded here."""
+        if self._loaded_here:
+            # Whoever calls has a failure to tell already; a collection that stays loaded harms nobody.
+            with suppress(FerryError):
+                loading.release(self._target, self._plan.name)
+
+    def _surplus(self) -> Iterator[str]:
+        name = self._plan.name
+        for alias in definitions.aliases(self._target, name):
+            if alias not in self._plan.aliases:
+                yield f"the alias “{alias}” was added"
+        if not self._plan.partition_key:
+            planned = {partition.name for partition in self._plan.partitions}
+            for partition in definitions.partition_names(self._target, name):
+                if partition not in planned:
+                    yield f"the partition “{partition}” was added"
+
+    def _load(self) -> None:
+        name = self._plan.name
+        if loading.is_loaded(self._target, name):
+            return
+        self._loaded_here = True
+        loading.load(self._target, name)
+
+    def _contents(self) -> Iterator[str]:
+        counted = reader_of(self._target, self._plan).count("")
+        least, most = self._left_behind()
+        self._counted = counted
+        if not least <= counted <= most:
+            left = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+            yield f"it holds {counted:,} entities, and the migration left {left}"
+            return
+        changed = self._changed_ranges()
+        if changed:
+            yield f"entities between the keys {changed[0].range.lower!r} and {changed[0].range.upper!r} were changed"
+
+    def _left_behind(self) -> tuple[int, int]:
+        """How many entities the migration wrote, at least and at most."""
+        least = most = 0
+        for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
+            if chunk.receipt is not None:
+                least += chunk.receipt.entities
+                most += chunk.receipt.entities
+            elif chunk.attempted:
+                most += chunk.range.entities
+        return (0 if properties.expires(self._plan.properties) else least), most
+
+    def _changed_ranges(self) -> list[Chunk]:
+        """The first chunks whose content is not what the migration left; reading ends once there is one."""
+        reader = reader_of(self._target, self._plan)
+        size = chunk_entities(self._plan.entities, self._plan.bytes)
+        changed: list[Chunk] = []
+
+        def waiting() -> Iterator[Chunk]:
+            for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
+                if changed:
+                    return
+                yield chunk
+
+        def read(chunk: Chunk) -> tuple[Chunk, Content]:
+            return chunk, read_range(reader, chunk.range, size)
+
+        def compare(found: tuple[Chunk, Content]) -> None:
+            if not self._as_left(*found):
+                changed.append(found[0])
+
+        pipeline(waiting(), read, compare)
+        return changed
+
+    def _as_left(self, chunk: Chunk, found: Content) -> bool:
+        receipt = chunk.receipt
+        if receipt is None:
+            return found.counted <= (chunk.range.entities if chunk.attempted else 0)
+        if properties.expires(self._plan.properties) and found.counted < receipt.entities:
+            return True
+        left = ContentDigest.of_receipt(receipt.entities, receipt.digest)
+        return found.counted == receipt.entities and found.digest == left

@@ -1,0 +1,196 @@
+"""Undo drops exactly what a migration made, and nothing that someone else wrote to since."""
+
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import engine
+from engine.errors import FerryError, TargetChanged
+from engine.ledger import TransitionRefused
+from engine.lifecycle import EventName, Status
+from engine.model import Outcome, Secrets, Undone
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+Proxied = Callable[[Side], Proxy]
+
+
+def undo(bed: Bed, migration: str, *, force: bool = False) -> Undone:
+    """Undoes it in this process."""
+    return engine.undo(bed.ledger, migration, Secrets(), force=force)
+
+
+@contextmanager
+def running_undo(bed: Bed, migration: str) -> Iterator[list[Exception]]:
+    """Undoes it in a thread that has ended when the block ends; how it failed is in the list."""
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            undo(bed, migration)
+        except FerryError as failure:
+            failures.append(failure)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield failures
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def stands(bed: Bed, migration: str) -> Status:
+    """The migration's state."""
+    return bed.ledger.migration(migration).status
+
+
+def test_undo_drops_what_was_made_and_nothing_else(crossing: Bed) -> None:
+    """The collection goes with its alias; another collection stays; what is undone is neither undone nor resumed again."""
+    crossing.target.create("others", load=False)
+    crossing.target.client.create_alias("others", "theirs")
+    migration = crossing.queued("parts")
+    with pytest.raises(TransitionRefused, match="cannot be undone: it already waits"):
+        undo(crossing, migration)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    undone = undo(crossing, migration)
+    assert (undone.dropped, undone.gone, undone.left) == (("parts",), (), ())
+    assert not undone.database_dropped
+    assert crossing.target.client.list_collections() == ["others"]
+    assert crossing.target.client.describe_collection("others")["aliases"] == ["theirs"]
+    report = engine.report(crossing.ledger, migration)
+    assert (report.status, report.state) == (Outcome.CANCELED, "undone")
+    for event in (EventName.RESUME, EventName.REPAIR):
+        with pytest.raises(TransitionRefused, match="was undone"):
+            crossing.act(migration, event)
+    with pytest.raises(TransitionRefused, match="was undone"):
+        undo(crossing, migration)
+    assert (
+        crossing.migrate("parts").status is Outcome.SUCCESSFUL
+    )  # nothing is in the way of a new one
+
+
+def test_undo_refuses_what_someone_else_wrote_to(crossing: Bed) -> None:
+    """An insert, a delete, a changed entity, an added alias or partition: each is told, and everything stands as it was."""
+    migration = crossing.queued("parts")
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    client, (first, second) = crossing.target.client, rows(KEYS[:2])
+
+    def refuses(reason: str) -> None:
+        with pytest.raises(TargetChanged, match=reason) as told:
+            undo(crossing, migration)
+        assert "Nothing more was dropped" in told.value.state
+        assert stands(crossing, migration) is Status.SUCCESSFUL
+
+    client.create_alias("parts", "shop")
+    refuses("the alias “shop” was added")
+    client.drop_alias("shop")
+    client.insert("parts", [first | {"id": 9_999}])
+    refuses(f"it holds {len(KEYS) + 1} entities, and the migration left {len(KEYS)}")
+    client.delete("parts", filter="id in [9999, 1]")
+    refuses(f"it holds {len(KEYS) - 1} entities, and the migration left {len(KEYS)}")
+    partition = client.list_partitions("parts")[0]
+    client.insert("parts", [second | {"text": "new"}], partition_name=partition)
+    refuses("entities between the keys .* were changed")
+    client.create_partition("parts", "extra")
+    refuses("the partition “extra” was added")
+    assert crossing.target.count("parts") == len(KEYS)
+    assert undo(crossing, migration, force=True).dropped == ("parts",)
+    assert client.list_collections() == []
+
+
+@pytest.mark.parametrize("fate", ["stands", "gone", "another", "written to"])
+def test_undo_of_a_canceled_migration(crossing: Bed, proxied: Proxied, fate: str) -> None:
+    """What a cancel left half-copied is dropped; one that someone dropped is gone; another of its name is left alone."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Insert", 5)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        crossing.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    if fate in {"gone", "another"}:
+        crossing.target.drop("parts")
+    if fate == "another":
+        crossing.target.create("parts")
+        crossing.target.insert("parts", rows(range(3)))
+    if fate == "written to":
+        partition = crossing.target.client.list_partitions("parts")[-1]
+        crossing.target.insert("parts", rows([10_000]), partition)
+        with pytest.raises(TargetChanged):
+            undo(crossing, migration)
+        assert not crossing.target.loaded("parts")
+        assert stands(crossing, migration) is Status.CANCELED
+        return
+    undone = undo(crossing, migration)
+    found = {"stands": undone.dropped, "gone": undone.gone, "another": undone.left}
+    assert found[fate] == ("parts",)
+    assert stands(crossing, migration) is Status.UNDONE
+    assert crossing.target.client.list_collections() == (["parts"] if fate == "another" else [])
+
+
+def test_an_interrupted_undo_is_undone_again(bed: Bed, proxied: Proxied) -> None:
+    """Killed between two drops, with a lost answer before: the second undo drops the rest and the database that was made."""
+    for name in ("one", "two"):
+        bed.source.create(name)
+        bed.source.insert(name, rows(range(5)))
+    proxy, made = proxied(bed.target), f"made_{uuid.uuid4().hex[:6]}"
+    request = bed.request("one", "two", target_uri=proxy.uri)
+    there = request.target.model_copy(update={"database": made})
+    migration = bed.enqueue(request.model_copy(update={"target": there}))
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    proxy.lose_answer("DropCollection", 1)
+    gate = proxy.hold("DropCollection", 3)
+    program = str(Path(sys.executable).with_name("ferry"))
+    folder = Path(bed.url.removeprefix("sqlite:///")).parent
+    process = subprocess.Popen([program, "undo", migration], cwd=folder)
+    try:
+        gate.wait()
+        assert stands(bed, migration) is Status.UNDOING
+        with pytest.raises(TransitionRefused, match="another process is at it"):
+            undo(bed, migration)
+    finally:
+        process.kill()
+        process.wait()
+    gate.open.set()
+    proxy.drained()
+    until(lambda: bed.ledger.refusal(migration, EventName.UNDO) is None)
+    again = bed.ferry("undo", migration, "--json")
+    assert again.returncode == 0, again.stderr
+    assert '"database_dropped": true' in again.stdout
+    assert stands(bed, migration) is Status.UNDONE
+    assert made not in bed.target.client.list_databases()
+
+
+def test_an_undo_that_stops_half_way_can_be_resumed(bed: Bed, proxied: Proxied) -> None:
+    """The target fails between two drops: the migration has failed and says what is gone; a resume copies that again."""
+    for name in ("one", "two"):
+        bed.source.create(name)
+        bed.source.insert(name, rows(range(5)))
+    proxy = proxied(bed.target)
+    migration = bed.queued("one", "two", target_uri=proxy.uri)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    gate = proxy.hold("DropCollection", 1)
+    with running_undo(bed, migration) as failures:
+        gate.wait()
+        bed.target.insert("two", rows([77]))
+        gate.open.set()
+    assert isinstance(failures[0], TargetChanged)
+    standing = bed.ledger.migration(migration)
+    assert standing.status is Status.FAILED
+    assert standing.error is not None
+    assert "Dropped so far: one." in standing.error.state
+    assert bed.target.client.list_collections() == ["two"]
+    bed.target.client.delete("two", filter="id == 77")
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    for name in ("one", "two"):
+        bed.assert_same(name, range(5))
