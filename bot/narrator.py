@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Final, NamedTuple
 
 import structlog
 
 from bot.courier import Gone, Undelivered
 from bot.ledger import Kind
-from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, REMINDED
+from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
 from bot.outbox import Outbox, Room
 from bot.views.progress import progress_message
 from bot.views.replies import TOLD_PHASES
@@ -36,9 +37,13 @@ _NOTES: Final = {
     COUNTED: (Kind.ROOT, Kind.REPLY),
     HELD: (Kind.ROOT, Kind.REPLY),
     FREED: (Kind.ROOT, Kind.REPLY),
+    NOT_STARTED: (Kind.REPLY,),
     REMINDED: (Kind.REPLY,),
+    WAITING: (Kind.REPLY,),
 }
 """What changes no state and is told all the same."""
+WAIT_OVER: Final = timedelta(seconds=60)
+"""A worker that waits notes it every 15 s (`engine/heartbeat.py`): after so long without a note it is another wait."""
 _IDLE_SECONDS: Final = 30.0
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -65,6 +70,19 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
         return (Kind.REPLY,) if told else _NOTES.get(event.name, ())
     more = (Kind.BROADCAST,) if event.details.get(BREAK_GLASS) else ()
     return (*_of_change(event.from_status, event.to_status), *more)
+
+
+def is_new_wait(event: Event, events: Iterable[Event]) -> bool:
+    """Whether a `waiting` event begins a wait; what is noted again and again of one wait is told once.
+
+    Args:
+        event: The event.
+        events: The migration's events, in any order.
+    """
+    return not any(
+        each.name == WAITING and each.id < event.id and event.at - each.at <= WAIT_OVER
+        for each in events
+    )
 
 
 def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
@@ -160,6 +178,8 @@ class Narrator:
 
     def _kinds(self, event: Event) -> tuple[Kind, ...]:
         try:
+            if event.name == WAITING and not is_new_wait(event, self._events(event.migration_id)):
+                return ()
             return kinds(event, self._room.ledger.migration(event.migration_id))
         except LedgerIncompatible as error:
             # One migration of another version must not keep all others from being told.
@@ -167,6 +187,9 @@ class Narrator:
                 "event_untold", migration=event.migration_id, name=event.name, error=str(error)
             )
             return ()
+
+    def _events(self, migration_id: str) -> tuple[Event, ...]:
+        return self._room.ledger.events(migration_id=migration_id, limit=10_000)
 
     def _edit_progress(self) -> None:
         running = self._room.ledger.migrations(statuses={Status.RUNNING}, limit=100)

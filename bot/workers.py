@@ -14,7 +14,7 @@ from typing import IO, Final
 import structlog
 
 from bot.ledger import BotLedger, Verdict
-from bot.notes import FREED, HELD, WORKER_LOST
+from bot.notes import FREED, HELD, NOT_STARTED, WORKER_LOST
 from bot.planning import ACTOR
 from bot.verbs import Verbs
 from bot.waiting import Holds
@@ -142,9 +142,8 @@ class Workers:
             secrets = self._secrets(migration.request)
         except FerryError as error:
             self._pause(migration.id)
-            _log.error(
-                "not_started", migration=migration.id, error=str(error)
-            )  # a person must look; it is tried again
+            _log.error("not_started", migration=migration.id, error=str(error))
+            self._note_not_started(migration.id, error)
             return
         process = self._verbs.spawn(migration.id, self._database_url, secrets)
         _log.info("worker_started", migration=migration.id, pid=process.pid)
@@ -176,6 +175,17 @@ class Workers:
         self._held[migration.id] = why
         self._changed()
         return bool(why)
+
+    def _note_not_started(self, migration_id: str, error: FerryError) -> None:
+        """The thread says why, once for each reason since somebody last did something about it; a person must look."""
+        with self._ledger.transaction() as tx:
+            events = self._ledger.events(migration_id=migration_id, limit=10_000)
+            told = [e for e in events if e.name == NOT_STARTED or e.to_status is not None]
+            same = bool(told) and told[-1].details.get("error") == error.parts
+            if same or tx.migration(migration_id).status is not Status.QUEUED:
+                return
+            tx.note(migration_id, NOT_STARTED, ACTOR, {"error": error.parts})
+        self._changed()
 
     def _see_to_ended(self) -> None:
         for migration_id, worker in tuple(self._running.items()):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, REMINDED
+from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
@@ -110,6 +110,21 @@ def _held(_card: MigrationCard, event: Event) -> Said:
 
 def _freed(_card: MigrationCard, _event: Event) -> Said:
     return Said("PENDING", "The freeze has ended; it starts as soon as a worker is free.")
+
+
+def _not_started(card: MigrationCard, event: Event) -> Said:
+    error = _error(event)
+    again = "It is approved and stays so; it is tried again by itself."
+    return Said(
+        "PENDING",
+        f"It cannot be started. {failure(card, error)}",
+        lines=f"it cannot be started. {again}\n{failure_lines(card, error)}",
+    )
+
+
+def _waiting(_card: MigrationCard, event: Event) -> Said:
+    why = t.sentence(t.escape(t.prose(_detail(event, "reason"))))
+    return Said("IN PROGRESS", f"It waits. {why} Nothing is lost; it goes on by itself.")
 
 
 def _reminded(card: MigrationCard, _event: Event) -> Said:
@@ -264,5 +279,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     COUNTED: _counted,
     HELD: _held,
     FREED: _freed,
+    NOT_STARTED: _not_started,
     REMINDED: _reminded,
+    WAITING: _waiting,
 }

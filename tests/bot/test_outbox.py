@@ -12,11 +12,13 @@ from bot.cards import Cards
 from bot.courier import Courier
 from bot.directory import Directory
 from bot.ledger import BotLedger, Decided, Kind, Verdict
-from bot.narrator import Narrator, kinds
+from bot.narrator import WAIT_OVER, Narrator, is_new_wait, kinds
+from bot.notes import WAITING
 from bot.outbox import Outbox, Room
 from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
 from bot.verbs import EngineVerbs
+from engine import heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import Event, Migration
@@ -290,6 +292,29 @@ def test_a_phase_is_a_reply(awaiting: Callable[..., Migration]) -> None:
     migration = awaiting("U0ADA")
     assert kinds(event("phase", None, None, phase="verify"), migration) == (Kind.REPLY,)
     assert kinds(event("phase", None, None, phase="aliases"), migration) == ()
+
+
+def test_a_wait_for_a_server_is_told_once(
+    sandbox: Sandbox,
+    ledger: Ledger,
+    records: BotLedger,
+    awaiting: Callable[..., Migration],
+    telling: Callable[..., Telling],
+) -> None:
+    """What a worker waits for stands in the thread, once for each wait however often it is noted."""
+    migration = awaiting()
+    run(ledger, records, migration, EventName.RELEASE)
+    lease = ledger.claim(migration.id, OWNER)
+    told = telling()
+    for _ in range(2):
+        ledger.note(lease, heartbeat.WAITING, {"reason": "old <does> not answer."})
+        told.rounds()
+    assert sum("It waits. old &lt;does&gt; not answer." in said for said in words(sandbox)) == 1
+    (first, second) = (each for each in ledger.events(limit=100) if each.name == WAITING)
+    assert is_new_wait(first, (first, second))
+    assert not is_new_wait(second, (first, second))
+    later = second.model_copy(update={"at": first.at + WAIT_OVER + timedelta(seconds=1)})
+    assert is_new_wait(later, (first, later))
 
 
 def test_a_budget_lasts() -> None:

@@ -3,9 +3,10 @@
 import threading
 from typing import Any
 
+import pytest
 from pymilvus import MilvusClient
 
-from bot.notes import REFUSED
+from bot.notes import NOT_STARTED, REFUSED
 from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
 from bot.views.buttons import APPROVE, CANCEL, REJECT, REMIGRATE, RESUME
@@ -227,3 +228,20 @@ def test_a_stopped_bot_hands_back_what_runs(story: Any) -> None:
     assert story.status(root) in {Status.QUEUED, Status.SUCCESSFUL}
     story.start()
     story.wait_for_status(root, Status.SUCCESSFUL)
+
+
+def test_a_missing_token_is_told_in_the_thread_and_tried_again(
+    story: Any, world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be started for want of a token says so once, with what to do, and starts by itself when that was done."""
+    root = story.request()
+    with_token = world.clusters["new"].model_copy(update={"token_env": "NEW_TOKEN"})
+    story.restart(clusters={**world.clusters, "new": with_token})
+    story.sandbox.user(GRACE).click(root, APPROVE)
+    said = words_of(story.wait_for_reply(root, "cannot be started"))
+    assert "NEW_TOKEN" in said
+    assert "tried again by itself" in said
+    story.restart()
+    monkeypatch.setenv("NEW_TOKEN", "root:Milvus")
+    story.wait_for_status(root, Status.SUCCESSFUL)
+    assert story.events(root, NOT_STARTED) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.notes import COUNTED, FREED, HELD, REMINDED
+from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
 from bot.views import break_glass
 from bot.views.freeze import freeze_message, thaw_message
 from bot.views.home import home_view
@@ -84,6 +84,13 @@ CASES: dict[str, Callable[[Any], Any]] = {
         _counted(s), s.event(COUNTED, role="Project Admin", approvals=1, needed=2)
     ),
     "reply-reminded": lambda s: reply(_counted(s), s.event(REMINDED, "ferry", hours=1.0)),
+    "reply-waiting": lambda s: reply(
+        s.card(Status.RUNNING),
+        s.event(WAITING, "worker", reason="search-2023 did not answer within 60 s"),
+    ),
+    "reply-not-started": lambda s: reply(
+        s.card(Status.QUEUED), s.event(NOT_STARTED, "ferry", error=s.error.model_dump())
+    ),
     "reply-held": lambda s: reply(_held(s), s.event(HELD, "ferry", why=WHY)),
     "reply-freed": lambda s: _event(s, FREED, Status.QUEUED, "ferry"),
     "reply-forced": lambda s: reply(
