@@ -16,7 +16,7 @@ from bot import console, terminal
 from bot import settings as configuration
 from engine.errors import FerryError, InputRejected
 from engine.lifecycle import EventName, Status, zilliz_word
-from engine.model import OnConflict
+from engine.model import AutoId, OnConflict
 
 app = typer.Typer(
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
@@ -35,6 +35,14 @@ Collections = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Conflict = Annotated[OnConflict, typer.Option("--on-conflict", help="When the target has it.")]
+Keys = Annotated[
+    AutoId | None,
+    typer.Option(
+        "--auto-id",
+        help="Keys that the source made, where the target cannot both take them and make its own: keep them "
+        "(auto-id off there), or let it make new ones.",
+    ),
+]
 MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry jobs`.")]
 
 
@@ -54,11 +62,12 @@ def plan(
     target: Target,
     database: Database = "default",
     collection: Collections = None,
+    auto_id: Keys = None,
     *,
     json: Json = False,
 ) -> None:
     """Say what a migration would do and lose; writes nothing."""
-    request = console.request_of(source, target, database, collection, OnConflict.FAIL)
+    request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
     made = engine.plan(request, console.secrets_of(request))
     if json:
         terminal.as_json(made.model_dump(mode="json") | {"hash": made.hash})
@@ -74,15 +83,18 @@ def migrate(
     database: Database = "default",
     collection: Collections = None,
     on_conflict: Conflict = OnConflict.FAIL,
+    auto_id: Keys = None,
     *,
     json: Json = False,
 ) -> None:
     """Copy a database and prove it; the same command again continues what was interrupted."""
     with console.reported(json=json) as finish:
-        request = console.request_of(source, target, database, collection, on_conflict)
+        request = console.request_of(source, target, database, collection, on_conflict, auto_id)
         secrets = console.secrets_of(request)
         with console.open_ledger() as ledger:
             migration = ledger.unfinished(request.identity)
+            if migration is not None and auto_id is not None:
+                console.require_same_keys(migration, auto_id)
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
             finish(console.driven(ledger, migration, secrets))
@@ -118,12 +130,13 @@ def verify(
     target: Target,
     database: Database = "default",
     collection: Collections = None,
+    auto_id: Keys = None,
     *,
     json: Json = False,
 ) -> None:
     """Compare every entity of two databases as they are now, whoever copied them."""
     with console.reported(json=json) as finish:
-        request = console.request_of(source, target, database, collection, OnConflict.FAIL)
+        request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
         finish(engine.verify(request, console.secrets_of(request)))
 
 

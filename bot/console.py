@@ -29,6 +29,7 @@ from engine.errors import (
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status, is_resumable, is_terminal, zilliz_word
 from engine.model import (
+    AutoId,
     Endpoint,
     ErrorText,
     Migration,
@@ -70,6 +71,17 @@ def is_void(migration: Migration, request: Request) -> bool:
     changed = migration.error is not None and migration.error.code == SourceChanged.code
     before, now = migration.request.on_conflict, request.on_conflict
     return changed or (before is OnConflict.FAIL and now is OnConflict.REPLACE)
+
+
+def require_same_keys(migration: Migration, auto_id: AutoId) -> None:
+    """Raises InputRejected when an unfinished migration was begun with the other choice for keys that the source made."""
+    begun = migration.request.auto_id
+    if begun is not auto_id:
+        raise InputRejected(
+            f"{migration.id} was begun with --auto-id {begun}, and is not finished.",
+            state="Nothing was changed.",
+            next_step=f"Continue it without --auto-id, or undo it first: ferry cancel {migration.id}, then drop what it made.",
+        )
 
 
 def made_again(ledger: Ledger, old: Migration) -> Migration:
@@ -189,6 +201,7 @@ def request_of(
     database: str,
     collections: list[str] | None,
     on_conflict: OnConflict,
+    auto_id: AutoId | None = None,
 ) -> Request:
     """A request for what was typed: names from the configuration, URIs, or paths of Milvus Lite files."""
     return Request(
@@ -196,6 +209,7 @@ def request_of(
         target=_endpoint(target, database),
         collections=tuple(sorted(set(collections or ()))),
         on_conflict=on_conflict,
+        auto_id=auto_id or AutoId.KEEP,
     )
 
 

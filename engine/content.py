@@ -5,6 +5,7 @@ The one place that decides when a range was read completely. Nothing is written 
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from engine.digest import ContentDigest
 from engine.errors import DataUnreadable
@@ -33,7 +34,12 @@ class Content:
 
 
 def read_range(
-    reader: CollectionReader, key_range: ChunkRange, page_entities: int, *, keep_bytes: int = 0
+    reader: CollectionReader,
+    key_range: ChunkRange,
+    page_entities: int,
+    *,
+    keep_bytes: int = 0,
+    without: str = "",
 ) -> Content:
     """Reads a range until no page is left.
 
@@ -46,16 +52,18 @@ def read_range(
         page_entities: Entities per page at most.
         keep_bytes: Bytes of pages that are kept at most: memory does not grow with the range,
             whatever became of it since it was planned.
+        without: A field that is left out of the digest.
 
     Raises:
         DataUnreadable: The server answered keys out of order.
     """
     counted = reader.count(key_range.partition, key_range.lower, key_range.upper)
+    read = partial(_read, reader, key_range, page_entities, counted, keep_bytes, without)
     with suppress(DataUnreadable):
-        content = _read(reader, key_range, page_entities, counted, keep_bytes, careful=False)
+        content = read(careful=False)
         if content.digest.count == counted:
             return content
-    return _read(reader, key_range, page_entities, counted, keep_bytes, careful=True)
+    return read(careful=True)
 
 
 def _read(
@@ -64,6 +72,7 @@ def _read(
     page_entities: int,
     counted: int,
     keep_bytes: int,
+    without: str,
     *,
     careful: bool,
 ) -> Content:
@@ -75,7 +84,9 @@ def _read(
         limit=page_entities,
         careful=careful,
     ):
-        content.digest.add(canonical_columns(page.messages(), len(page.keys)))
+        columns = canonical_columns(page.messages(), len(page.keys))
+        columns.pop(without, None)
+        content.digest.add(columns)
         content.bytes += page.bytes
         content.kept = content.bytes <= keep_bytes
         if content.kept:

@@ -75,7 +75,13 @@ class Copier:
         Raises:
             DataUnreadable: What was read and what the source counts differ without a reason.
         """
-        found = read_range(self.reader, chunk.range, self.page_entities, keep_bytes=HELD_BYTES_MAX)
+        found = read_range(
+            self.reader,
+            chunk.range,
+            self.page_entities,
+            keep_bytes=HELD_BYTES_MAX,
+            without=self.plan.uncompared_field,
+        )
         if found.counted != found.digest.count:
             self._explain_count(chunk.range, found)
         receipt = Receipt(
@@ -89,11 +95,13 @@ class Copier:
         chunk = content.chunk
         self.fence()
         crashpoints.reached("writing")
+        written = 0
         try:
             for page in content.pages:
                 self._write_page(chunk.range, page, upsert=chunk.attempted)
+                written += 1
         except MessageTooLarge:
-            self._write_smaller(content)
+            self._write_smaller(content, in_doubt=chunk.attempted or written > 0)
         crashpoints.reached("written")
         self.ledger.record_receipt(self.lease, chunk.id, content.receipt)
         crashpoints.reached("receipt")
@@ -134,16 +142,18 @@ class Copier:
             # Whether the page was applied is unknown, and a second insert would double it.
             self.put(key_range.partition, page)
 
-    def _write_smaller(self, content: ReadChunk) -> None:
+    def _write_smaller(self, content: ReadChunk, *, in_doubt: bool) -> None:
         """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
         key_range = content.chunk.range
-        limit = self.page_entities
+        limit, written = self.page_entities, 0
         while limit > 1:
             limit //= 2
             try:
                 for page in self._pages(key_range, limit):
-                    self._write_page(key_range, page, upsert=True)
+                    self._write_page(key_range, page, upsert=in_doubt)
+                    written += 1
             except MessageTooLarge:
+                in_doubt = in_doubt or written > 0
                 continue
             return
         raise DataUnreadable(

@@ -14,7 +14,7 @@ two entities can be joined to the same bytes. A sum and not XOR: an entity that 
 rule). xxh3 finds accidents, not forgers: someone who may write to both clusters can make collisions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Self
 
@@ -58,15 +58,9 @@ class ContentDigest:
         Raises:
             ValueError: The columns are not equally long, or there is none; nothing was added.
         """
-        lengths = {len(values) for values in columns.values()}
-        if len(lengths) != 1:
-            raise ValueError(f"columns of one page must be equally long, not {sorted(lengths)}")
-        names = sorted(columns)
-        head = xxh3_128_digest("".join(f"{len(name)}:{name}" for name in names).encode())
-        hashes = (map(xxh3_128_digest, columns[name]) for name in names)
-        entities = map(b"".join, zip(repeat(head), *hashes, strict=False))  # repeat() has no end
-        self._total = (self._total + sum(map(xxh3_128_intdigest, entities))) % _MODULUS
-        self._count += lengths.pop()
+        entities = entity_hashes(columns)
+        self._total = (self._total + sum(entities)) % _MODULUS
+        self._count += len(next(iter(columns.values())))
 
     def merge(self, other: "ContentDigest") -> None:
         """Adds all entities of another digest, as if their pages had been added here."""
@@ -86,6 +80,22 @@ class ContentDigest:
 
     def __repr__(self) -> str:
         return f"ContentDigest(count={self._count}, {self.hexdigest()})"
+
+
+def entity_hashes(columns: Mapping[str, Sequence[bytes]]) -> Iterator[int]:
+    """The hash of each entity of a page, whose sum the digest is.
+
+    Raises:
+        ValueError: The columns are not equally long, or there is none.
+    """
+    lengths = {len(values) for values in columns.values()}
+    if len(lengths) != 1:
+        raise ValueError(f"columns of one page must be equally long, not {sorted(lengths)}")
+    names = sorted(columns)
+    head = xxh3_128_digest("".join(f"{len(name)}:{name}" for name in names).encode())
+    hashes = (map(xxh3_128_digest, columns[name]) for name in names)
+    entities = map(b"".join, zip(repeat(head), *hashes, strict=False))  # repeat() has no end
+    return map(xxh3_128_intdigest, entities)
 
 
 def differing_fields(first: Mapping[str, bytes], second: Mapping[str, bytes]) -> tuple[str, ...]:

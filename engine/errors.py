@@ -13,6 +13,7 @@
         ServiceUnavailable            a server did not answer
         Throttled                     a server asked for fewer requests
         MigrationBusy                 a live worker holds the migration
+        MustStartOver                 a collection whose keys the target makes cannot go on where it was interrupted
       NeedsPerson                     a person must look before anything goes on
         SourceChanged                 the source was written to during the offline window
         DataUnreadable                the server's answers contradict each other
@@ -132,6 +133,12 @@ class MigrationBusy(TemporaryFailure):
     """A live worker holds the lease of this migration."""
 
     code = "E-BUSY"
+
+
+class MustStartOver(TemporaryFailure):
+    """Whether a page was written is unknown, and the target would give its entities new keys a second time."""
+
+    code = "E-START-OVER"
 
 
 class NeedsPerson(FerryError):

@@ -10,7 +10,9 @@ from typing import Final
 
 from engine import crashpoints
 from engine.copier import Copier
+from engine.errors import MustStartOver
 from engine.heartbeat import Heartbeat
+from engine.keyless import proof_of
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.milvus import definitions, loading
@@ -19,12 +21,14 @@ from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
 from engine.model import ChunkRange, CollectionPlan, CollectionState, Lease, Plan
 from engine.preparer import Preparer
-from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
 
 REPAIRED: Final = "repaired"
 """The note that says of a collection how many keys were written and how many deleted."""
+
+STARTS_MAX: Final = 3
+"""How often one attempt begins to copy a collection that has to start over."""
 
 CLOCK_SECONDS: Final = 2.0
 """How often the time spent copying is recorded while it goes on."""
@@ -72,7 +76,7 @@ class Phases:
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
-        self._each(self._copy)
+        self._each(self._copied)
         self._enter("load")
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
@@ -112,6 +116,15 @@ class Phases:
     def _state(self, plan: CollectionPlan) -> CollectionState:
         states = self.ledger.collection_states(self.lease.migration_id)
         return next((s for s in states if s.name == plan.name), CollectionState(name=plan.name))
+
+    def _copied(self, plan: CollectionPlan) -> None:
+        """Copies a collection; one that cannot go on where it was interrupted starts over, a few times."""
+        for _ in range(STARTS_MAX - 1):
+            try:
+                return self._copy(plan)
+            except MustStartOver:
+                self.preparer.start_over(plan)
+        return self._copy(plan)
 
     def _copy(self, plan: CollectionPlan) -> None:
         self._load_source(plan)
@@ -178,7 +191,7 @@ class Phases:
 
     def _verify(self, plan: CollectionPlan) -> None:
         self._record(plan, phase="verifying")
-        proof = Proof(self.source, self.target, plan, self.heartbeat.check)
+        proof = proof_of(self.source, self.target, plan, self.heartbeat.check)
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
         self._record(plan, phase="verified", report=report)

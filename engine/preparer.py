@@ -5,16 +5,19 @@ here.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from engine import crashpoints
 from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
-from engine.model import CollectionPlan, CollectionState, Lease, Request
-from engine.ownership import CREATING, Owner, owner_of
+from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, Request
+from engine.ownership import CREATING, Fate, Owner, drop_created, owner_of
 
 CREATED = "created"
+STARTED_OVER: Final = "started_over"
+"""The note that a collection was dropped and is copied again from its start."""
 
 CREATING_DATABASE = "creating_database"
 """The note that the target's database was not there and is made now; without it the database is somebody else's."""
@@ -71,6 +74,8 @@ class Preparer:
         match owner_of(self.target, plan, state):
             case Owner.NOBODY:
                 self._create(plan)
+            case Owner.OURS if self._interrupted(plan):
+                self.start_over(plan)
             case Owner.OURS:
                 definitions.complete(self.target, plan)
             case Owner.BEGUN:
@@ -92,6 +97,21 @@ class Preparer:
         return self.request.may_replace(
             plan.name, definitions.collection_id(self.target, plan.name)
         )
+
+    def start_over(self, plan: CollectionPlan) -> None:
+        """Drops this migration's own collection and makes it again, empty, with nothing of it copied.
+
+        Raises:
+            TargetNotEmpty: What stands there is not this migration's.
+        """
+        self.check()
+        states = self.ledger.collection_states(self.lease.migration_id)
+        state = next(each for each in states if each.name == plan.name)
+        crashpoints.reached("starting_over")
+        if drop_created(self.target, plan, state) is Fate.LEFT:
+            raise _in_the_way(self.target, plan.name)
+        self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
+        self._create(plan)
 
     def settle(self, plan: CollectionPlan) -> None:
         """Gives the proved collection its last properties (lifetimes among them) and takes away what only the copy needed.
@@ -131,6 +151,13 @@ class Preparer:
         target_id = definitions.collection_id(self.target, plan.name)
         self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
         crashpoints.reached("creation_recorded")
+
+    def _interrupted(self, plan: CollectionPlan) -> bool:
+        """Whether something of it may stand on the target that cannot be told apart, because the target makes the keys."""
+        if plan.keys is not KeyPolicy.NEW:
+            return False
+        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+        return any((c.attempted and c.receipt is None) or c.verified is False for c in chunks)
 
     def _check_source(self, plan: CollectionPlan) -> None:
         described = definitions.describe(self.source, plan.name)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from engine import reports, undoing
 from engine.errors import PlanBlocked
+from engine.keyless import proof_of
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status
@@ -17,6 +18,7 @@ from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.survey import require_collection, require_database, survey
 from engine.model import (
+    AutoId,
     CollectionPlan,
     CollectionReport,
     Endpoint,
@@ -31,7 +33,6 @@ from engine.model import (
     Undone,
 )
 from engine.planner import Standing, make_plan, standing_of
-from engine.proof import Proof
 from engine.ranges import CHUNK_BYTES
 from engine.remake import remigrated, remigration
 from engine.runner import drive
@@ -175,7 +176,7 @@ def verify(request: Request, secrets: Secrets) -> Report:
         names = request.collections or definitions.collection_names(source)
         for name in names:
             require_collection(source, name)
-        collections = tuple(_verified(source, target, name) for name in names)
+        collections = tuple(_verified(source, target, name, request.auto_id) for name in names)
     same = all(collection.verified for collection in collections)
     return Report(
         migration=None,
@@ -186,21 +187,22 @@ def verify(request: Request, secrets: Secrets) -> Report:
     )
 
 
-def _verified(source: Cluster, target: Cluster, name: str) -> CollectionReport:
+def _verified(source: Cluster, target: Cluster, name: str, auto_id: AutoId) -> CollectionReport:
     with loading.loaded(source, name):
         plan = survey(source, name)
         if definitions.describe(target, name) is None:
             return _absent(plan)
         with loading.loaded(target, name):
-            plan = plan.model_copy(update={"keys": _key_policy_of(target, plan)})
-            return Proof(source, target, plan, _go_on).of_databases()
+            plan = plan.model_copy(update={"keys": _key_policy_of(target, plan, auto_id)})
+            return proof_of(source, target, plan, _go_on).of_databases()
 
 
-def _key_policy_of(target: Cluster, plan: CollectionPlan) -> KeyPolicy:
-    """What became of the keys, by what stands on the target: with auto-id or without, both keep them."""
+def _key_policy_of(target: Cluster, plan: CollectionPlan, wanted: AutoId) -> KeyPolicy:
+    """What became of the keys, by what stands on the target; with auto-id on they are kept too, unless new ones were wanted."""
     described = definitions.describe(target, plan.name)
-    makes_keys = described is not None and schemas.makes_keys(described.schema)
-    return KeyPolicy.ALLOWED if plan.auto_id and makes_keys else plan.keys
+    if not plan.auto_id or described is None or not schemas.makes_keys(described.schema):
+        return plan.keys
+    return KeyPolicy.NEW if wanted is AutoId.NEW else KeyPolicy.ALLOWED
 
 
 def _absent(plan: CollectionPlan) -> CollectionReport:

@@ -5,6 +5,7 @@ Whether a page may have been written before is the caller's to know. Nothing is 
 
 from typing import Final
 
+from engine.errors import MustStartOver
 from engine.milvus import schemas, writing
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import Page
@@ -30,9 +31,17 @@ def send(
         in_doubt: Whether the target may hold some of them already.
 
     Raises:
+        MustStartOver: The page is in doubt, and the target makes the keys of all entities anew: it would stand there twice.
         ServiceUnavailable: Whether the page was written is unknown.
         MilvusRefused: The server refused the page; nothing of it was written.
     """
+    if in_doubt and plan.keys is KeyPolicy.NEW:
+        raise MustStartOver(
+            f"{target.endpoint.name} was interrupted while “{plan.name}” was written, and gives every entity a new key: "
+            "what may stand there already cannot be told apart.",
+            state="The collection on the target is not complete.",
+            next_step="Resume the migration: this collection is dropped there and copied again from its start.",
+        )
     replaces = in_doubt and plan.keys is KeyPolicy.ALLOWED
     if replaces:
         for start in range(0, len(page.keys), KEYS_PER_DELETE):
@@ -42,7 +51,7 @@ def send(
         target,
         plan.name,
         partition,
-        page.columns,
+        [column for column in page.columns if column.name != plan.uncompared_field],
         len(page.keys),
         upsert=in_doubt and not replaces,
         defaulted=schemas.defaulted_fields(schemas.schema_of(plan)),

@@ -161,6 +161,11 @@ class CollectionPlan(Record):
     losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def uncompared_field(self) -> str:
+        """The field that the proof leaves out: the primary key where the target makes new ones; "" where there is none."""
+        return self.primary_field if self.keys is KeyPolicy.NEW else ""
+
 
 class Plan(Record):
     """What will be done and what will be lost, before anything is written.

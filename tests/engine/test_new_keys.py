@@ -1,0 +1,106 @@
+"""Keys that the source made, moved to a server that makes its own and takes none: new keys, proved by content without them."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+import engine
+from engine.lifecycle import EventName
+from engine.model import AutoId, KeyPolicy, MismatchKind, Outcome, Request, Secrets
+from engine.preparer import STARTED_OVER
+from tests.engine.bed import Bed, Row, Side, rows, running
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+Proxied = Callable[[Side], Proxy]
+PARTS = ("_default", "old")
+COUNT = 60
+"""Entities of each part; two of them say the same."""
+
+
+def fill(side: Side) -> None:
+    """A collection that makes its keys, of two partitions."""
+    side.create("automatic", schema={"auto_id": True})
+    side.client.create_partition("automatic", "old")
+    for part in PARTS:
+        made = [
+            {"vector": row["vector"], "text": f"{part} {row['text']}"} for row in rows(range(COUNT))
+        ]
+        made[1] = made[0]
+        side.insert("automatic", made, part)
+
+
+def contents(side: Side, part: str) -> tuple[set[int], Counter[str]]:
+    """The keys of a partition, and how often each content stands there."""
+    side.ready()
+    found: list[Row] = side.client.query(
+        "automatic",
+        output_fields=["*"],
+        partition_names=[part],
+        limit=COUNT * 2,
+        consistency_level="Strong",
+    )
+    keys = {row["id"] for row in found}
+    return keys, Counter(f"{row['vector']} {row['text']}" for row in found)
+
+
+def asked(bed: Bed, **changes: str) -> Request:
+    """A request for new keys."""
+    return bed.request("automatic", **changes).model_copy(update={"auto_id": AutoId.NEW})
+
+
+def test_new_keys_through_interruptions(bed: Bed, proxied: Proxied) -> None:
+    """What was interrupted, and what lost an answer, starts over: each content stands there as often as in the source."""
+    fill(bed.source)
+    target = proxied(bed.target)
+    request = asked(bed, target_uri=target.uri)
+    (planned,) = engine.plan(request, Secrets()).collections
+    assert planned.keys is KeyPolicy.NEW
+    (lost,) = planned.losses
+    assert "makes new primary keys" in lost
+    assert "starts over if it is interrupted" in lost
+    gate = target.hold("Insert", 4, only=True)
+    target.lose_answer("Insert", 14)
+    migration = bed.enqueue(request)
+    with running(bed, migration, chunk_bytes=600) as (reports, _):
+        gate.wait()
+        bed.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    bed.act(migration, EventName.RESUME)
+    report = bed.run(migration, chunk_bytes=600)
+    assert report.status is Outcome.SUCCESSFUL, report
+    events = [event.name for event in bed.ledger.events(migration_id=migration)]
+    assert events.count(STARTED_OVER) == 2
+    assert target.calls["Upsert"] == 0
+    assert bed.target.client.describe_collection("automatic")["auto_id"] is True
+    for part in PARTS:
+        (ours, said), (theirs, copied) = (contents(side, part) for side in (bed.source, bed.target))
+        assert not ours & theirs
+        assert said == copied
+        assert max(copied.values()) == 2
+    assert any("without the key" in note for note in report.collections[0].notes)
+    assert engine.verify(asked(bed), Secrets()).status is Outcome.SUCCESSFUL
+
+
+def test_what_differs_without_a_key_is_named(bed: Bed) -> None:
+    """A missing entity is named by the source's key, an extra one by the target's, one of two equal ones too."""
+    fill(bed.source)
+    migration = bed.enqueue(asked(bed))
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    client = bed.target.client
+    twins = client.query("automatic", filter='text == "old text 0"', output_fields=["id"])
+    client.delete("automatic", ids=[twins[0]["id"]])
+    made = client.insert("automatic", [{"vector": [0.5] * 4, "text": "a stranger"}])
+    report = engine.verify(asked(bed), Secrets())
+    assert report.status is Outcome.MISMATCHED
+    (found,) = report.collections
+    assert (found.missing, found.extra, found.different) == (1, 1, 0)
+    by_kind = {each.kind: each for each in found.examples}
+    assert by_kind[MismatchKind.EXTRA].pk == made["ids"][0]
+    missing = by_kind[MismatchKind.MISSING]
+    assert missing.partition == "old"
+    (row,) = bed.source.get("automatic", [missing.pk]).values()
+    assert row["text"] == "old text 0"
