@@ -55,6 +55,49 @@ def proof_of(
     return kind(source, target, plan, check)
 
 
+def partition_digest(
+    reader: CollectionReader,
+    plan: CollectionPlan,
+    partition: str,
+    check: Callable[[], None],
+) -> ContentDigest:
+    """The content of a whole partition without the key.
+
+    Args:
+        reader: Where to read.
+        plan: The collection.
+        partition: Which partition.
+        check: Called between ranges; raises a `StopWork` when the reading must end.
+    """
+    whole, lock = ContentDigest(), threading.Lock()
+    size = chunk_entities(plan.entities, plan.bytes)
+
+    def read(key_range: ChunkRange) -> ContentDigest:
+        return read_range(reader, key_range, size, without=plan.uncompared_field).digest
+
+    def add(digest: ContentDigest) -> None:
+        with lock:
+            whole.merge(digest)
+
+    def ranges() -> Iterator[ChunkRange]:
+        for key_range in cut(reader.keys(partition), plan.name, partition, size):
+            check()
+            yield key_range
+
+    pipeline(ranges(), read, add)
+    return whole
+
+
+def copied_digests(chunks: Iterable[Chunk]) -> dict[str, ContentDigest]:
+    """What the receipts of a collection's chunks say of each partition."""
+    digests: defaultdict[str, ContentDigest] = defaultdict(ContentDigest)
+    for chunk in chunks:
+        if chunk.receipt:
+            digest = ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
+            digests[chunk.range.partition].merge(digest)
+    return digests
+
+
 @dataclass(frozen=True)
 class KeylessProof(Proof):
     """The proof of one collection whose keys are not the source's."""
@@ -63,7 +106,7 @@ class KeylessProof(Proof):
         """Holds each partition of the target against the receipts of its chunks and records what is found."""
         chunks = tuple(ledger.chunks(lease.migration_id, self.plan.name))
         source, verifier = self._readers()
-        expected = _by_partition(chunks)
+        expected = copied_digests(chunks)
         gap = self._gap(source, _entities(expected))
         if gap.fault:  # the receipts are out of date: both sides are read, to name the keys
             expected = self._digests(source)
@@ -108,26 +151,7 @@ class KeylessProof(Proof):
         return {each.name: self._digest(reader, each.name) for each in self.plan.partitions}
 
     def _digest(self, reader: CollectionReader, partition: str) -> ContentDigest:
-        """The content of a whole partition without the key, several ranges at a time."""
-        whole, lock = ContentDigest(), threading.Lock()
-        size = chunk_entities(self.plan.entities, self.plan.bytes)
-
-        def read(key_range: ChunkRange) -> ContentDigest:
-            field = self.plan.uncompared_field
-            return read_range(reader, key_range, size, without=field).digest
-
-        def add(digest: ContentDigest) -> None:
-            with lock:
-                whole.merge(digest)
-
-        ranges = cut(reader.keys(partition), self.plan.name, partition, size)
-        pipeline(self._checked(ranges), read, add)
-        return whole
-
-    def _checked(self, ranges: Iterable[ChunkRange]) -> Iterator[ChunkRange]:
-        for key_range in ranges:
-            self.check()
-            yield key_range
+        return partition_digest(reader, self.plan, partition, self.check)
 
     def _explained(
         self,
@@ -197,15 +221,6 @@ class _Found:
                 "notes": (*report.notes, _NOTE),
             }
         )
-
-
-def _by_partition(chunks: Iterable[Chunk]) -> dict[str, ContentDigest]:
-    digests: defaultdict[str, ContentDigest] = defaultdict(ContentDigest)
-    for chunk in chunks:
-        if chunk.receipt:
-            digest = ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
-            digests[chunk.range.partition].merge(digest)
-    return digests
 
 
 def _entities(digests: Mapping[str, ContentDigest]) -> int:

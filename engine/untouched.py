@@ -13,11 +13,12 @@ from engine.content import Content, read_range
 from engine.digest import ContentDigest
 from engine.errors import FerryError
 from engine.executors import pipeline
+from engine.keyless import copied_digests, partition_digest
 from engine.ledger import Ledger
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of
-from engine.model import Chunk, CollectionPlan
+from engine.model import Chunk, CollectionPlan, KeyPolicy
 from engine.ranges import chunk_entities
 
 
@@ -94,6 +95,9 @@ class Untouched:
             left = f"{most:,}" if least == most else f"{least:,} to {most:,}"
             yield f"it holds {counted:,} entities, and the migration left {left}"
             return
+        if self._plan.keys is KeyPolicy.NEW:
+            yield from self._changed_partitions()
+            return
         changed = self._changed_ranges()
         if changed:
             yield f"entities between the keys {changed[0].range.lower!r} and {changed[0].range.upper!r} were changed"
@@ -108,6 +112,17 @@ class Untouched:
             elif chunk.attempted:
                 most += chunk.range.entities
         return (0 if properties.expires(self._plan.properties) else least), most
+
+    def _changed_partitions(self) -> Iterator[str]:
+        """Where the target made the keys, a range of the source's is none of the target's: whole partitions are compared."""
+        chunks = tuple(self._ledger.chunks(self._migration_id, self._plan.name))
+        in_doubt = any(chunk.attempted and chunk.receipt is None for chunk in chunks)
+        if in_doubt or properties.expires(self._plan.properties):
+            return
+        reader = reader_of(self._target, self._plan)
+        for partition, left in copied_digests(chunks).items():
+            if partition_digest(reader, self._plan, partition, _go_on) != left:
+                yield f"entities of the partition “{partition}” were changed"
 
     def _changed_ranges(self) -> list[Chunk]:
         """The first chunks whose content is not what the migration left; reading ends once there is one."""
@@ -139,3 +154,7 @@ class Untouched:
             return True
         left = ContentDigest.of_receipt(receipt.entities, receipt.digest)
         return found.counted == receipt.entities and found.digest == left
+
+
+def _go_on() -> None:
+    """Nobody cancels an undo that only looks."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 import engine
+from engine.errors import TargetChanged
 from engine.lifecycle import EventName
 from engine.model import AutoId, KeyPolicy, MismatchKind, Outcome, Request, Secrets
 from engine.preparer import STARTED_OVER
@@ -83,10 +84,12 @@ def test_new_keys_through_interruptions(bed: Bed, proxied: Proxied) -> None:
         assert max(copied.values()) == 2
     assert any("without the key" in note for note in report.collections[0].notes)
     assert engine.verify(asked(bed), Secrets()).status is Outcome.SUCCESSFUL
+    engine.undo(bed.ledger, migration, Secrets())
+    assert bed.target.client.list_collections() == []
 
 
 def test_what_differs_without_a_key_is_named(bed: Bed) -> None:
-    """A missing entity is named by the source's key, an extra one by the target's, one of two equal ones too."""
+    """A missing entity is named by the source's key, an extra one by the target's, one of two equal ones too; undo sees it."""
     fill(bed.source)
     migration = bed.enqueue(asked(bed))
     assert bed.run(migration).status is Outcome.SUCCESSFUL
@@ -104,3 +107,5 @@ def test_what_differs_without_a_key_is_named(bed: Bed) -> None:
     assert missing.partition == "old"
     (row,) = bed.source.get("automatic", [missing.pk]).values()
     assert row["text"] == "old text 0"
+    with pytest.raises(TargetChanged, match="partition “_default” were changed"):
+        engine.undo(bed.ledger, migration, Secrets())
