@@ -14,6 +14,7 @@ import typer
 import engine
 from bot import console, terminal
 from bot import settings as configuration
+from bot.listing import listing
 from engine.errors import FerryError, InputRejected
 from engine.lifecycle import EventName, Status, zilliz_word
 from engine.model import AutoId, OnConflict
@@ -42,6 +43,9 @@ Keys = Annotated[
         help="Keys that the source made, where the target cannot both take them and make its own: keep them "
         "(auto-id off there), or let it make new ones.",
     ),
+]
+Mismatches = Annotated[
+    Path | None, typer.Option("--mismatches", help="A file for all findings: .jsonl or .csv.")
 ]
 MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry jobs`.")]
 
@@ -131,13 +135,15 @@ def verify(
     database: Database = "default",
     collection: Collections = None,
     auto_id: Keys = None,
+    mismatches: Mismatches = None,
     *,
     json: Json = False,
 ) -> None:
     """Compare every entity of two databases as they are now, whoever copied them."""
     with console.reported(json=json) as finish:
         request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
-        finish(engine.verify(request, console.secrets_of(request)))
+        with listing(mismatches) as write:
+            finish(engine.verify(request, console.secrets_of(request), write))
 
 
 @app.command()
@@ -152,12 +158,16 @@ def jobs(*, json: Json = False) -> None:
 
 
 @app.command()
-def show(migration_id: MigrationId, *, json: Json = False) -> None:
+def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json = False) -> None:
     """Show one migration: how it stands, what was found, what happened."""
     with console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
         report = engine.report(ledger, migration.id)
         events = ledger.events(migration_id=migration.id)
+        with listing(mismatches) as write:
+            if write is not None:
+                for found in engine.listed(ledger, migration.id):
+                    write(found)
     if json:
         history = [each.model_dump(mode="json") for each in events]
         terminal.as_json(report.model_dump(mode="json") | {"events": history})

@@ -78,10 +78,11 @@ def report(report: Report) -> None:
     if report.entities_per_second:
         copied += f", copied at {report.entities_per_second:,.0f} entities/s"
     out.print(f"{head}  {escape(report.migration or '')}  {copied}")
-    table = _table("collection", "source", "target", "missing", "extra", "different", "verified")
+    kinds = ("same", "missing", "extra", "different", "errors")
+    table = _table("collection", "source", "target", *kinds, "verified")
     for each in report.collections:
         target = "–" if each.target_entities is None else f"{each.target_entities:,}"
-        counts = (f"{each.missing:,}", f"{each.extra:,}", f"{each.different:,}")
+        counts = (f"{getattr(each, kind):,}" for kind in kinds)
         verdict = "[green]yes[/]" if each.verified else "[red]no[/]"
         table.add_row(escape(each.name), f"{each.source_entities:,}", target, *counts, verdict)
     out.print(table)
@@ -162,7 +163,8 @@ def _findings(collection: CollectionReport) -> None:
         where = f" in {each.partition}" if each.partition not in {"", "_default"} else ""
         fields = f" ({', '.join(each.fields)})" if each.fields else ""
         sigil = _KINDS[each.kind]
-        line = f"  {sigil} {collection.name}{where}: {each.pk!r} is {each.kind}{fields}"
+        reason = f" ({each.reason})" if each.reason else ""
+        line = f"  {sigil} {collection.name}{where}: {each.pk!r} is {each.kind}{fields}{reason}"
         out.print(line, markup=False)
     found = collection.missing + collection.extra + collection.different
     if found > len(collection.examples):
@@ -171,7 +173,17 @@ def _findings(collection: CollectionReport) -> None:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    numbers = {"entities", "source", "target", "missing", "extra", "different", "size"}
+    numbers = {
+        "entities",
+        "size",
+        "source",
+        "target",
+        "same",
+        "missing",
+        "extra",
+        "different",
+        "errors",
+    }
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     return table

@@ -25,6 +25,7 @@ from engine.model import (
     ChunkRange,
     CollectionPlan,
     CollectionReport,
+    Found,
     KeyPolicy,
     Lease,
     Mismatch,
@@ -33,6 +34,7 @@ from engine.model import (
 )
 from engine.proof import Proof
 from engine.ranges import chunk_entities, cut
+from engine.tally import Listing, Uncompared
 from engine.verifier import Verifier
 
 SHARE_ENTITIES: Final = 200_000
@@ -116,28 +118,29 @@ class KeylessProof(Proof):
             partition = chunk.range.partition
             named = found.named.get(partition, []) if firsts[partition] == chunk.id else []
             crashpoints.reached("compared")
-            ledger.record_verified(lease, chunk.id, not named, tuple(named))
+            ledger.record_verified(lease, chunk.id, named)
             crashpoints.reached("comparison_recorded")
-        return self._judged(found.added_to(self._base(verifier, gap)), self._faults(verifier, gap))
+        report = found.added_to(self._base(verifier, gap))
+        return self._judged(report, gap, Uncompared(), self._faults(verifier, gap))
 
-    def of_databases(self) -> CollectionReport:
+    def of_databases(self, listing: Listing | None = None) -> CollectionReport:
         """Reads both sides, whoever copied them, and compares them partition by partition."""
         source, verifier = self._readers()
         expected = self._digests(source)
         gap = self._gap(source, _entities(expected))
-        found = self._compared(source, verifier, expected)
-        faults = self._faults(verifier, gap, settled=True)
-        return self._judged(
-            found.added_to(self._base(verifier, gap)), (*faults, *self._missing_aliases())
-        )
+        found = self._compared(source, verifier, expected, listing)
+        faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
+        report = found.added_to(self._base(verifier, gap))
+        return self._judged(report, gap, Uncompared(), faults)
 
     def _compared(
         self,
         source: CollectionReader,
         verifier: Verifier,
         expected: Mapping[str, ContentDigest],
+        listing: Listing | None = None,
     ) -> "_Found":
-        found = _Found()
+        found = _Found(self.plan.name, listing)
         for partition in self.plan.partitions:
             name = partition.name
             wanted = expected.get(name, ContentDigest())
@@ -198,8 +201,10 @@ def _surplus(
 class _Found:
     """Counts what differs and keeps the first findings of each partition."""
 
-    def __init__(self) -> None:
+    def __init__(self, collection: str, listing: Listing | None) -> None:
         self.named: dict[str, list[Mismatch]] = {}
+        self._collection = collection
+        self._listing = listing
         self._kinds: Counter[MismatchKind] = Counter()
 
     def add(self, partition: str, mismatches: Iterable[Mismatch]) -> None:
@@ -207,6 +212,8 @@ class _Found:
         named = self.named.setdefault(partition, [])
         for mismatch in mismatches:
             self._kinds[mismatch.kind] += 1
+            if self._listing is not None:
+                self._listing(Found.of_mismatch(self._collection, mismatch))
             if len(named) < NAMED_MAX:
                 named.append(mismatch)
 

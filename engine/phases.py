@@ -19,7 +19,7 @@ from engine.milvus import definitions, loading
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
-from engine.model import ChunkRange, CollectionPlan, CollectionState, Lease, Plan
+from engine.model import ChunkRange, CollectionPlan, CollectionState, KeyPolicy, Lease, Plan
 from engine.preparer import Preparer
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
@@ -182,6 +182,10 @@ class Phases:
         self._record(plan, phase="loaded")
 
     def _repair(self, plan: CollectionPlan) -> None:
+        if plan.keys is KeyPolicy.NEW:
+            why = "its keys are the target's own, so that no entity can be told from another: remigrate"
+            self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, "skipped": why})
+            return
         self._record(plan, phase="repairing")
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         copier = self._copier(plan, reader_of(self.source, plan), size, self.heartbeat.check)

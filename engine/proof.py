@@ -4,9 +4,7 @@ A migration is proved against its receipts; two databases are compared by readin
 written to a cluster here.
 """
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from engine import crashpoints
@@ -16,24 +14,29 @@ from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
 from engine.model import (
-    EXAMPLES_MAX,
     Chunk,
     CollectionPlan,
     CollectionReport,
     Lease,
-    Mismatch,
     MismatchKind,
+    Reason,
 )
 from engine.ranges import chunk_entities, plan_ranges
 from engine.reports import findings
+from engine.tally import Listing, Tally, Uncompared
 from engine.verifier import Finding, Verifier
 
 
 @dataclass(frozen=True)
 class _Gap:
-    """What the source counts, and why it answered another number: a note explains, a fault does not."""
+    """What the source counts, and why it answered another number: a note explains, a fault does not.
+
+    Attributes:
+        surplus: Entities that no query answers, because they share the key of another one.
+    """
 
     source_entities: int
+    surplus: int = 0
     note: str = ""
     fault: str = ""
 
@@ -62,35 +65,50 @@ class Proof:
         migration, name = lease.migration_id, self.plan.name
         source, verifier = self._readers()
 
-        def record(finding: Finding) -> None:
-            same = not finding.mismatches
-            crashpoints.reached("compared")
-            ledger.record_verified(lease, finding.chunk.id, same, finding.mismatches)
-            crashpoints.reached("comparison_recorded")
+        def compared(chunks: Iterable[Chunk]) -> Uncompared:
+            uncompared = Uncompared()
 
-        unproved = (c for c in ledger.chunks(migration, name) if c.verified is not True)
-        verifier.run(unproved, record)
+            def record(finding: Finding) -> None:
+                if finding.error:
+                    uncompared.add(finding)
+                    return
+                crashpoints.reached("compared")
+                ledger.record_verified(lease, finding.chunk.id, finding.mismatches)
+                crashpoints.reached("comparison_recorded")
+
+            verifier.run(chunks, record)
+            return uncompared
+
+        uncompared = compared(c for c in ledger.chunks(migration, name) if c.verified is not True)
         if self._moved_on(verifier, ledger, migration):
-            verifier.run(ledger.chunks(migration, name), record)
+            ledger.clear_verification(lease, name)
+            uncompared = compared(ledger.chunks(migration, name))
         copied = sum(c.receipt.entities for c in ledger.chunks(migration, name) if c.receipt)
         gap = self._gap(source, copied)
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
-            verifier.run(map(_without_receipt, ledger.chunks(migration, name)), record)
+            ledger.clear_verification(lease, name)
+            uncompared = compared(map(_without_receipt, ledger.chunks(migration, name)))
         report = findings(ledger, migration, self._base(verifier, gap))
-        return self._judged(report, self._faults(verifier, gap))
+        return self._judged(report, gap, uncompared, self._faults(verifier, gap))
 
-    def of_databases(self) -> CollectionReport:
-        """Reads both sides, whoever copied them, and compares every entity."""
+    def of_databases(self, listing: Listing | None = None) -> CollectionReport:
+        """Reads both sides, whoever copied them, and compares every entity.
+
+        Args:
+            listing: Gets every mismatch, as it is found.
+        """
         source, verifier = self._readers()
         size = chunk_entities(self.plan.entities, self.plan.bytes)
         ranges = plan_ranges(source.keys, self.plan, size)
-        tally = _Tally()
+        tally = Tally(self.plan.name, listing)
         verifier.run((Chunk(id=each.ordinal, range=each) for each in ranges), tally.record)
+        for partition, _ in self._surplus_partitions(verifier):
+            tally.whole(verifier.target, partition, MismatchKind.EXTRA, Reason.PARTITION)
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
-        faults = self._faults(verifier, gap, settled=True)
-        return self._judged(report, (*faults, *self._missing_aliases()))
+        faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
+        return self._judged(report, gap, tally.uncompared, faults)
 
     def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""
@@ -114,21 +132,22 @@ class Proof:
         counted = source.count("")
         if counted == answered:
             return _Gap(counted)
-        shared = [
-            entities
-            for partition in self.plan.partitions
-            for keys in source.keys(partition.name)
-            for _, entities in duplicates.repeated_keys(source, partition.name, keys)
-        ]
-        surplus = sum(entities - 1 for entities in shared)
+        keys = sharing = 0
+        for partition in self.plan.partitions:
+            for page in source.keys(partition.name):
+                for _, entities in duplicates.repeated_keys(source, partition.name, page):
+                    keys, sharing = keys + 1, sharing + entities
+        surplus = sharing - keys
         if surplus == counted - answered:
             return _Gap(
                 counted,
-                note=f"On the source {len(shared)} keys are shared by {sum(shared)} entities; a query "
+                surplus,
+                note=f"On the source {keys} keys are shared by {sharing} entities; a query "
                 f"answers one of each key, and that one was copied ({surplus} were not).",
             )
         return _Gap(
             counted,
+            surplus,
             fault=f"The source was written to meanwhile: it holds {counted} entities now, "
             f"and {answered} were read.",
         )
@@ -152,11 +171,18 @@ class Proof:
             f"{gap.source_entities:,} when it was verified."
         )
 
-    def _judged(self, report: CollectionReport, faults: tuple[str, ...]) -> CollectionReport:
-        same = not (report.missing or report.extra or report.different)
-        return report.model_copy(
-            update={"verified": same and not faults, "notes": (*faults, *report.notes)}
-        )
+    def _judged(
+        self, report: CollectionReport, gap: _Gap, uncompared: Uncompared, faults: tuple[str, ...]
+    ) -> CollectionReport:
+        faults = (*faults, *uncompared.faults)
+        unequal = report.missing + report.different + uncompared.entities
+        changes = {
+            "verified": not (unequal or report.extra or faults),
+            "same": max(0, gap.source_entities - gap.surplus - unequal),
+            "errors": uncompared.entities,
+            "notes": (*faults, *report.notes),
+        }
+        return report.model_copy(update=changes)
 
     def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:
         surplus = self._surplus_partitions(verifier)
@@ -177,35 +203,6 @@ class Proof:
         planned = {partition.name for partition in self.plan.partitions}
         present = definitions.partition_names(self.target, self.plan.name)
         return [(name, verifier.target.count(name)) for name in present if name not in planned]
-
-
-class _Tally:
-    """Counts findings and keeps the first few; `record` may be called from several threads."""
-
-    def __init__(self) -> None:
-        self.source_entities = 0
-        self._kinds: Counter[MismatchKind] = Counter()
-        self._examples: list[Mismatch] = []
-        self._lock = threading.Lock()
-
-    def record(self, finding: Finding) -> None:
-        """Adds one finding."""
-        with self._lock:
-            self.source_entities += finding.source_entities
-            self._kinds.update(mismatch.kind for mismatch in finding.mismatches)
-            room = EXAMPLES_MAX - len(self._examples)
-            self._examples.extend(finding.mismatches[:room])
-
-    def added_to(self, report: CollectionReport) -> CollectionReport:
-        """The report with what was found."""
-        return report.model_copy(
-            update={
-                "missing": self._kinds[MismatchKind.MISSING],
-                "extra": report.extra + self._kinds[MismatchKind.EXTRA],
-                "different": self._kinds[MismatchKind.DIFFERENT],
-                "examples": tuple(self._examples),
-            }
-        )
 
 
 def _without_receipt(chunk: Chunk) -> Chunk:

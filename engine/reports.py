@@ -1,6 +1,6 @@
 """Puts together what became of a migration, from the ledger alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from engine.ledger import Ledger
 from engine.lifecycle import Status, zilliz_word
@@ -9,11 +9,14 @@ from engine.model import (
     CollectionPlan,
     CollectionReport,
     CollectionState,
+    Found,
     Migration,
     MismatchKind,
     Outcome,
     Report,
 )
+
+_WHY = "It could not be compared; the collection's report says why."
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:
@@ -38,6 +41,19 @@ def report(ledger: Ledger, migration_id: str) -> Report:
         losses=migration.plan.all_losses if migration.plan else (),
         error=migration.error,
     )
+
+
+def listed(ledger: Ledger, migration_id: str) -> Iterator[Found]:
+    """Everything that the last verification of a migration found: each mismatch, then each range that could not be compared."""
+    after = 0
+    while page := ledger.mismatches(migration_id, after_id=after):
+        yield from (Found.of_mismatch(each.collection, each.mismatch) for each in page)
+        after = page[-1].id
+    for state in ledger.collection_states(migration_id):
+        if state.report is not None and state.report.errors:
+            for chunk in ledger.chunks(migration_id, state.name):
+                if chunk.verified is None:
+                    yield Found.of_error(chunk.range, _WHY)
 
 
 def findings(ledger: Ledger, migration_id: str, base: CollectionReport) -> CollectionReport:

@@ -16,7 +16,7 @@ from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status
 from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.connection import Cluster, connect
-from engine.milvus.survey import require_collection, require_database, survey
+from engine.milvus.survey import reader_of, require_collection, require_database, survey
 from engine.model import (
     AutoId,
     CollectionPlan,
@@ -24,6 +24,7 @@ from engine.model import (
     Endpoint,
     KeyPolicy,
     Migration,
+    MismatchKind,
     Outcome,
     Plan,
     Progress,
@@ -35,13 +36,16 @@ from engine.model import (
 from engine.planner import Standing, make_plan, standing_of
 from engine.ranges import CHUNK_BYTES
 from engine.remake import remigrated, remigration
+from engine.reports import listed
 from engine.runner import drive
+from engine.tally import Listing, Tally
 
 __all__ = [
     "blocked",
     "check",
     "list_collections",
     "list_databases",
+    "listed",
     "plan",
     "remigrated",
     "remigration",
@@ -162,10 +166,15 @@ def report(ledger: Ledger, migration_id: str) -> Report:
     return reports.report(ledger, migration_id)
 
 
-def verify(request: Request, secrets: Secrets) -> Report:
+def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -> Report:
     """Reads both databases as they are now and compares every entity; needs no ledger.
 
     Collections that are released are loaded for it and released again.
+
+    Args:
+        request: Source, target and selection.
+        secrets: The clusters' tokens.
+        listing: Gets each mismatch as it is found; one call at a time, from several threads.
     """
     started = time.monotonic()
     with ExitStack() as stack:
@@ -176,7 +185,9 @@ def verify(request: Request, secrets: Secrets) -> Report:
         names = request.collections or definitions.collection_names(source)
         for name in names:
             require_collection(source, name)
-        collections = tuple(_verified(source, target, name, request.auto_id) for name in names)
+        collections = tuple(
+            _verified(source, target, name, request.auto_id, listing) for name in names
+        )
     same = all(collection.verified for collection in collections)
     return Report(
         migration=None,
@@ -187,14 +198,16 @@ def verify(request: Request, secrets: Secrets) -> Report:
     )
 
 
-def _verified(source: Cluster, target: Cluster, name: str, auto_id: AutoId) -> CollectionReport:
+def _verified(
+    source: Cluster, target: Cluster, name: str, auto_id: AutoId, listing: Listing | None
+) -> CollectionReport:
     with loading.loaded(source, name):
         plan = survey(source, name)
         if definitions.describe(target, name) is None:
-            return _absent(plan)
+            return _absent(source, plan, listing)
         with loading.loaded(target, name):
             plan = plan.model_copy(update={"keys": _key_policy_of(target, plan, auto_id)})
-            return proof_of(source, target, plan, _go_on).of_databases()
+            return proof_of(source, target, plan, _go_on).of_databases(listing)
 
 
 def _key_policy_of(target: Cluster, plan: CollectionPlan, wanted: AutoId) -> KeyPolicy:
@@ -205,14 +218,17 @@ def _key_policy_of(target: Cluster, plan: CollectionPlan, wanted: AutoId) -> Key
     return KeyPolicy.NEW if wanted is AutoId.NEW else KeyPolicy.ALLOWED
 
 
-def _absent(plan: CollectionPlan) -> CollectionReport:
-    return CollectionReport(
+def _absent(source: Cluster, plan: CollectionPlan, listing: Listing | None) -> CollectionReport:
+    tally = Tally(plan.name, listing)
+    for partition in plan.partitions:
+        tally.whole(reader_of(source, plan), partition.name, MismatchKind.MISSING)
+    base = CollectionReport(
         name=plan.name,
         source_entities=plan.entities,
         target_entities=0,
-        missing=plan.entities,
         notes=("the collection is not on the target",),
     )
+    return tally.added_to(base)
 
 
 def _go_on() -> None:

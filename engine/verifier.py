@@ -1,20 +1,27 @@
 """Proves that the target holds what the source holds: digests per chunk, then the keys of what differs.
 
 The target is read once. Equal counts prove nothing, so none is trusted without the content; `count(*)` is asked besides, because a
-server that keeps duplicate keys answers only one of them. Nothing is written to either side.
+server that keeps duplicate keys answers only one of them. What differs is named one key at a time, as it is asked for: memory does
+not grow with what is found. Nothing is written to either side.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain, repeat
 
 from engine.comparison import Row, explain, keyed_rows
 from engine.content import Content, read_range
 from engine.digest import ContentDigest
+from engine.errors import DataUnreadable, FerryError
 from engine.executors import pipeline
 from engine.milvus import duplicates
 from engine.milvus.canonical import canonical_columns
+from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind
+from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind, Reason
+
+_INCOMPARABLE = (DataUnreadable, MessageTooLarge)
+"""What a server answers for one range alone; anything else ends the whole verification, which can be continued."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,14 @@ class Finding:
 
     Attributes:
         source_entities: Entities that the source answered (or its receipt says) in the range.
-        mismatches: Empty when the chunk is the same on both sides.
+        mismatches: Nothing when the chunk is the same on both sides; else both are read as it is drawn, once.
+        error: Why the chunk could not be compared; "" when it was.
     """
 
     chunk: Chunk
     source_entities: int
-    mismatches: tuple[Mismatch, ...]
+    mismatches: Iterator[Mismatch] = field(default_factory=lambda: iter(()))
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,26 @@ class Verifier:
     absent: frozenset[str] = frozenset()
 
     def run(self, chunks: Iterable[Chunk], record: Callable[[Finding], None]) -> None:
-        """Compares every chunk and hands each finding to `record`, from several threads.
+        """Compares every chunk and hands each finding to `record`, which draws it, from several threads.
 
-        A chunk with a receipt is held against it; one without is read on the source as well.
+        A chunk with a receipt is held against it; one without is read on the source as well. One that a server
+        does not answer in a way that can be compared is a finding with an error; if its mismatches were being
+        drawn, it is handed over a second time.
         """
-        pipeline(self._checked(chunks), self.compare, record)
+
+        def recorded(finding: Finding) -> None:
+            try:
+                record(finding)
+            except _INCOMPARABLE as error:
+                record(_incomparable(finding.chunk, error))
+
+        pipeline(self._checked(chunks), self._compared, recorded)
+
+    def _compared(self, chunk: Chunk) -> Finding:
+        try:
+            return self.compare(chunk)
+        except _INCOMPARABLE as error:
+            return _incomparable(chunk, error)
 
     def compare(self, chunk: Chunk) -> Finding:
         """Compares one chunk."""
@@ -65,10 +89,12 @@ class Verifier:
             else self._content(self.source, key_range).digest
         )
         found = self._content(self.target, key_range)
-        mismatches = [] if found.digest == expected else list(self.explain(key_range))
+        named: list[Iterator[Mismatch]] = []
+        if found.digest != expected:
+            named.append(self.explain(key_range))
         if found.counted != found.digest.count:
-            mismatches += self._repeated(key_range)
-        return Finding(chunk, expected.count, tuple(mismatches))
+            named.append(self._repeated(key_range))
+        return Finding(chunk, expected.count, chain.from_iterable(named))
 
     def explain(self, key_range: ChunkRange) -> Iterator[Mismatch]:
         """Reads a range on both sides and names the keys that are not the same."""
@@ -80,8 +106,10 @@ class Verifier:
         for page in self._pages(self.target, key_range):
             found = duplicates.repeated_keys(self.target, partition, page.keys)
             for key, entities in found:
-                extra = Mismatch(partition=partition, pk=key, kind=MismatchKind.EXTRA)
-                yield from (extra for _ in range(entities - 1))
+                extra = Mismatch(
+                    partition=partition, pk=key, kind=MismatchKind.EXTRA, reason=Reason.DOUBLED
+                )
+                yield from repeat(extra, entities - 1)
 
     def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
@@ -103,3 +131,8 @@ class Verifier:
         return reader.pages(
             key_range.partition, key_range.lower, key_range.upper, limit=self.page_entities
         )
+
+
+def _incomparable(chunk: Chunk, error: FerryError) -> Finding:
+    entities = chunk.receipt.entities if chunk.receipt else chunk.range.entities
+    return Finding(chunk, entities, error=error.message)

@@ -5,6 +5,7 @@ a fenced worker gets LeaseLost and has written nothing.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, update
@@ -157,28 +158,41 @@ class Chunks(Leases):
                 raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
 
     def record_verified(
-        self, lease: Lease, chunk_id: int, equal: bool, mismatches: Iterable[Mismatch] = ()
-    ) -> None:
-        """Record what the comparison of a chunk found; it replaces what an earlier one found.
+        self, lease: Lease, chunk_id: int, mismatches: Iterable[Mismatch] = ()
+    ) -> int:
+        """Record what the comparison of a chunk found, nothing if it is equal; it replaces what an earlier one found.
+
+        The findings may come from servers and are many at times: they are drawn between the transactions, a page for each.
+        Until the last of them is recorded the chunk counts as not compared.
+
+        Returns:
+            How many findings there were.
 
         Raises:
             LeaseLost: Another worker holds the migration.
             LookupError: It is not a chunk of this migration.
-            ValueError: Mismatches of an equal chunk.
         """
-        found = list(mismatches)
-        if equal and found:
-            raise ValueError("an equal chunk has no mismatches")
-        with self._fenced(lease) as session:
-            collection = _collection_of_chunk(session, lease, chunk_id)
-            connection = session.connection()
-            connection.execute(
-                update(ChunkRow).where(col(ChunkRow.id) == chunk_id).values(verified=equal)
-            )
-            connection.execute(delete(MismatchRow).where(col(MismatchRow.chunk_id) == chunk_id))
-            rows = [_mismatch_values(lease, collection, chunk_id, each) for each in found]
-            for start in range(0, len(rows), PAGE):
-                connection.execute(insert(MismatchRow), rows[start : start + PAGE])
+        drawn = iter(mismatches)
+        recorded, page = 0, list(islice(drawn, PAGE))
+        while True:
+            following = list(islice(drawn, PAGE)) if len(page) == PAGE else []
+            with self._fenced(lease) as session:
+                collection = _collection_of_chunk(session, lease, chunk_id)
+                connection = session.connection()
+                verified = None if following else not (recorded or page)
+                change = update(ChunkRow).where(col(ChunkRow.id) == chunk_id)
+                connection.execute(change.values(verified=verified))
+                if recorded == 0:
+                    connection.execute(
+                        delete(MismatchRow).where(col(MismatchRow.chunk_id) == chunk_id)
+                    )
+                if page:
+                    rows = [_mismatch_values(lease, collection, chunk_id, each) for each in page]
+                    connection.execute(insert(MismatchRow), rows)
+            recorded += len(page)
+            if not following:
+                return recorded
+            page = following
 
     def clear_verification(self, lease: Lease, collection: str) -> None:
         """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""
@@ -241,6 +255,7 @@ def _mismatch_values(
         "pk": key_text(found.pk),
         "kind": found.kind,
         "fields": json_text(found.fields),
+        "reason": found.reason.value if found.reason else None,
     }
 
 

@@ -21,6 +21,7 @@ from engine.model import (
     Mismatch,
     Plan,
     PrimaryKey,
+    Reason,
     Receipt,
     Record,
     Request,
@@ -162,6 +163,7 @@ def mismatch_of(row: MismatchRow) -> RecordedMismatch:
         pk=key_of(row.pk),
         kind=row.kind,
         fields=tuple(json.loads(row.fields)),
+        reason=Reason(row.reason) if row.reason else None,
     )
     return RecordedMismatch(
         id=row.id, collection=row.collection, chunk_id=row.chunk_id, mismatch=found

@@ -1,8 +1,10 @@
 """What became of a migration or a verification: mismatches, reports, the one object that `--json` prints."""
 
 from enum import StrEnum
+from typing import ClassVar, Self
 
 from engine.model.base import PrimaryKey, Record
+from engine.model.chunk import ChunkRange
 
 EXAMPLES_MAX = 20
 """How many mismatches a report shows per collection; the whole list is in the ledger."""
@@ -16,6 +18,15 @@ class MismatchKind(StrEnum):
     DIFFERENT = "different"
 
 
+class Reason(StrEnum):
+    """What more is known of an extra entity."""
+
+    DOUBLED = "doubled"
+    """Its key is on the target more often than on the source."""
+    PARTITION = "partition"
+    """It is in a partition that the source does not have."""
+
+
 class Mismatch(Record):
     """One entity that is not the same on both sides; `fields` names what differs (kind "different")."""
 
@@ -23,10 +34,64 @@ class Mismatch(Record):
     pk: PrimaryKey
     kind: MismatchKind
     fields: tuple[str, ...] = ()
+    reason: Reason | None = None
+
+
+class Found(Record):
+    """One line of the whole list of what was found.
+
+    Attributes:
+        kind: A `MismatchKind`, or "error" for a range of keys that could not be compared.
+        pk: None for an error.
+        reason: For an error a sentence, else as in `Mismatch`, "" where there is none.
+        lower: Of an error's range, exclusive; None reaches down to the first key.
+        upper: Of an error's range, inclusive; None reaches up to the last key.
+    """
+
+    ERROR: ClassVar[str] = "error"
+
+    collection: str
+    partition: str
+    pk: PrimaryKey | None
+    kind: str
+    fields: tuple[str, ...] = ()
+    reason: str = ""
+    lower: PrimaryKey | None = None
+    upper: PrimaryKey | None = None
+
+    @classmethod
+    def of_mismatch(cls, collection: str, mismatch: Mismatch) -> Self:
+        """The line of one entity."""
+        return cls(
+            collection=collection,
+            partition=mismatch.partition,
+            pk=mismatch.pk,
+            kind=mismatch.kind,
+            fields=mismatch.fields,
+            reason=mismatch.reason or "",
+        )
+
+    @classmethod
+    def of_error(cls, place: ChunkRange, reason: str) -> Self:
+        """The line of a range of keys that could not be compared."""
+        return cls(
+            collection=place.collection,
+            partition=place.partition,
+            pk=None,
+            kind=cls.ERROR,
+            reason=reason,
+            lower=place.lower,
+            upper=place.upper,
+        )
 
 
 class CollectionReport(Record):
-    """What became of one collection; `examples` holds the first mismatches, the counts hold all of them."""
+    """What became of one collection; `examples` holds the first mismatches, the counts hold all of them.
+
+    Attributes:
+        same: Entities of the source that are the same on the target.
+        errors: Entities of the source in ranges of keys that could not be compared; a note says why.
+    """
 
     name: str
     source_entities: int
@@ -35,6 +100,8 @@ class CollectionReport(Record):
     missing: int = 0
     extra: int = 0
     different: int = 0
+    same: int = 0
+    errors: int = 0
     examples: tuple[Mismatch, ...] = ()
     notes: tuple[str, ...] = ()
 

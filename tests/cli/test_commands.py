@@ -32,6 +32,8 @@ COLLECTION = [
     "missing",
     "extra",
     "different",
+    "same",
+    "errors",
     "examples",
     "notes",
 ]
@@ -94,8 +96,14 @@ def test_differences_exit_with_three(shell: Shell, source: Side, target: Side) -
     examples = sorted(crew["examples"], key=lambda each: str(each["pk"]))
     partition = examples[0]["partition"]
     assert examples == [
-        {"partition": partition, "pk": 'say "3"', "kind": "missing", "fields": []},
-        {"partition": partition, "pk": 'say "7"', "kind": "different", "fields": ["text"]},
+        {"partition": partition, "pk": 'say "3"', "kind": "missing", "fields": [], "reason": None},
+        {
+            "partition": partition,
+            "pk": 'say "7"',
+            "kind": "different",
+            "fields": ["text"],
+            "reason": None,
+        },
     ]
     told = shell.run("verify", source.uri, target.uri, "--collection", "crew")
     assert told.returncode == 3

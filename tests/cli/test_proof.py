@@ -1,5 +1,6 @@
 """`ferry repair` and what else proves a migration from the command line, on Milvus Lite."""
 
+import csv
 import json
 from collections.abc import Iterator
 
@@ -58,3 +59,27 @@ def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
     assert refused.returncode == 2
     assert f"was migrated again as {report['migration']}" in refused.stderr
     assert "Nothing of" in shell.run("remigrate", report["migration"]).stderr
+
+
+def test_all_findings_in_a_file(shell: Shell, source: Side, target: Side, damaged: str) -> None:
+    """`show` and `verify` list the same findings, as JSON lines and as CSV; a file that cannot be written is refused at once."""
+    assert shell.run("show", damaged, "--mismatches", "found.jsonl").returncode == 0
+    lines = [json.loads(line) for line in (shell.folder / "found.jsonl").open()]
+    found = {(each["pk"], each["kind"], tuple(each["fields"])) for each in lines}
+    assert found == {
+        (3, "missing", ()),
+        (30, "missing", ()),
+        (130, "different", ("text",)),
+        (999, "extra", ()),
+    }
+    assert {each["collection"] for each in lines} == {"cargo"}
+    verify = ("verify", source.uri, target.uri, "--collection", "cargo", "--mismatches")
+    status, report = shell.object(*verify, "found.csv")
+    assert (status, report["collections"][0]["same"]) == (3, ENTITIES - 3)
+    rows_ = list(csv.DictReader((shell.folder / "found.csv").open(newline="")))
+    assert {
+        (json.loads(r["pk"]), r["kind"], tuple(json.loads(r["fields"]))) for r in rows_
+    } == found
+    refused = shell.run(*verify, "no/such/folder/found.csv")
+    assert refused.returncode == 2
+    assert "found.csv cannot be written: No such file or directory." in refused.stderr

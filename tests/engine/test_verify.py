@@ -9,8 +9,9 @@ from pymilvus import DataType
 
 import engine
 from engine.errors import InputRejected, SourceUnusable
-from engine.model import CollectionReport, Outcome, Secrets
+from engine.model import EXAMPLES_MAX, CollectionReport, Found, Outcome, Reason, Secrets
 from tests.engine.bed import Bed, rows
+from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
@@ -29,6 +30,7 @@ NAMES = (
     "indexed",
     "crowded",
     "written",
+    "fat",
     "same",
 )
 FIELDS = [("document", DataType.JSON, {})]
@@ -55,6 +57,8 @@ def found(bed: Bed, name: str) -> CollectionReport:
     (collection,) = report.collections
     same = report.status is Outcome.SUCCESSFUL
     assert collection.verified == same
+    answered = collection.same + collection.missing + collection.different + collection.errors
+    assert answered == collection.source_entities
     return collection
 
 
@@ -124,6 +128,8 @@ def test_a_doubled_entity_is_extra(copied: Bed) -> None:
     collection = found(copied, "doubled")
     assert collection.target_entities == 302
     assert named(collection) == [(3, "extra", ()), (3, "extra", ())]
+    assert {each.reason for each in collection.examples} == {Reason.DOUBLED}
+    assert collection.same == 300
 
 
 def test_swapped_vectors_are_two_differences(copied: Bed) -> None:
@@ -150,7 +156,8 @@ def test_a_missing_collection_is_all_missing(copied: Bed) -> None:
     """A collection that is not on the target is reported with all its entities, and ends nothing else."""
     copied.target.drop("dropped")
     collection = found(copied, "dropped")
-    assert (collection.missing, collection.target_entities) == (300, 0)
+    assert (collection.missing, collection.same, collection.target_entities) == (300, 0, 0)
+    assert len(collection.examples) == EXAMPLES_MAX
     assert collection.notes == ("the collection is not on the target",)
 
 
@@ -170,6 +177,7 @@ def test_an_extra_partition_is_extra(copied: Bed) -> None:
     copied.target.insert("crowded", [row | {"document": {}} for row in rows([5])], "stowaways")
     collection = found(copied, "crowded")
     assert collection.extra == 1
+    assert [(each.pk, each.reason) for each in collection.examples] == [(5, Reason.PARTITION)]
     assert "partition “stowaways” is extra, with 1 entities" in collection.notes
 
 
@@ -191,6 +199,26 @@ def test_what_was_written_to_the_source_since_is_missing(copied: Bed) -> None:
     """An entity that came to the source after the copy is missing on the target."""
     copied.source.insert("written", [row | {"document": {}} for row in rows([700])])
     assert named(found(copied, "written")) == [(700, "missing", ())]
+
+
+def test_what_cannot_be_compared_is_an_error_and_ends_nothing(copied: Bed) -> None:
+    """Entities that the target cannot answer are errors with their range, all others are compared; nothing is proved by that."""
+    fat = next(rows([900], text="fat" * 15_000)) | {"document": {}}
+    copied.source.insert("fat", [fat], "half")
+    listed: list[Found] = []
+    with Proxy(copied.target.uri) as proxy:
+        proxy.limit("Query", 20_000)
+        copied.target.insert("fat", [fat], "half")
+        copied.target.client.delete("fat", ids=[299])
+        request = copied.request("fat", target_uri=proxy.uri)
+        report = engine.verify(request, Secrets(), listed.append)
+    (collection,) = report.collections
+    assert report.status is Outcome.MISMATCHED
+    assert (collection.errors, collection.missing, collection.same) == (151, 1, 149)
+    assert "151 entities in 1 ranges of keys could not be compared" in collection.notes[0]
+    (error,) = [each for each in listed if each.kind == Found.ERROR]
+    assert (error.partition, error.pk, error.lower, error.upper) == ("half", None, None, None)
+    assert [each.pk for each in listed if each is not error] == [299]
 
 
 def test_what_is_not_there_is_said(copied: Bed) -> None:

@@ -148,7 +148,7 @@ def test_a_receipt_is_read_back(ledger: Ledger, lease: Lease, chunked: Chunked) 
     """A receipt stands on its chunk; a new one replaces it and takes the verification with it."""
     (chunk,) = chunked(1)
     ledger.record_receipt(lease, chunk, RECEIPT)
-    ledger.record_verified(lease, chunk, equal=True)
+    ledger.record_verified(lease, chunk)
     again = Receipt(entities=2**62, bytes=2**62, digest="f" * 32)
     ledger.record_receipt(lease, chunk, again)
     (read,) = ledger.chunks(lease.migration_id, "films")
@@ -164,7 +164,7 @@ def test_a_receipt_for_a_chunk_that_is_gone_is_an_error(
     with pytest.raises(LookupError):
         ledger.record_receipt(lease, chunk, RECEIPT)
     with pytest.raises(LookupError):
-        ledger.record_verified(lease, chunk, equal=True)
+        ledger.record_verified(lease, chunk)
 
 
 def test_receipts_of_other_migrations_are_out_of_reach(
@@ -191,7 +191,7 @@ def test_writers_of_one_worker_record_at_the_same_time(
         for chunk in ids[number::8]:
             ledger.mark_attempted(lease, [chunk])
             ledger.record_receipt(lease, chunk, RECEIPT)
-            ledger.record_verified(lease, chunk, equal=True)
+            ledger.record_verified(lease, chunk)
         ledger.set_collection(lease, "films", phase="copied")
         ledger.renew(lease, 30)
 
@@ -202,87 +202,6 @@ def test_writers_of_one_worker_record_at_the_same_time(
         for chunk in ledger.chunks(lease.migration_id, "films")
     )
     assert ledger.totals(lease.migration_id).verified == 2000
-
-
-def test_a_comparison_replaces_the_earlier_one(
-    ledger: Ledger, lease: Lease, chunked: Chunked
-) -> None:
-    """After a second comparison of a chunk only its own findings are there."""
-    (chunk,) = chunked(1)
-    ledger.record_receipt(lease, chunk, RECEIPT)
-    ledger.record_verified(lease, chunk, equal=False, mismatches=[MISSING, DIFFERENT])
-    found = ledger.mismatches(lease.migration_id)
-    assert [(m.collection, m.chunk_id, m.mismatch) for m in found] == [
-        ("films", chunk, MISSING),
-        ("films", chunk, DIFFERENT),
-    ]
-    ledger.record_verified(lease, chunk, equal=False, mismatches=[DIFFERENT])
-    assert [m.mismatch for m in ledger.mismatches(lease.migration_id)] == [DIFFERENT]
-    ledger.record_verified(lease, chunk, equal=True)
-    assert ledger.mismatches(lease.migration_id) == ()
-
-
-def test_an_equal_chunk_has_no_mismatches(ledger: Ledger, lease: Lease, chunked: Chunked) -> None:
-    """Equal and with findings is a contradiction and is refused."""
-    (chunk,) = chunked(1)
-    with pytest.raises(ValueError, match="no mismatches"):
-        ledger.record_verified(lease, chunk, equal=True, mismatches=[MISSING])
-
-
-def test_mismatches_are_paged_and_counted(ledger: Ledger, lease: Lease, chunked: Chunked) -> None:
-    """More findings than a page holds are read page by page without a gap, and counted by kind and collection."""
-    films, people = chunked(1)[0], chunked(1, "people")[0]
-    missing = [MISSING.model_copy(update={"pk": key}) for key in range(PAGE + 5)]
-    ledger.record_verified(lease, films, equal=False, mismatches=[*missing, DIFFERENT])
-    ledger.record_verified(lease, people, equal=False, mismatches=[DIFFERENT])
-    read: list[Mismatch] = []
-    after = 0
-    while page := ledger.mismatches(lease.migration_id, "films", after_id=after, limit=100):
-        read.extend(found.mismatch for found in page)
-        after = page[-1].id
-    assert read == [*missing, DIFFERENT]
-    nothing = dict.fromkeys(MismatchKind, 0)
-    assert ledger.mismatch_counts(lease.migration_id) == {
-        "films": nothing | {MismatchKind.MISSING: PAGE + 5, MismatchKind.DIFFERENT: 1},
-        "people": nothing | {MismatchKind.DIFFERENT: 1},
-    }
-
-
-def test_a_copied_again_chunk_has_no_findings_until_it_is_compared(
-    ledger: Ledger, lease: Lease, chunked: Chunked
-) -> None:
-    """Findings about an earlier copy are not reported for the new one."""
-    (chunk,) = chunked(1)
-    ledger.record_verified(lease, chunk, equal=False, mismatches=[MISSING])
-    ledger.record_receipt(lease, chunk, RECEIPT)
-    assert ledger.mismatches(lease.migration_id) == ()
-    assert ledger.mismatch_counts(lease.migration_id) == {}
-
-
-def test_a_cleared_verification_leaves_the_receipts(
-    ledger: Ledger, lease: Lease, chunked: Chunked
-) -> None:
-    """Clearing forgets what was compared in this collection, keeps what was copied, and leaves others alone."""
-    films, people = chunked(1)[0], chunked(1, "people")[0]
-    for chunk in (films, people):
-        ledger.record_receipt(lease, chunk, RECEIPT)
-        ledger.record_verified(lease, chunk, equal=False, mismatches=[MISSING])
-    ledger.clear_verification(lease, "films")
-    (read,) = ledger.chunks(lease.migration_id, "films")
-    assert (read.receipt, read.verified) == (RECEIPT, None)
-    assert [m.collection for m in ledger.mismatches(lease.migration_id)] == ["people"]
-
-
-def test_a_forgotten_collection_can_be_planned_anew(
-    ledger: Ledger, lease: Lease, chunked: Chunked
-) -> None:
-    """After forgetting, chunks, receipts and findings are gone, and a new planning is stored."""
-    (chunk,) = chunked(1)
-    ledger.record_verified(lease, chunk, equal=False, mismatches=[MISSING])
-    ledger.forget_chunks(lease, "films")
-    assert not ledger.chunks_planned(lease.migration_id, "films")
-    assert ledger.mismatches(lease.migration_id) == ()
-    assert chunk not in chunked(2)
 
 
 def test_collections_are_recorded_field_by_field(ledger: Ledger, lease: Lease) -> None:
@@ -325,8 +244,8 @@ def test_totals_add_up(ledger: Ledger, wish: Request) -> None:
     first, second, _ = ledger.chunks(migration.id, "films")
     ledger.record_receipt(lease, first.id, RECEIPT)
     ledger.record_receipt(lease, second.id, RECEIPT)
-    ledger.record_verified(lease, first.id, equal=True)
-    ledger.record_verified(lease, second.id, equal=False, mismatches=[MISSING])
+    ledger.record_verified(lease, first.id)
+    ledger.record_verified(lease, second.id, [MISSING])
     ledger.set_collection(lease, "films", phase="copied", copy_seconds=2.5)
     ledger.set_collection(lease, "people", copy_seconds=1.0)
     progress = ledger.totals(migration.id)
@@ -385,7 +304,7 @@ def test_any_key_survives(
     chunks = list(ledger.chunks(lease.migration_id, "films"))
     assert [chunk.range for chunk in chunks] == ranges
     found = Mismatch(partition="p", pk=pk, kind=MismatchKind.EXTRA)
-    ledger.record_verified(lease, chunks[-1].id, equal=False, mismatches=[found])
+    ledger.record_verified(lease, chunks[-1].id, [found])
     (read,) = ledger.mismatches(lease.migration_id)
     assert read.mismatch == found
     assert type(read.mismatch.pk) is type(pk)

@@ -79,9 +79,7 @@ LATE: dict[str, Callable[[Ledger, Lease, int], object]] = {
     "forget_chunks": lambda ledger, lease, _: ledger.forget_chunks(lease, "films"),
     "mark_attempted": lambda ledger, lease, chunk: ledger.mark_attempted(lease, [chunk]),
     "record_receipt": lambda ledger, lease, chunk: ledger.record_receipt(lease, chunk, RECEIPT),
-    "record_verified": lambda ledger, lease, chunk: ledger.record_verified(
-        lease, chunk, equal=True
-    ),
+    "record_verified": lambda ledger, lease, chunk: ledger.record_verified(lease, chunk),
     "clear_verification": lambda ledger, lease, _: ledger.clear_verification(lease, "films"),
     "set_collection": lambda ledger, lease, _: ledger.set_collection(lease, "films", phase="late"),
     "succeed": lambda ledger, lease, _: ledger.finish(lease, EventName.SUCCEED),

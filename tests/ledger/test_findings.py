@@ -1,0 +1,113 @@
+"""What a comparison of a chunk found: recorded page by page, replaced whole, counted once the last of it is there."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from engine.ledger import Ledger
+from engine.ledger.chunks import PAGE
+from engine.model import Lease, Mismatch, MismatchKind, Reason, Receipt
+
+Chunked = Callable[..., list[int]]
+RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
+MISSING = Mismatch(partition="_default", pk=1, kind=MismatchKind.MISSING)
+DIFFERENT = Mismatch(
+    partition="_default", pk="a\0'\"\n✓", kind=MismatchKind.DIFFERENT, fields=("vector", "name")
+)
+DOUBLED = Mismatch(partition="p", pk=2, kind=MismatchKind.EXTRA, reason=Reason.DOUBLED)
+
+
+def test_a_comparison_replaces_the_earlier_one(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """After a second comparison of a chunk only its own findings are there."""
+    (chunk,) = chunked(1)
+    ledger.record_receipt(lease, chunk, RECEIPT)
+    ledger.record_verified(lease, chunk, [MISSING, DIFFERENT, DOUBLED])
+    found = ledger.mismatches(lease.migration_id)
+    assert [(m.collection, m.chunk_id, m.mismatch) for m in found] == [
+        ("films", chunk, MISSING),
+        ("films", chunk, DIFFERENT),
+        ("films", chunk, DOUBLED),
+    ]
+    ledger.record_verified(lease, chunk, [DIFFERENT])
+    assert [m.mismatch for m in ledger.mismatches(lease.migration_id)] == [DIFFERENT]
+    ledger.record_verified(lease, chunk)
+    assert ledger.mismatches(lease.migration_id) == ()
+
+
+def test_findings_count_when_the_last_is_recorded(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """A comparison that breaks off after some pages of findings leaves its chunk as not compared, and is simply repeated."""
+    (chunk,) = chunked(1)
+    missing = [MISSING.model_copy(update={"pk": key}) for key in range(3 * PAGE)]
+
+    def breaking() -> Iterator[Mismatch]:
+        yield from missing[: 2 * PAGE + 1]
+        raise TimeoutError
+
+    ledger.record_receipt(lease, chunk, RECEIPT)
+    with pytest.raises(TimeoutError):
+        ledger.record_verified(lease, chunk, breaking())
+    (read,) = ledger.chunks(lease.migration_id, "films")
+    assert read.verified is None
+    assert ledger.mismatches(lease.migration_id) == ()
+    assert ledger.record_verified(lease, chunk, missing) == 3 * PAGE
+    assert ledger.mismatch_counts(lease.migration_id)["films"][MismatchKind.MISSING] == 3 * PAGE
+
+
+def test_mismatches_are_paged_and_counted(ledger: Ledger, lease: Lease, chunked: Chunked) -> None:
+    """More findings than a page holds are read page by page without a gap, and counted by kind and collection."""
+    films, people = chunked(1)[0], chunked(1, "people")[0]
+    missing = [MISSING.model_copy(update={"pk": key}) for key in range(PAGE + 5)]
+    ledger.record_verified(lease, films, [*missing, DIFFERENT])
+    ledger.record_verified(lease, people, [DIFFERENT])
+    read: list[Mismatch] = []
+    after = 0
+    while page := ledger.mismatches(lease.migration_id, "films", after_id=after, limit=100):
+        read.extend(found.mismatch for found in page)
+        after = page[-1].id
+    assert read == [*missing, DIFFERENT]
+    nothing = dict.fromkeys(MismatchKind, 0)
+    assert ledger.mismatch_counts(lease.migration_id) == {
+        "films": nothing | {MismatchKind.MISSING: PAGE + 5, MismatchKind.DIFFERENT: 1},
+        "people": nothing | {MismatchKind.DIFFERENT: 1},
+    }
+
+
+def test_a_copied_again_chunk_has_no_findings_until_it_is_compared(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """Findings about an earlier copy are not reported for the new one."""
+    (chunk,) = chunked(1)
+    ledger.record_verified(lease, chunk, [MISSING])
+    ledger.record_receipt(lease, chunk, RECEIPT)
+    assert ledger.mismatches(lease.migration_id) == ()
+    assert ledger.mismatch_counts(lease.migration_id) == {}
+
+
+def test_a_cleared_verification_leaves_the_receipts(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """Clearing forgets what was compared in this collection, keeps what was copied, and leaves others alone."""
+    films, people = chunked(1)[0], chunked(1, "people")[0]
+    for chunk in (films, people):
+        ledger.record_receipt(lease, chunk, RECEIPT)
+        ledger.record_verified(lease, chunk, [MISSING])
+    ledger.clear_verification(lease, "films")
+    (read,) = ledger.chunks(lease.migration_id, "films")
+    assert (read.receipt, read.verified) == (RECEIPT, None)
+    assert [m.collection for m in ledger.mismatches(lease.migration_id)] == ["people"]
+
+
+def test_a_forgotten_collection_can_be_planned_anew(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """After forgetting, chunks, receipts and findings are gone, and a new planning is stored."""
+    (chunk,) = chunked(1)
+    ledger.record_verified(lease, chunk, [MISSING])
+    ledger.forget_chunks(lease, "films")
+    assert not ledger.chunks_planned(lease.migration_id, "films")
+    assert ledger.mismatches(lease.migration_id) == ()
+    assert chunk not in chunked(2)
