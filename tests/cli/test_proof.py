@@ -64,7 +64,7 @@ def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
 def test_all_findings_in_a_file(shell: Shell, source: Side, target: Side, damaged: str) -> None:
     """`show` and `verify` list the same findings, as JSON lines and as CSV; a file that cannot be written is refused at once."""
     assert shell.run("show", damaged, "--mismatches", "found.jsonl").returncode == 0
-    lines = [json.loads(line) for line in (shell.folder / "found.jsonl").open()]
+    lines = [json.loads(line) for line in (shell.folder / "found.jsonl").read_text().splitlines()]
     found = {(each["pk"], each["kind"], tuple(each["fields"])) for each in lines}
     assert found == {
         (3, "missing", ()),
@@ -76,7 +76,7 @@ def test_all_findings_in_a_file(shell: Shell, source: Side, target: Side, damage
     verify = ("verify", source.uri, target.uri, "--collection", "cargo", "--mismatches")
     status, report = shell.object(*verify, "found.csv")
     assert (status, report["collections"][0]["same"]) == (3, ENTITIES - 3)
-    rows_ = list(csv.DictReader((shell.folder / "found.csv").open(newline="")))
+    rows_ = list(csv.DictReader((shell.folder / "found.csv").read_text().splitlines()))
     assert {
         (json.loads(r["pk"]), r["kind"], tuple(json.loads(r["fields"]))) for r in rows_
     } == found
