@@ -16,6 +16,7 @@ from tests.engine.proxy import Proxy
 REPORT = [
     "migration",
     "status",
+    "state",
     "seconds",
     "entities",
     "bytes",
