@@ -3,6 +3,7 @@
 It only reads. A card is made anew for each message and never kept.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -11,14 +12,14 @@ from bot import waiting
 from bot.approvals import is_void
 from bot.directory import Directory
 from bot.ledger import BotLedger
+from bot.notes import FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard
-from bot.waiting import Holds
 from engine.errors import FerryError
-from engine.ledger import Ledger, utc_now
-from engine.lifecycle import Status, is_terminal
-from engine.model import Migration, Progress, Report
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status, is_terminal
+from engine.model import Event, Migration, Progress, Report
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +48,6 @@ class Cards:
         self._settings = settings
         self._directory = directory
         self._verbs = verbs
-        self._holds = Holds(ledger, records, settings)
 
     def card(self, migration_id: str) -> MigrationCard:
         """The card of one migration; raises InputRejected when there is none."""
@@ -62,7 +62,8 @@ class Cards:
             decisions=self._decisions(migration, since),
             approvals_needed=policy.approvals,
             expires_at=waiting.expires_at(since, policy) if since else None,
-            hold=self._holds.why(migration, utc_now()),
+            hold=self._hold(migration),
+            changes=self._changes(migration),
             breakable=bool(policy.break_glass_channel),
             canceled_by=migration.cancel_requested_by,
             warning=self._settings.warning_of(migration.request.target),
@@ -103,6 +104,24 @@ class Cards:
             return None
         put_up = self._ledger.last_change(migration.id)
         return put_up.at if put_up else migration.created_at
+
+    def _hold(self, migration: Migration) -> str:
+        """What was last noted to hold it, while it waits to start."""
+        if migration.status is not Status.QUEUED:
+            return ""
+        noted = self._last(migration, {HELD, FREED})
+        return str(noted.details.get("why", "")) if noted else ""
+
+    def _changes(self, migration: Migration) -> tuple[str, ...]:
+        """What made it wait for approval again."""
+        if migration.status is not Status.AWAITING_APPROVAL:
+            return ()
+        reopened = self._last(migration, {EventName.REOPEN.value})
+        return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
+
+    def _last(self, migration: Migration, names: Collection[str]) -> Event | None:
+        events = self._ledger.events(migration_id=migration.id, limit=10_000)
+        return next((event for event in reversed(events) if event.name in names), None)
 
     def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""

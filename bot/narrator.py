@@ -69,6 +69,8 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
         told = event.name == PHASE and event.details.get("phase") in TOLD_PHASES
         return (Kind.REPLY,) if told else _NOTES.get(event.name, ())
     more = (Kind.BROADCAST,) if event.details.get(BREAK_GLASS) else ()
+    if event.from_status is Status.PLANNING and migration.plan is None:
+        return (Kind.DIRECT,)
     return (*_of_change(event.from_status, event.to_status), *more)
 
 
@@ -87,9 +89,7 @@ def is_new_wait(event: Event, events: Iterable[Event]) -> bool:
 
 def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
     if after is Status.PLANNING:
-        return ()
-    if before is Status.PLANNING and after is not Status.AWAITING_APPROVAL:
-        return (Kind.DIRECT,)
+        return () if before is None else (Kind.REPLY,)
     if before is Status.RUNNING and is_terminal(after):
         return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, *_PROOFS.get(after, ()))
     if Status.RUNNING in {before, after}:

@@ -8,7 +8,7 @@ Nothing is decided here. Whatever is killed is picked up from the ledger by the 
 
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -29,6 +29,7 @@ from bot.budget import RATES, Budget, Rate
 from bot.cards import Cards
 from bot.courier import Courier
 from bot.directory import Directory
+from bot.gate import Gate
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
 from bot.narrator import Narrator
@@ -211,6 +212,9 @@ def _wired(
         narrator.wake()
         scheduler.wake()
 
+    def soon(work: Callable[[], None]) -> None:
+        scheduler.soon(work)
+
     service = Service(
         settings=settings,
         ledger=ledger,
@@ -220,21 +224,29 @@ def _wired(
         verbs=verbs,
         changed=changed,
     )
-    workers = Workers(
+    planner = Planner(ledger, verbs, service.secrets, changed)
+    gate = Gate(
         ledger=ledger,
         records=records,
+        holds=Holds(ledger, records, settings),
+        recheck=planner.recheck,
+        soon=soon,
+        changed=changed,
+    )
+    workers = Workers(
+        ledger=ledger,
+        gate=gate,
         verbs=verbs,
         secrets=service.secrets,
         database_url=settings.database_url,
         limit=settings.workers,
-        holds=Holds(ledger, records, settings),
         changed=changed,
     )
     scheduler = Scheduler(
         ledger=ledger,
         records=records,
         settings=settings,
-        planner=Planner(ledger, verbs, service.secrets, changed),
+        planner=planner,
         workers=workers,
         changed=changed,
         ticks=pace.ticks,

@@ -1,4 +1,4 @@
-"""The processes that migrate: starts one for each due migration that was approved as it is, and sees to those that end.
+"""The processes that migrate: starts one for each due migration that passes the gate, and sees to those that end.
 
 A worker that dies without finishing is rescued through the ledger at once, with the end of what it said; one that keeps ending is
 started again at growing intervals. It keeps only processes in memory: whether a migration runs is what the ledger says.
@@ -13,11 +13,10 @@ from typing import IO, Final
 
 import structlog
 
-from bot.ledger import BotLedger, Verdict
-from bot.notes import FREED, HELD, NOT_STARTED, WORKER_LOST
+from bot.gate import Gate
+from bot.notes import NOT_STARTED, WORKER_LOST
 from bot.planning import ACTOR
 from bot.verbs import Verbs
-from bot.waiting import Holds
 from engine.errors import FerryError
 from engine.ledger import Ledger, TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
@@ -66,12 +65,11 @@ class Workers:
 
     Args:
         ledger: What is due.
-        records: What was approved.
+        gate: What may start.
         verbs: The engine.
         secrets: A request's tokens.
         database_url: The ledger's address, for the processes.
         limit: How many run at the same time.
-        holds: What must not start now.
         changed: Called after every change.
         clock: Monotonic seconds.
     """
@@ -80,27 +78,24 @@ class Workers:
         self,
         *,
         ledger: Ledger,
-        records: BotLedger,
+        gate: Gate,
         verbs: Verbs,
         secrets: Callable[[Request], Secrets],
         database_url: str,
         limit: int,
-        holds: Holds,
         changed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ledger = ledger
-        self._records = records
+        self._gate = gate
         self._verbs = verbs
         self._secrets = secrets
         self._database_url = database_url
         self._limit = limit
-        self._holds = holds
         self._changed = changed
         self._clock = clock
         self._running: dict[str, _Worker] = {}
         self._pauses: dict[str, tuple[int, float]] = {}
-        self._held: dict[str, str] = {}
         self._closed = False
         self._guard = threading.Lock()
 
@@ -136,7 +131,7 @@ class Workers:
                 self._start(self._ledger.migration(migration_id))
 
     def _start(self, migration: Migration) -> None:
-        if not self._is_approved(migration) or self._is_held(migration):
+        if not self._gate.is_approved(migration):
             return
         try:
             secrets = self._secrets(migration.request)
@@ -145,36 +140,11 @@ class Workers:
             _log.error("not_started", migration=migration.id, error=str(error))
             self._note_not_started(migration.id, error)
             return
+        if not self._gate.passes(migration):
+            return
         process = self._verbs.spawn(migration.id, self._database_url, secrets)
         _log.info("worker_started", migration=migration.id, pid=process.pid)
         self._running[migration.id] = _Worker(process, secrets)
-
-    def _is_approved(self, migration: Migration) -> bool:
-        """Whether somebody approved exactly the plan that would run; what the command line queued is not the bot's to start."""
-        decisions = self._records.decisions(migration.id)
-        if not decisions or migration.plan is None:
-            return False
-        last = decisions[-1]
-        if last.verdict is not Verdict.REJECTED and last.plan_hash == migration.plan.hash:
-            return True
-        _log.error("not_the_approved_plan", migration=migration.id, approved=last.plan_hash)
-        self._pause(migration.id)
-        return False
-
-    def _is_held(self, migration: Migration) -> bool:
-        """Whether a freeze keeps it from starting; what changes about that is noted once, so that the thread says so."""
-        why = self._holds.why(migration, utc_now())
-        if why == self._held.get(migration.id, ""):
-            return bool(why)
-        with self._ledger.transaction() as tx:
-            events = self._ledger.events(migration_id=migration.id, limit=10_000)
-            noted = [event for event in events if event.name in {HELD, FREED}]
-            before = noted[-1].details.get("why", "") if noted else ""
-            if why != before and tx.migration(migration.id).status is Status.QUEUED:
-                tx.note(migration.id, HELD if why else FREED, ACTOR, {"why": why} if why else None)
-        self._held[migration.id] = why
-        self._changed()
-        return bool(why)
 
     def _note_not_started(self, migration_id: str, error: FerryError) -> None:
         """The thread says why, once for each reason since somebody last did something about it; a person must look."""

@@ -28,6 +28,8 @@
     undo       successful · mismatched · failed        undoing             it was once allowed to run, no live lease; clears the
                · canceled · undoing                                        cancel flag
     undone     undoing                                 undone
+    reopen     queued                                  planning            before it ever ran: what was approved is not what would
+                                                                           run; what allowed it to run is forgotten
 
 What is not in the table is refused, with a sentence for people. `rejected`, `expired` and `undone` have no exits; the other ends
 have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pause are flags beside the state (River,
@@ -130,6 +132,7 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.PAUSE: frozenset({Status.QUEUED, Status.RUNNING}),
         EventName.UNDO: _GOES_ON | {Status.SUCCESSFUL, Status.UNDOING},
         EventName.UNDONE: frozenset({Status.UNDOING}),
+        EventName.REOPEN: frozenset({Status.QUEUED}),
     }
 )
 
@@ -192,6 +195,10 @@ def _end(situation: Situation, status: Status) -> Advance:
 
 def _clear(situation: Situation) -> Advance:
     return Advance(replace(situation, status=Status.QUEUED, cleared=True))
+
+
+def _reopen(situation: Situation) -> Advance:
+    return Advance(replace(situation, status=Status.PLANNING, cleared=False))
 
 
 def _claim(situation: Situation) -> Advance | Refused:
@@ -299,5 +306,6 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.REPAIR: partial(_go_on, EventName.REPAIR),
         EventName.PAUSE: _pause,
         EventName.UNDO: _undo,
+        EventName.REOPEN: _reopen,
     }
 )

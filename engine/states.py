@@ -45,6 +45,7 @@ class EventName(StrEnum):
     PAUSE = "pause"
     UNDO = "undo"
     UNDONE = "undone"
+    REOPEN = "reopen"
 
 
 DONE: Final[Mapping[EventName, str]] = MappingProxyType(
@@ -67,6 +68,7 @@ DONE: Final[Mapping[EventName, str]] = MappingProxyType(
         EventName.PAUSE: "paused",
         EventName.UNDO: "undone",
         EventName.UNDONE: "recorded as undone",
+        EventName.REOPEN: "put back to be planned",
     }
 )
 """What was to be done to a migration, for "it cannot be …"."""

@@ -20,6 +20,8 @@ from engine.model import ErrorText, Event
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
+CHANGES = 12
+CHANGE_CHARS = 220
 TOLD_PHASES = frozenset({"verify"})
 """The phases whose start is worth a notification; the others show in the progress message alone."""
 
@@ -109,7 +111,16 @@ def _held(_card: MigrationCard, event: Event) -> Said:
 
 
 def _freed(_card: MigrationCard, _event: Event) -> Said:
-    return Said("PENDING", "The freeze has ended; it starts as soon as a worker is free.")
+    return Said("PENDING", "What held it is over; it starts as soon as a worker is free.")
+
+
+def _reopen(_card: MigrationCard, event: Event) -> Said:
+    found = event.details.get("changes")
+    changes = [str(each) for each in found] if isinstance(found, list) else []
+    shown = [t.clip(t.visible(each), CHANGE_CHARS) for each in changes[:CHANGES]]
+    void = "What was approved is not what would run now, so the approvals are void. Nothing has been written."
+    lines = t.listing(shown, first=CHANGES, limit=1_800, total=len(changes))
+    return Said("PENDING", void, lines=t.joined((void, lines), "\n"))
 
 
 def _not_started(card: MigrationCard, event: Event) -> Said:
@@ -276,6 +287,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,
     "phase": _phase,
+    EventName.REOPEN: _reopen,
     COUNTED: _counted,
     HELD: _held,
     FREED: _freed,

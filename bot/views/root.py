@@ -72,7 +72,7 @@ def _starts(card: MigrationCard) -> str:
         return ""
     due = card.migration.due_at
     if card.hold and card.migration.status is Status.QUEUED:
-        return "when the freeze has ended"
+        return "when what holds it is over"
     if due:
         return t.when(due)
     queued = card.migration.status is Status.QUEUED

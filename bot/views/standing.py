@@ -62,7 +62,7 @@ def _approvals(card: MigrationCard) -> str:
 
 def _queued(card: MigrationCard) -> str:
     if card.hold:
-        return f":snowflake: approved, but nothing starts now. {t.sentence(hold(card))}"
+        return f":snowflake: approved, but it does not start now. {t.sentence(hold(card))}"
     due = card.migration.due_at
     start = f"starts {t.when(due)}" if due else "starts as soon as a worker is free"
     if card.migration.started_at:

@@ -208,8 +208,8 @@ def _half_undone() -> ErrorText:
 def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -> dict[str, Any]:
     """The columns that a transition changes."""
     values: dict[str, Any] = {"status": after.status, "attempts": after.attempts}
-    if after.cleared and not before.cleared:
-        values["cleared_at"] = act.at
+    if after.cleared is not before.cleared:
+        values["cleared_at"] = act.at if after.cleared else None
     for flag in ("cancel_requested", "pause_requested"):
         asked = getattr(after, flag)
         if asked is not getattr(before, flag):

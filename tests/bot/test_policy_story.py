@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pymilvus import MilvusClient
+
 from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
 from bot.views import break_glass, buttons
@@ -61,7 +63,7 @@ def test_two_approve_and_a_freeze_holds_it(story: Any, world: Settings) -> None:
     sandbox.user(ADA).click(root, buttons.APPROVE)
     held = story.wait_for_reply(root, "It does not start now")
     assert f"<@{OLGA}> has frozen all migrations" in words_of(held)
-    assert "nothing starts now" in words_of(story.root(root))
+    assert "it does not start now" in words_of(story.root(root))
     assert sandbox.user(LINUS).command("/migrate", "thaw", channel=CHANNEL)
     story.told(LINUS, "You may not do this")
     assert story.status(root) is Status.QUEUED
@@ -101,3 +103,41 @@ def test_the_glass_is_broken_and_a_channel_is_told(story: Any, world: Settings) 
     final = words_of(story.root(root))
     assert f"Started without the approvals (break-glass) by <@{ADA}>" in final
     assert story.events(root, EventName.APPROVE) == 1
+
+
+def test_what_changed_after_the_approval_is_approved_again(
+    story: Any, world: Settings, lite_server: Any
+) -> None:
+    """A collection is added to the source of an approved migration: it waits for approval again, the difference shown."""
+    own = lite_server("own").uri
+    client = MilvusClient(own)
+    try:
+        client.create_collection("films", dimension=4)
+        client.insert("films", [{"id": 1, "vector": [0.1] * 4}])
+        old = world.clusters["old"].model_copy(update={"uri": own})
+        story.stop()
+        clusters = {**world.clusters, "old": old}
+        story.settings = world.model_copy(update={"clusters": clusters})
+        story.start()
+        root = story.request()
+        assert story.sandbox.user(ADA).command("/migrate", "freeze", channel=CHANNEL)
+        said(story, CHANNEL, "All migrations are frozen")
+        story.sandbox.user(GRACE).click(root, buttons.APPROVE)
+        story.wait_for_reply(root, "It does not start now")
+        assert "has frozen all migrations" in words_of(story.root(root))
+        client.create_collection("people", dimension=4)
+        client.insert("films", [{"id": 2, "vector": [0.2] * 4}])
+    finally:
+        client.close()
+    assert story.sandbox.user(ADA).command("/migrate", "thaw", channel=CHANNEL)
+    void = words_of(story.wait_for_reply(root, "the approvals are void"))
+    assert "“people” is new, with 0 entities." in void
+    assert "“films”: 1 → 2 entities." in void
+    story.sandbox.wait_for(lambda: "Changed since" in words_of(story.root(root)), 10, "the root")
+    assert "*void*: the plan changed after it" in words_of(story.root(root))
+    assert story.ledger.migration(story.id_of(root)).cleared_at is None
+    story.sandbox.user(GRACE).click(root, buttons.APPROVE)
+    story.told(GRACE, "The plan has changed since this message was drawn")
+    story.sandbox.user(GRACE).click(story.root(root), buttons.APPROVE)
+    story.wait_for_status(root, Status.SUCCESSFUL)
+    assert story.events(root, EventName.APPROVE) == 2

@@ -45,6 +45,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.FAILED, E.REPAIR): {S.QUEUED},
     (S.CANCELED, E.REPAIR): {S.QUEUED},
     (S.MISMATCHED, E.REPAIR): {S.QUEUED},
+    (S.QUEUED, E.REOPEN): {S.PLANNING},
     (S.QUEUED, E.PAUSE): {S.PAUSED},
     (S.RUNNING, E.PAUSE): {S.RUNNING, S.PAUSED},
     (S.RUNNING, E.RESUME): {S.RUNNING},

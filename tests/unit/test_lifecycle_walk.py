@@ -89,7 +89,8 @@ def apply(
     promised = event is EventName.CANCEL or (world.promised and kept)
     asked = event is EventName.PAUSE or (world.pausing and event is not EventName.RESUME)
     pausing = asked and after.status is Status.RUNNING and event is not EventName.CANCEL
-    approved = world.approved or event in {EventName.APPROVE, EventName.ENQUEUE}
+    kept = world.approved and event is not EventName.REOPEN
+    approved = kept or event in {EventName.APPROVE, EventName.ENQUEUE}
     yield f"{event} ({worker})", World(after, held, promised, pausing, approved)
 
 
