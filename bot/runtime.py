@@ -202,11 +202,8 @@ def _wired(
     directory = Directory(client, settings.roles)
     cards = Cards(ledger, records, settings, directory, verbs)
     courier = Courier(web_client(settings, retries=False), Budget(pace.rates))
-    narrator = Narrator(
-        Room(settings.approvals_channel, ledger, records, cards, courier),
-        progress_seconds=pace.progress_seconds,
-        tick_seconds=pace.narrator_seconds,
-    )
+    room = Room(settings.approvals_channel, ledger, records, cards, courier)
+    narrator = _narrator(room, pace)
 
     def changed() -> None:
         narrator.wake()
@@ -255,6 +252,12 @@ def _wired(
     desk = Desk(settings, service, cards, sources, scheduler.soon)
     app = bolt.build(client, records, desk, threads)
     return Bot(settings, ledger, records, service, narrator, scheduler, app), sources
+
+
+def _narrator(room: Room, pace: Pace) -> Narrator:
+    return Narrator(
+        room, progress_seconds=pace.progress_seconds, tick_seconds=pace.narrator_seconds
+    )
 
 
 def _require(settings: Settings) -> None:
