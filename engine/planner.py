@@ -15,6 +15,11 @@ from engine.milvus.survey import require_database, survey
 from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Request
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
+_SHARED_KEYS = (
+    "Of entities that share a primary key only the one that a query answers is carried; the report "
+    "counts the others."
+)
+"""Told of servers: Milvus Lite keeps one entity of a key (experiment with milvus-lite 3.2)."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
         collections=tuple(_against(target, each, request) for each in surveyed),
         losses=(
             *_ALWAYS_LOST,
+            *(() if source.is_lite else (_SHARED_KEYS,)),
             *_database_losses(of_database, target),
             *((capabilities.LITE_UNREPORTED,) if target.is_lite else ()),
         ),
@@ -151,7 +157,7 @@ def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str
 _KEY_LOSSES = {
     KeyPolicy.PLAIN: "auto-id is off on the target, so that the primary keys are kept "
     "(the other choice: new keys, --auto-id new)",
-    KeyPolicy.NEW: "the target makes new primary keys, the old ones are lost; it is proved by content without the key, "
+    KeyPolicy.NEW: "the target makes new primary keys and the old ones are lost; it is proved by content without the key, "
     "and starts over if it is interrupted",
 }
 
@@ -166,14 +172,14 @@ def _losses(collection: CollectionPlan, schema: Any, target: Target) -> Iterator
     yield from properties.left_behind(collection.properties)
     for name in capabilities.default_for_null(target, schema):
         yield (
-            f"a null in {name} becomes its default value: servers from 2.5 on write the default for a null, and "
-            "the proof will name such entities as different"
+            f"a null in {name} becomes its default value (servers from 2.5 on write it so); the proof will name such "
+            "entities as different"
         )
     for function, provider in capabilities.provider_functions(schema):
+        named = f" “{provider}”" if provider else ""
         yield (
-            f"the vectors of the function “{function.name}” ({', '.join(function.output_field_names)}) are made anew by "
-            f"the target through its own provider{f' “{provider}”' if provider else ''}, which must be set up there; "
-            "they are not compared"
+            f"the vectors of {function.name} ({', '.join(function.output_field_names)}) are made anew by the target's own "
+            f"provider{named}, to be set up there, and are not compared"
         )
 
 

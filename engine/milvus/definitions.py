@@ -198,7 +198,7 @@ def differences(
 
 def collection_properties(described: Any) -> dict[str, str]:
     """A collection's properties; some servers tell them of the collection, some of its schema, some of both."""
-    return _pairs(described.schema.properties) | _pairs(described.properties)
+    return _pairs([*described.schema.properties, *described.properties])
 
 
 def settle(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
@@ -279,7 +279,7 @@ def _made(cluster: Cluster, rpc: str, request: Any, stands: Callable[[], bool]) 
 
 
 def _pairs(items: Iterable[Any]) -> dict[str, str]:
-    return {item.key: item.value for item in items}
+    return {item.key: item.value for item in sorted(items, key=lambda item: str(item.key))}
 
 
 def _key_values(pairs: Mapping[str, str]) -> list[Any]:

@@ -30,7 +30,7 @@ def definition(name: str, field: str, params: Mapping[str, str]) -> IndexDefinit
         del flat[_METRIC]
     if flat.get(INDEX_TYPE) in _LITE_NAMES:
         flat[INDEX_TYPE] = _LITE_NAMES[flat[INDEX_TYPE]]
-    return IndexDefinition(name=name, field=field, params=flat)
+    return IndexDefinition(name=name, field=field, params=dict(sorted(flat.items())))
 
 
 def creation_params(index: IndexDefinition, *, lite: bool) -> dict[str, str]:

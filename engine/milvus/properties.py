@@ -67,7 +67,7 @@ def at_the_end(plan: CollectionPlan) -> dict[str, str]:
 
 def comes_last(key: str) -> bool:
     """Whether a property waits until the copy is proved."""
-    return key in _EXPIRY or key.startswith(_BRAKES)
+    return key in _EXPIRY or key == ALLOW_KEYS or key.startswith(_BRAKES)
 
 
 def expires(properties: Mapping[str, str]) -> bool:
@@ -82,8 +82,7 @@ def for_the_copy(plan: CollectionPlan) -> dict[str, str]:
 
 def to_remove(plan: CollectionPlan, found: Mapping[str, str]) -> list[str]:
     """What the copy needed and the source's collection does not have, of what stands on the target."""
-    wanted = carried(plan.properties)
-    return [key for key in for_the_copy(plan) if key in found and wanted.get(key) != found[key]]
+    return [key for key in for_the_copy(plan) if key in found and key not in plan.properties]
 
 
 def differences(

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 from pymilvus import DataType, Function, FunctionType, MilvusClient
 from pymilvus.grpc_gen import milvus_pb2
 
 import engine
 from engine.lifecycle import EventName
-from engine.model import KeyPolicy, Outcome, Report, Secrets
+from engine.milvus import definitions, schemas
+from engine.milvus.capabilities import Target, unsupported
+from engine.milvus.connection import connect
+from engine.milvus.survey import survey
+from engine.model import CollectionPlan, KeyPolicy, Outcome, Report, Secrets
+from engine.planner import Standing, make_plan
 from tests.engine.bed import FLAT, Bed, Side, rows, running
 from tests.engine.proxy import Proxy
+from tests.engine.shapes import collection, lite_collections
 
 TTL = "collection.ttl.seconds"
 ALLOW = "allow_insert_auto_id"
@@ -224,3 +231,54 @@ def test_what_is_in_doubt_is_deleted_and_inserted_where_the_target_makes_keys(
         assert proxy.calls["Upsert"] == 0
     assert report.status is Outcome.SUCCESSFUL, report
     lite_bed.assert_same("automatic", keys)
+
+
+@given(schema=lite_collections())
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_any_collection_of_milvus_lite_goes_round(
+    lite_sides: tuple[Side, Side], schema: Any
+) -> None:
+    """Surveyed, made on the target and described again, a collection of any shape has no difference."""
+    clusters = [connect(side.endpoint, "") for side in lite_sides]
+    with clusters[0] as source, clusters[1] as target:
+        asked = collection().model_copy(
+            update={"name": "shape", "definition": schemas.encode(schema), "keys": KeyPolicy.OWN}
+        )
+        try:
+            definitions.create(source, asked)
+            planned = survey(source, "shape")
+            assert schemas.differences(asked, schemas.schema_of(planned), lite=True) == []
+            assert list(unsupported(Target(target.version, lite=True), schema, ())) == []
+            definitions.create(target, planned)
+            assert definitions.differences(target, planned, settled=True) == ()
+        finally:
+            for cluster in clusters:
+                if "shape" in definitions.collection_names(cluster):
+                    definitions.drop(cluster, "shape")
+
+
+def test_a_plan_for_a_server_says_what_is_lost_there(lite_bed: Bed) -> None:
+    """Held against a newer server and an older one, a source's plan tells nulls that become defaults, keys, indexes and types."""
+    both = {"nullable": True, "default_value": 3}
+    weight = ("weight", DataType.INT32, both)
+    lite_bed.source.create("cargo", schema={"auto_id": True}, fields=[weight], load=False)
+    request = lite_bed.request("cargo")
+
+    def planned(version: str) -> CollectionPlan:
+        with connect(lite_bed.source.endpoint, "") as source:
+            standing = Standing(lite_bed.target.endpoint, version, is_lite=False)
+            (found,) = make_plan(source, standing, request).collections
+        return found
+
+    newer = planned("v2.6.3")
+    assert newer.conflict is None
+    assert newer.keys is KeyPolicy.ALLOWED
+    (lost,) = newer.losses
+    assert "a null in weight becomes its default value" in lost
+    middle = planned("v2.5.0")
+    assert middle.keys is KeyPolicy.PLAIN
+    assert len(middle.losses) == 2
+    older = planned("v2.4.9")
+    assert older.conflict is not None
+    assert "has no nullable fields (used by weight)" in older.conflict
+    assert "has no default values (used by weight)" in older.conflict

@@ -13,48 +13,17 @@ from engine.milvus import properties, schemas
 from engine.milvus.capabilities import Target, default_for_null, takes_explicit_keys
 from engine.model import (
     AutoId,
-    CollectionPlan,
     Endpoint,
     KeyPolicy,
     Migration,
-    PartitionPlan,
     Plan,
     Request,
 )
+from tests.engine.shapes import collection
+from tests.engine.shapes import keyed_schema as schema
 
 LITE = Target("milvus_lite 3.2.2", lite=True)
 T = schema_pb2.DataType
-
-
-def schema(kind: int = T.Int64) -> Any:
-    """A collection that makes its keys."""
-    made = schema_pb2.CollectionSchema(name="c", autoID=True)
-    made.fields.add(name="id", data_type=kind, is_primary_key=True, autoID=True)
-    return made
-
-
-def collection(**changes: Any) -> CollectionPlan:
-    """A planned collection that makes its keys."""
-    return CollectionPlan(
-        name="c",
-        definition=schemas.encode(schema()),
-        fields=("id: Int64 (primary key)",),
-        primary_field="id",
-        primary_type="INT64",
-        auto_id=True,
-        entities=0,
-        bytes=0,
-        partitions=(PartitionPlan(name="_default", entities=0),),
-        partition_key=False,
-        num_partitions=1,
-        shards=1,
-        consistency_level="Bounded",
-        properties={},
-        indexes=(),
-        aliases=(),
-        loaded=True,
-        **changes,
-    )
 
 
 def request(**changes: Any) -> Request:
