@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bot.demo.clusters import Server
 from engine.milvus.sample_bulk import fill_vectors
-from tests.bench.meter import Reading
+from tests.bench.meter import Reading, wait_until_at_rest
 
 pytestmark = [pytest.mark.bench, pytest.mark.real_milvus, pytest.mark.timeout(1800)]
 
@@ -51,7 +51,8 @@ def test_copy_beats_the_row_loop(real_milvus_pair: tuple[Server, Server], tmp_pa
 
 
 def _run(module: str, source: Server, target: Server, *more: str) -> dict[str, Any]:
-    """Runs one measurement as a process of its own, and takes away what it made on the target."""
+    """Runs one measurement as a process of its own on servers at rest, and takes away what it made on the target."""
+    wait_until_at_rest(source.pid, target.pid)
     pids = (str(source.pid), str(target.pid))
     command = [sys.executable, "-m", module, source.uri, target.uri, COLLECTION, *pids, *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
