@@ -8,7 +8,7 @@ import sys
 
 from pymilvus import MilvusClient
 
-from tests.bench.meter import read
+from tests.bench.meter import peak_megabytes, read
 
 BATCH_ROWS = 1_000
 """The SDK's default, and of 1,000, 2,000 and 5,000 the one with the least CPU at about the same rate."""
@@ -44,7 +44,8 @@ def main() -> None:
     before = read(source_pid, target_pid)
     entities = copy(source, target, collection)
     clocks = read(source_pid, target_pid).since(before)
-    sys.stdout.write(json.dumps({"entities": entities, "copy": clocks}) + "\n")
+    figures = {"entities": entities, "peak_megabytes": peak_megabytes(), "copy": clocks}
+    sys.stdout.write(json.dumps(figures) + "\n")
 
 
 if __name__ == "__main__":

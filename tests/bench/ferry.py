@@ -13,7 +13,7 @@ import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.model import Endpoint, Lease, Request, Secrets
-from tests.bench.meter import Reading, read
+from tests.bench.meter import Reading, peak_megabytes, read
 
 
 class MeteredLedger(Ledger):
@@ -39,7 +39,13 @@ def migrate(ledger: MeteredLedger, request: Request) -> dict[str, Any]:
     report = engine.run(ledger, migration_id, Secrets())
     marks = [*ledger.entered, ("end", read(*ledger.pids))]
     phases = {name: later.since(moment) for (name, moment), (_, later) in pairwise(marks)}
-    return {"status": report.status, "entities": report.entities, "phases": phases}
+    return {
+        "status": report.status,
+        "entities": report.entities,
+        "bytes": report.bytes,
+        "peak_megabytes": peak_megabytes(),
+        "phases": phases,
+    }
 
 
 def main() -> None:

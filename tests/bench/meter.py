@@ -1,5 +1,6 @@
 """Reads the clocks of a measurement: wall time, this process's CPU, the servers' CPU. It measures and decides nothing."""
 
+import resource
 import time
 from typing import NamedTuple
 
@@ -46,6 +47,11 @@ def wait_until_at_rest(*pids: int) -> None:
         time.sleep(1)
         idle = sum(map(_cpu, pids)) - before <= IDLE_CPU * len(pids)
         quiet = quiet + 1 if idle else 0
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process had resident so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _cpu(pid: int) -> float:
