@@ -21,6 +21,7 @@ from engine.errors import (
 from engine.heartbeat import Heartbeat
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
+from engine.memory import limit_arenas
 from engine.milvus.connection import connect
 from engine.model import ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
@@ -55,6 +56,7 @@ def drive(
     plan = ledger.migration(lease.migration_id).plan
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
+    limit_arenas()
     crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
         attempt = _ended(

@@ -34,9 +34,10 @@ class Chunks(Leases):
     def store_chunks(
         self, lease: Lease, collection: str, partition: str, ranges: Iterable[ChunkRange]
     ) -> bool:
-        """Store the planned chunks of a whole collection, all or none, and mark it as planned.
+        """Store the planned chunks of a whole collection a page at a time, and mark it as planned when all are stored.
 
-        The ranges are read to their end before the transaction begins, so they may come from a server.
+        The ranges may come from a server: none is read while a transaction is open, and no more than a page is in memory. What an
+        interrupted planning left is dropped first.
 
         Args:
             lease: The worker's right.
@@ -51,16 +52,15 @@ class Chunks(Leases):
             LeaseLost: Another worker holds the migration.
             ValueError: A range belongs to another collection or partition.
         """
-        rows = []
-        for each in ranges:
-            if each.collection != collection or partition not in {"", each.partition}:
-                raise ValueError(f"{each} does not belong to {collection}/{partition}")
-            rows.append(chunk_values(lease.migration_id, each))
         with self._fenced(lease) as session:
             if _is_planned(session, lease.migration_id, collection):
                 return False
-            for start in range(0, len(rows), PAGE):
-                session.connection().execute(insert(ChunkRow), rows[start : start + PAGE])
+            _drop_chunks(session, lease, collection)
+        rows = (_chunk_values(lease, collection, partition, each) for each in ranges)
+        while page := list(islice(rows, PAGE)):
+            with self._fenced(lease) as session:
+                session.connection().execute(insert(ChunkRow), page)
+        with self._fenced(lease) as session:
             _upsert_collection(session, lease, collection, {"planned_at": self._clock()})
         return True
 
@@ -101,12 +101,7 @@ class Chunks(Leases):
     def forget_chunks(self, lease: Lease, collection: str) -> None:
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
         with self._fenced(lease) as session:
-            session.connection().execute(
-                delete(ChunkRow).where(
-                    col(ChunkRow.migration_id) == lease.migration_id,
-                    col(ChunkRow.collection) == collection,
-                )
-            )
+            _drop_chunks(session, lease, collection)
             _upsert_collection(session, lease, collection, {"planned_at": None})
 
     def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:
@@ -232,6 +227,23 @@ def _is_planned(session: Session, migration_id: str, collection: str) -> bool:
         col(CollectionRow.migration_id) == migration_id, col(CollectionRow.name) == collection
     )
     return session.exec(query).first() is not None
+
+
+def _drop_chunks(session: Session, lease: Lease, collection: str) -> None:
+    session.connection().execute(
+        delete(ChunkRow).where(
+            col(ChunkRow.migration_id) == lease.migration_id,
+            col(ChunkRow.collection) == collection,
+        )
+    )
+
+
+def _chunk_values(
+    lease: Lease, collection: str, partition: str, each: ChunkRange
+) -> dict[str, Any]:
+    if each.collection != collection or partition not in {"", each.partition}:
+        raise ValueError(f"{each} does not belong to {collection}/{partition}")
+    return chunk_values(lease.migration_id, each)
 
 
 def _collection_of_chunk(session: Session, lease: Lease, chunk_id: int) -> str:
