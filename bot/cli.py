@@ -44,6 +44,13 @@ Keys = Annotated[
         "(auto-id off there), or let it make new ones.",
     ),
 ]
+CheckSource = Annotated[
+    bool,
+    typer.Option(
+        "--check-source",
+        help="Read all of the source once more after the copy, to find writes that leave its counts as they were.",
+    ),
+]
 Mismatches = Annotated[
     Path | None, typer.Option("--mismatches", help="A file for all findings: .jsonl or .csv.")
 ]
@@ -89,16 +96,20 @@ def migrate(
     on_conflict: Conflict = OnConflict.FAIL,
     auto_id: Keys = None,
     *,
+    check_source: CheckSource = False,
     json: Json = False,
 ) -> None:
     """Copy a database and prove it; the same command again continues what was interrupted."""
     with console.reported(json=json) as finish:
         request = console.request_of(source, target, database, collection, on_conflict, auto_id)
+        request = request.model_copy(update={"check_source": check_source})
         secrets = console.secrets_of(request)
         with console.open_ledger() as ledger:
             migration = ledger.unfinished(request.identity)
             if migration is not None and auto_id is not None:
                 console.require_same_keys(migration, auto_id)
+            if migration is not None:
+                console.require_same_check(migration, check_source=check_source)
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
             finish(console.driven(ledger, migration, secrets))

@@ -84,6 +84,16 @@ def require_same_keys(migration: Migration, auto_id: AutoId) -> None:
         )
 
 
+def require_same_check(migration: Migration, *, check_source: bool) -> None:
+    """Raises InputRejected when an unfinished migration was begun without the check of the source that is asked for now."""
+    if check_source and not migration.request.check_source:
+        raise InputRejected(
+            f"{migration.id} was begun without --check-source, and is not finished.",
+            state="Nothing was changed.",
+            next_step="Continue it without --check-source; `ferry verify` reads both sides whole once it has ended.",
+        )
+
+
 def made_again(ledger: Ledger, old: Migration) -> Migration:
     """The migration that does again what is not proved of an old one: a new one, or the one that is under way already.
 

@@ -50,11 +50,16 @@ _NOTE: Final = (
 
 
 def proof_of(
-    source: Cluster, target: Cluster, plan: CollectionPlan, check: Callable[[], None]
+    source: Cluster,
+    target: Cluster,
+    plan: CollectionPlan,
+    check: Callable[[], None],
+    *,
+    check_source: bool = False,
 ) -> Proof:
-    """The proof that a collection's keys call for."""
+    """The proof that a collection's keys call for; the arguments are those of `Proof`."""
     kind = KeylessProof if plan.keys is KeyPolicy.NEW else Proof
-    return kind(source, target, plan, check)
+    return kind(source, target, plan, check, check_source)
 
 
 def partition_digest(
@@ -109,7 +114,7 @@ class KeylessProof(Proof):
         chunks = tuple(ledger.chunks(lease.migration_id, self.plan.name))
         source, verifier = self._readers()
         expected = copied_digests(chunks)
-        gap = self._gap(source, _entities(expected))
+        gap = self._held_still(source, chunks, self._gap(source, _entities(expected)))
         if gap.fault:  # the receipts are out of date: both sides are read, to name the keys
             expected = self._digests(source)
         found = self._compared(source, verifier, expected)

@@ -195,7 +195,13 @@ class Phases:
 
     def _verify(self, plan: CollectionPlan) -> None:
         self._record(plan, phase="verifying")
-        proof = proof_of(self.source, self.target, plan, self.heartbeat.check)
+        proof = proof_of(
+            self.source,
+            self.target,
+            plan,
+            self.heartbeat.check,
+            check_source=self.plan.request.check_source,
+        )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
         self._record(plan, phase="verified", report=report)

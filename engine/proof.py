@@ -5,9 +5,10 @@ written to a cluster here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import crashpoints
+from engine.drift import SAMPLE_CHUNKS, reread, sample
 from engine.ledger import Ledger
 from engine.milvus import definitions, duplicates
 from engine.milvus.connection import Cluster
@@ -33,10 +34,12 @@ class _Gap:
 
     Attributes:
         surplus: Entities that no query answers, because they share the key of another one.
+        checked: Entities that were read again after the copy, to find other writes.
     """
 
     source_entities: int
     surplus: int = 0
+    checked: int = 0
     note: str = ""
     fault: str = ""
 
@@ -50,12 +53,14 @@ class Proof:
         target: The target cluster.
         plan: The source's collection as surveyed.
         check: Called between chunks; raises a `StopWork` when the work must end.
+        check_source: Whether all of the source is read again, to find writes that leave its counts as they were.
     """
 
     source: Cluster
     target: Cluster
     plan: CollectionPlan
     check: Callable[[], None]
+    check_source: bool = False
 
     def of_migration(self, ledger: Ledger, lease: Lease) -> CollectionReport:
         """Holds the target against the receipts and records every finding in the ledger.
@@ -84,7 +89,7 @@ class Proof:
             ledger.clear_verification(lease, name)
             uncompared = compared(ledger.chunks(migration, name))
         copied = sum(c.receipt.entities for c in ledger.chunks(migration, name) if c.receipt)
-        gap = self._gap(source, copied)
+        gap = self._held_still(source, ledger.chunks(migration, name), self._gap(source, copied))
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
             ledger.clear_verification(lease, name)
@@ -149,8 +154,24 @@ class Proof:
             counted,
             surplus,
             fault=f"The source was written to meanwhile: it holds {counted} entities now, "
-            f"and {answered} were read.",
+            f"and {answered} were read.{self._expiry()}",
         )
+
+    def _expiry(self) -> str:
+        seconds = self.plan.properties.get("collection.ttl.seconds", "0")
+        return (
+            f" Its entities expire {seconds} s after they were written." if seconds != "0" else ""
+        )
+
+    def _held_still(self, source: CollectionReader, chunks: Iterable[Chunk], gap: _Gap) -> _Gap:
+        """Reads some of the source again, or all of it, where the counts do not show already that it was written to."""
+        if gap.fault:
+            return gap
+        if not self.check_source:
+            chunks = sample(chunks, SAMPLE_CHUNKS, self.plan.name)
+        size = chunk_entities(self.plan.entities, self.plan.bytes)
+        drift = reread(source, chunks, size, self.check, self.plan.uncompared_field)
+        return replace(gap, checked=drift.entities, fault=drift.fault)
 
     def _base(self, verifier: Verifier, gap: _Gap) -> CollectionReport:
         return CollectionReport(
@@ -180,6 +201,7 @@ class Proof:
             "verified": not (unequal or report.extra or faults),
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
+            "source_checked": gap.checked,
             "notes": (*faults, *report.notes),
         }
         return report.model_copy(update=changes)

@@ -95,7 +95,6 @@ class CollectionRow(LedgerTable, table=True):
     target_id: int | None = Field(default=None, sa_type=BigInteger)
     source_was_loaded: bool | None = None
     read_timestamp: int = Field(default=0, sa_type=BigInteger)
-    source_mark: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
     copy_seconds: float = 0.0
     report: str | None = Field(default=None, sa_type=Text)
     planned_at: datetime | None = None

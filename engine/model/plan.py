@@ -76,6 +76,8 @@ class Request(Record):
     Attributes:
         collections: The chosen collections, sorted; empty means all of the source database.
         on_conflict: Whether a collection on the target that is in the way stops the migration or is dropped.
+        check_source: Whether all of the source is read once more after the copy, to find writes that leave its counts as they
+            were; without it a few ranges are.
         replaces: The only collections that may be dropped, each with the target's own id of it; None where any may be.
         auto_id: What becomes of keys that the source made, where the target cannot take them and make later ones.
     """
@@ -85,6 +87,7 @@ class Request(Record):
     collections: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict.FAIL
     replaces: dict[str, int] | None = None
+    check_source: bool = False
     auto_id: AutoId = AutoId.KEEP
 
     def may_replace(self, collection: str, target_id: int) -> bool:
@@ -211,7 +214,7 @@ class Plan(Record):
     def _unsaid(self) -> dict[str, Any]:
         """What was added to these records later, where it says nothing: approvals that were given before go on holding."""
         return {
-            "request": _at_default(self.request, "replaces", "auto_id"),
+            "request": _at_default(self.request, "replaces", "auto_id", "check_source"),
             "collections": {
                 place: _at_default(each, "keys", "replicas")
                 for place, each in enumerate(self.collections)

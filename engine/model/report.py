@@ -91,6 +91,7 @@ class CollectionReport(Record):
     Attributes:
         same: Entities of the source that are the same on the target.
         errors: Entities of the source in ranges of keys that could not be compared; a note says why.
+        source_checked: Entities of the source that were read again after the copy, to find writes that no count shows.
     """
 
     name: str
@@ -102,6 +103,7 @@ class CollectionReport(Record):
     different: int = 0
     same: int = 0
     errors: int = 0
+    source_checked: int = 0
     examples: tuple[Mismatch, ...] = ()
     notes: tuple[str, ...] = ()
 

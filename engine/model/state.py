@@ -88,7 +88,6 @@ class CollectionState(Record):
         target_id: The target's own id of the collection that this migration made: the mark of ownership.
         source_was_loaded: Its load state before the migration touched it; False means it is released again.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
-        source_mark: What the source showed of its writes before it was read (`source.mark`); "" where it shows nothing.
         copy_seconds: Time spent copying, over all attempts.
     """
 
@@ -97,7 +96,6 @@ class CollectionState(Record):
     target_id: int | None = None
     source_was_loaded: bool | None = None
     read_timestamp: int = 0
-    source_mark: str = ""
     copy_seconds: float = 0.0
     report: CollectionReport | None = None
 

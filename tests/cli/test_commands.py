@@ -35,6 +35,7 @@ COLLECTION = [
     "different",
     "same",
     "errors",
+    "source_checked",
     "examples",
     "notes",
 ]

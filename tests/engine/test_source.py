@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 import engine
+from engine.drift import SAMPLE_CHUNKS
 from engine.lifecycle import EventName
 from engine.model import Outcome, Secrets
+from engine.ranges import CHUNK_BYTES
 from tests.engine.bed import Bed, Side, rows, running
 from tests.engine.proxy import Proxy
 
@@ -96,6 +98,37 @@ def test_writes_during_the_copy_are_reported(bed: Bed, proxied: Proxied) -> None
     assert reports[0].status is Outcome.MISMATCHED
     assert "The source was written to meanwhile" in found.notes[0]
     assert [(each.pk, each.kind) for each in found.examples] == [(500, "missing")]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_rewritten_entity_is_found_though_all_counts_agree(
+    bed: Bed, proxied: Proxied, *, whole: bool
+) -> None:
+    """One vector that is replaced on the source after its chunk was read is named; in many chunks, when all are read again."""
+    bed.source.create("quiet")
+    bed.source.create("rewritten")
+    made = list(rows(range(200)))
+    for name in ("quiet", "rewritten"):
+        bed.source.insert(name, made)
+    target = proxied(bed.target)
+    request = bed.request(target_uri=target.uri).model_copy(update={"check_source": whole})
+    migration = bed.enqueue(request)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration, chunk_bytes=500 if whole else CHUNK_BYTES) as (reports, _):
+        gate.wait()
+        bed.source.client.upsert("rewritten", [made[77] | {"vector": [0.0, 0.5, 1.0, 1.5]}])
+        gate.open.set()
+    (report,) = reports
+    assert report.status is Outcome.MISMATCHED
+    quiet, rewritten = sorted(report.collections, key=lambda each: each.name)
+    assert (quiet.verified, quiet.notes) == (True, ())
+    assert quiet.source_checked == rewritten.source_checked == 200
+    assert (rewritten.source_entities, rewritten.target_entities) == (200, 200)
+    chunks = bed.chunks(migration, "rewritten")[0]
+    assert (chunks > SAMPLE_CHUNKS) == whole
+    (note,) = rewritten.notes
+    assert f"of {chunks} ranges of keys that were read again, 1 do not hold what was copied" in note
+    assert [(each.pk, each.fields) for each in rewritten.examples] == [(77, ("vector",))]
 
 
 def test_writes_between_plan_and_copy_are_told(bed: Bed) -> None:
