@@ -97,11 +97,18 @@ def reread(
 
 def sample(items: Iterable[Item], size: int, seed: str) -> list[Item]:
     """So many of the items, each as likely as any other, the same ones for the same seed; holds no more than these."""
-    chance = random.Random(seed)  # noqa: S311  # it chooses, it keeps no secret
     chosen: list[Item] = []
+    for _ in sampled(items, size, seed, chosen):
+        pass
+    return chosen
+
+
+def sampled(items: Iterable[Item], size: int, seed: str, chosen: list[Item]) -> Iterator[Item]:
+    """Passes all items on, and leaves a `sample` of them in `chosen`."""
+    chance = random.Random(seed)  # noqa: S311  # it chooses, it keeps no secret
     for place, item in enumerate(items):
         if place < size:
             chosen.append(item)
         elif (other := chance.randint(0, place)) < size:
             chosen[other] = item
-    return chosen
+        yield item

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from engine import crashpoints
-from engine.drift import SAMPLE_CHUNKS, reread, sample
+from engine.drift import SAMPLE_CHUNKS, reread, sample, sampled
 from engine.ledger import Ledger
 from engine.milvus import definitions, duplicates
 from engine.milvus.connection import Cluster
@@ -24,6 +24,7 @@ from engine.model import (
 )
 from engine.ranges import chunk_entities, plan_ranges
 from engine.reports import findings
+from engine.searches import QUERIES, compare_searches, sentences
 from engine.tally import Listing, Tally, Uncompared
 from engine.verifier import Finding, Verifier
 
@@ -95,7 +96,10 @@ class Proof:
             ledger.clear_verification(lease, name)
             uncompared = compared(map(_without_receipt, ledger.chunks(migration, name)))
         report = findings(ledger, migration, self._base(verifier, gap))
-        return self._judged(report, gap, uncompared, self._faults(verifier, gap))
+        report = self._judged(report, gap, uncompared, self._faults(verifier, gap))
+        return self._searched(
+            report, verifier, sample(ledger.chunks(migration, name), QUERIES, name)
+        )
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
         """Reads both sides, whoever copied them, and compares every entity.
@@ -107,13 +111,16 @@ class Proof:
         size = chunk_entities(self.plan.entities, self.plan.bytes)
         ranges = plan_ranges(source.keys, self.plan, size)
         tally = Tally(self.plan.name, listing)
-        verifier.run((Chunk(id=each.ordinal, range=each) for each in ranges), tally.record)
+        chosen: list[Chunk] = []
+        chunks = (Chunk(id=each.ordinal, range=each) for each in ranges)
+        verifier.run(sampled(chunks, QUERIES, self.plan.name, chosen), tally.record)
         for partition, _ in self._surplus_partitions(verifier):
             tally.whole(verifier.target, partition, MismatchKind.EXTRA, Reason.PARTITION)
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
-        return self._judged(report, gap, tally.uncompared, faults)
+        report = self._judged(report, gap, tally.uncompared, faults)
+        return self._searched(report, verifier, chosen)
 
     def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""
@@ -205,6 +212,17 @@ class Proof:
             "notes": (*faults, *report.notes),
         }
         return report.model_copy(update=changes)
+
+    def _searched(
+        self, report: CollectionReport, verifier: Verifier, chunks: Iterable[Chunk]
+    ) -> CollectionReport:
+        """Adds to a proved collection's report what searches find on both sides; it stays proved."""
+        if not report.verified:
+            return report
+        places = [chunk.range for chunk in chunks]
+        searches = compare_searches(verifier.source, verifier.target, self.plan, places)
+        notes = (*report.notes, *sentences(searches))
+        return report.model_copy(update={"searches": searches, "notes": notes})
 
     def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:
         surplus = self._surplus_partitions(verifier)

@@ -29,6 +29,7 @@ from engine.model.report import (
     Outcome,
     Reason,
     Report,
+    SearchComparison,
     Undone,
 )
 from engine.model.state import (
@@ -75,6 +76,7 @@ __all__ = [
     "Record",
     "Report",
     "Request",
+    "SearchComparison",
     "Secrets",
     "Undone",
 ]

@@ -85,12 +85,33 @@ class Found(Record):
         )
 
 
+class SearchComparison(Record):
+    """What the same searches find on both sides, for one vector field.
+
+    Attributes:
+        queries: How many vectors of the source were searched for.
+        top_k: How many nearest entities were asked for each.
+        overlap: The share of the source's hits that the target finds too, 0 … 1; ties count as found.
+        exact: Whether the index was asked in a way that leaves nothing out.
+        reason: Why it was not compared, a sentence; "" where it was.
+    """
+
+    field: str
+    index_type: str
+    queries: int
+    top_k: int
+    overlap: float = 0.0
+    exact: bool = False
+    reason: str = ""
+
+
 class CollectionReport(Record):
     """What became of one collection; `examples` holds the first mismatches, the counts hold all of them.
 
     Attributes:
         same: Entities of the source that are the same on the target.
         errors: Entities of the source in ranges of keys that could not be compared; a note says why.
+        searches: What searches find on both sides, once all else is proved; it changes no verdict.
         source_checked: Entities of the source that were read again after the copy, to find writes that no count shows.
     """
 
@@ -105,6 +126,7 @@ class CollectionReport(Record):
     errors: int = 0
     source_checked: int = 0
     examples: tuple[Mismatch, ...] = ()
+    searches: tuple[SearchComparison, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -37,6 +37,7 @@ COLLECTION = [
     "errors",
     "source_checked",
     "examples",
+    "searches",
     "notes",
 ]
 

@@ -9,7 +9,19 @@ from pymilvus import DataType
 
 import engine
 from engine.errors import InputRejected, SourceUnusable
-from engine.model import EXAMPLES_MAX, CollectionReport, Found, Outcome, Reason, Secrets
+from engine.milvus.connection import connect
+from engine.milvus.survey import reader_of, survey
+from engine.model import (
+    EXAMPLES_MAX,
+    ChunkRange,
+    CollectionReport,
+    Found,
+    Outcome,
+    Reason,
+    SearchComparison,
+    Secrets,
+)
+from engine.searches import compare_searches
 from tests.engine.bed import Bed, rows
 from tests.engine.proxy import Proxy
 
@@ -62,6 +74,19 @@ def found(bed: Bed, name: str) -> CollectionReport:
     return collection
 
 
+def search_overlap(bed: Bed, name: str) -> float:
+    """The share of hits that searches by vectors of the source's partition `half` find on both sides, proved or not."""
+    with connect(bed.source.endpoint, "") as source, connect(bed.target.endpoint, "") as target:
+        plan = survey(source, name)
+        place = ChunkRange(
+            collection=name, partition="half", ordinal=0, lower=None, upper=None, entities=0
+        )
+        sides = reader_of(source, plan), reader_of(target, plan)
+        (found,) = compare_searches(*sides, plan, [place])
+    assert (found.queries, found.reason) == (10, "")
+    return found.overlap
+
+
 def change(bed: Bed, name: str, key: int, **values: Any) -> None:
     """Replaces an entity of the target by one that differs."""
     (row,) = bed.target.get(name, [key]).values()
@@ -80,6 +105,11 @@ def test_an_equal_copy_is_equal(copied: Bed) -> None:
     assert (collection.source_entities, collection.target_entities) == (300, 300)
     assert (collection.missing, collection.extra, collection.different) == (0, 0, 0)
     assert collection.notes == ()
+    assert collection.searches == (
+        SearchComparison(
+            field="vector", index_type="FLAT", queries=10, top_k=10, overlap=1.0, exact=True
+        ),
+    )
 
 
 def test_a_deleted_entity_is_missing(copied: Bed) -> None:
@@ -169,6 +199,8 @@ def test_a_missing_partition_is_named(copied: Bed) -> None:
     assert (collection.missing, collection.target_entities) == (150, 150)
     assert "partition “half” is missing" in collection.notes
     assert {each.partition for each in collection.examples} == {"half"}
+    assert collection.searches == ()
+    assert search_overlap(copied, "halved") < 1.0
 
 
 def test_an_extra_partition_is_extra(copied: Bed) -> None:

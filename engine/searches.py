@@ -1,0 +1,117 @@
+"""Compares what searches find on both sides of a proved copy: the same queries, taken from the source, asked as exactly as can be.
+
+It is told beside the proof and changes nothing about it: an index that approximates may answer otherwise on either side though
+every entity is the same. Nothing is written here.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from engine.errors import FerryError
+from engine.milvus.pages import CollectionReader
+from engine.milvus.searching import Hits, VectorField, search, vector_fields, vectors_of
+from engine.model import ChunkRange, CollectionPlan, SearchComparison
+
+QUERIES: Final = 10
+TOP_K: Final = 10
+_TIE: Final = 1e-5
+"""Scores that differ by less than this share are the same: servers add floats in different orders."""
+
+
+def compare_searches(
+    source: CollectionReader,
+    target: CollectionReader,
+    plan: CollectionPlan,
+    ranges: Sequence[ChunkRange],
+) -> tuple[SearchComparison, ...]:
+    """Searches each vector field on both sides, which must be loaded, by a few vectors of the source.
+
+    Args:
+        source: The source's collection.
+        target: The target's collection.
+        plan: Its definition.
+        ranges: Where to take the vectors from, `QUERIES` at most.
+    """
+    fields = tuple(vector_fields(plan))
+    if not fields or not ranges:
+        return ()
+    queries = _queries(source, fields, ranges)
+    return tuple(_compared(source, target, field, queries[field.name]) for field in fields)
+
+
+def sentence(found: SearchComparison) -> str:
+    """What there is to say of a field whose searches do not find the same; "" where they do."""
+    if found.reason:
+        return f"Searches on “{found.field}” were not compared: {found.reason}"
+    if found.overlap == 1.0:
+        return ""
+    why = (
+        "every entity was looked at, so look at the target's index"
+        if found.exact
+        else f"{found.index_type} is approximate and was built anew on the target"
+    )
+    return (
+        f"Searches on “{found.field}” find {found.overlap:.0%} of the same {found.top_k} nearest entities "
+        f"({found.queries} queries): {why}. The entities themselves are as said above."
+    )
+
+
+def overlap(ours: Sequence[Hits], theirs: Sequence[Hits]) -> float:
+    """The share of the source's hits that the target finds too, 0 … 1; those that tie with the last hit stand for each other."""
+    wanted = sum(map(len, ours))
+    return sum(map(_common, ours, theirs)) / wanted if wanted else 1.0
+
+
+def _common(ours: Hits, theirs: Hits) -> int:
+    keys = {key for key, _ in ours}
+    last = ours[-1][1] if ours else math.nan
+    same = sum(
+        key in keys or math.isclose(score, last, rel_tol=_TIE, abs_tol=_TIE)
+        for key, score in theirs
+    )
+    return min(same, len(ours))
+
+
+def _queries(
+    source: CollectionReader, fields: Sequence[VectorField], ranges: Sequence[ChunkRange]
+) -> dict[str, list[bytes]]:
+    names = (source.key_field, *(field.name for field in fields))
+    reader = replace(source, fields=names)
+    each = math.ceil(QUERIES / len(ranges))
+    found: dict[str, list[bytes]] = {field.name: [] for field in fields}
+    for place in ranges:
+        pages = reader.pages(place.partition, place.lower, place.upper, limit=each)
+        page = next(pages, None)
+        for column in page.messages() if page else ():
+            if column.field_name in found:
+                vectors = vectors_of(column, len(page.keys) if page else 0)
+                found[column.field_name] += vectors[: QUERIES - len(found[column.field_name])]
+    return found
+
+
+def _compared(
+    source: CollectionReader, target: CollectionReader, field: VectorField, vectors: list[bytes]
+) -> SearchComparison:
+    told = SearchComparison(
+        field=field.name,
+        index_type=field.index_type,
+        queries=len(vectors),
+        top_k=TOP_K,
+        exact=field.exact,
+    )
+    if not vectors:
+        return told.model_copy(update={"reason": "none of the entities looked at has a vector."})
+    try:
+        ours, theirs = (search(side, field, vectors, TOP_K) for side in (source, target))
+    except (
+        FerryError
+    ) as failure:  # the copy is proved; that a search fails must be said, and fails nothing
+        return told.model_copy(update={"reason": failure.message})
+    return told.model_copy(update={"overlap": overlap(ours, theirs)})
+
+
+def sentences(found: Sequence[SearchComparison]) -> Iterator[str]:
+    """What there is to say of all fields."""
+    return filter(None, map(sentence, found))
