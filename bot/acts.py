@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from bot.approvals import Reason, Standing
+from bot.approvals import Reason, Standing, describe
 from bot.cards import Cards
 from bot.directory import Directory
 from bot.ledger import BotLedger
@@ -139,8 +139,7 @@ class Acting:
                 scene = Scene(tx, person, tx.migration(click.migration_id), places)
                 decided = decide(scene)
                 if isinstance(decided, Answer):
-                    details: Details = {"act": act, "reason": decided.reason.value}
-                    tx.note(migration.id, REFUSED, click.user_id, details)
+                    self._note_refused(scene, act, decided.reason)
                     return decided
                 migration = effect(scene, decided)
             return self._did(Answer(Reason.ALLOWED, migration, click.user_id, tx.now))
@@ -148,6 +147,20 @@ class Acting:
             return self._too_late(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+
+    @staticmethod
+    def _note_refused(scene: Scene, act: str, reason: Reason) -> None:
+        """A click that was refused stands among the events and, with the roles that the person had, in the audit trail."""
+        details: Details = {"act": act, "reason": reason.value}
+        held = [place for place in scene.places if place in scene.person.roles]
+        scene.tx.note(
+            scene.migration.id,
+            REFUSED,
+            scene.person.user_id,
+            details | {"role": describe(scene.person, held)},
+            act=act,
+            outcome=f"refused: {reason.value}",
+        )
 
     def _too_late(self, migration: Migration) -> Answer:
         """Who was faster, and when."""

@@ -1,10 +1,11 @@
-"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | repair | remigrate | doctor`.
+"""The command line: `ferry demo | serve | plan | migrate | verify | jobs | show | cancel | resume | …`; `ferry --help` lists all.
 
 It resolves names, calls the engine's verbs and turns the outcome into an exit status (design.md,
 Command line). The bot and the demo are imported by the commands that need them.
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,10 +13,11 @@ import structlog
 import typer
 
 import engine
-from bot import console, terminal
+from bot import console, terminal, trail
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
+from engine.ledger import AuditFilter, normal_id
 from engine.lifecycle import EventName, Status, zilliz_word
 from engine.model import AutoId, OnConflict
 
@@ -231,6 +233,33 @@ def undo(
         terminal.as_json(undone.model_dump(mode="json") | {"status": word})
     else:
         terminal.undone(undone, request.target)
+
+
+@app.command()
+def audit(
+    migration: Annotated[str, typer.Option("--migration", help="Only of this one.")] = "",
+    actor: Annotated[str, typer.Option("--actor", help="Only by this one.")] = "",
+    act: Annotated[str, typer.Option("--act", help="Only this: approve, cancel, freeze …")] = "",
+    since: Annotated[datetime | None, typer.Option("--since", help="UTC, included.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", help="UTC, not included.")] = None,
+    *,
+    json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Hold the trail against itself.")] = False,
+) -> None:
+    """Who did what, in which role, with which outcome; --check finds rows that were changed, moved or removed."""
+    with console.open_ledger() as ledger:
+        if check:
+            trail.checked(ledger.check_audit(), json=json)
+        else:
+            wanted = AuditFilter(
+                migration_id=normal_id(migration) if migration else "",
+                actor=actor,
+                act=act,
+                since=since.replace(tzinfo=UTC) if since else None,
+                until=until.replace(tzinfo=UTC) if until else None,
+            )
+            trail.listed(ledger.audit(wanted), "json" if json else "csv" if csv else "table")
 
 
 @app.command()

@@ -35,7 +35,10 @@ class Freezing(Acting):
             self._records.owe(tx, "", freeze_id, Kind.FREEZE)
             return Answer(Reason.ALLOWED, by=user_id, at=tx.now)
 
-        return self._about_all(user_id, lambda person, _: approvals.may_freeze(person), effect)
+        def decide(person: Standing, _present: Freeze | None) -> Verdict:
+            return approvals.may_freeze(person)
+
+        return self._about_all("freeze", user_id, reason, decide, effect)
 
     def thaw(self, user_id: str) -> Answer:
         """End the freeze; what waited for it starts by itself."""
@@ -50,11 +53,13 @@ class Freezing(Acting):
         def decide(person: Standing, present: Freeze | None) -> Verdict:
             return approvals.may_thaw(person, present.by if present else "")
 
-        return self._about_all(user_id, decide, effect)
+        return self._about_all("thaw", user_id, "", decide, effect)
 
     def _about_all(
         self,
+        act: str,
         user_id: str,
+        reason: str,
         decide: Callable[[Standing, Freeze | None], Verdict],
         effect: Callable[[Transaction, str, Freeze | None], Answer],
     ) -> Answer:
@@ -69,6 +74,9 @@ class Freezing(Acting):
                     if verdict.allowed
                     else Answer(verdict.reason, sentence=verdict.sentence)
                 )
+                outcome = "done" if answer.done else f"refused: {answer.reason.value}"
+                role = approvals.describe(person, person.roles)
+                tx.audit(act, user_id, outcome, details={"role": role, "reason": reason})
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
         if answer.done:

@@ -48,6 +48,27 @@ class Service(Deciding, Freezing):
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
 
+    def note_refused_request(
+        self, user_id: str, request: Request, answer: Answer, *, again_of: str = ""
+    ) -> None:
+        """Put a request that was refused into the audit trail; no migration was made of it.
+
+        Args:
+            user_id: Who asked.
+            request: For what.
+            answer: Why not.
+            again_of: The migration that should be migrated again, whose thread has the click.
+        """
+        reason = answer.reason.value
+        details: Details = {"request": request.model_dump(mode="json"), "said": answer.sentence}
+        with self._ledger.transaction() as tx:
+            if again_of:
+                told: Details = {"act": "remigrate", "reason": reason}
+                outcome = f"refused: {reason}"
+                tx.note(again_of, REFUSED, user_id, told, act="remigrate", outcome=outcome)
+            else:
+                tx.audit("request", user_id, f"refused: {reason}", details=details)
+
     def ticket_missing(self, request: Request, reason: str) -> str:
         """What is wrong when this target needs a ticket and the reason names none, plain text; else ""."""
         policy = self._settings.policy_of(request.target)
@@ -88,10 +109,14 @@ class Service(Deciding, Freezing):
             delivery: What Slack sent.
         """
         reason = f"{ticket.strip()}: {reason}" if ticket.strip() else reason
-        if said := self.ticket_missing(request, reason):
-            return Answer(Reason.TICKET_MISSING, sentence=said)
-        allowed = self.may_request(user_id, request)
+        said = self.ticket_missing(request, reason)
+        allowed = (
+            Answer(Reason.TICKET_MISSING, sentence=said)
+            if said
+            else self.may_request(user_id, request)
+        )
         if not allowed.done:
+            self.note_refused_request(user_id, request, allowed)
             return allowed
         with self._ledger.transaction() as tx:
             if delivery and not self._records.receive(tx, delivery):
@@ -153,9 +178,7 @@ class Service(Deciding, Freezing):
             return Answer(Reason.WRONG_STATE, old, sentence=str(error))
         allowed = self.may_request(click.user_id, request)
         if not allowed.done:
-            with self._ledger.transaction() as tx:
-                details: Details = {"act": "remigrate", "reason": allowed.reason.value}
-                tx.note(old.id, REFUSED, click.user_id, details)
+            self.note_refused_request(click.user_id, request, allowed, again_of=old.id)
             return allowed._replace(migration=old)
         return self._remigrate(click, old, request, allowed.sentence)
 

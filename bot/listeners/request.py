@@ -166,6 +166,7 @@ def _refused(desk: Desk, user_id: str, form: RequestForm) -> dict[Field, str]:
     answer = desk.sources.within(lambda: desk.service.may_request(user_id, request))
     if answer is None or answer.done:
         return {}
+    desk.service.note_refused_request(user_id, request, answer)
     return {Field.SOURCE: answers.at_field(answer)}
 
 

@@ -6,12 +6,14 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
     questions          migrations, totals, events …            queries.py
+    the audit trail    audit, check_audit                      audit.py
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from engine.ledger.audit import PLAN_RECORDED, AuditCheck, AuditEntry, AuditFilter, Audits
 from engine.ledger.chunks import Chunks
 from engine.ledger.database import (
     VERSION_TABLE,
@@ -25,7 +27,7 @@ from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
-from engine.ledger.transaction import PLAN_RECORDED, REQUESTED, Transaction
+from engine.ledger.transaction import REQUESTED, Transaction
 from engine.ledger.transitions import TransitionRefused, situation_of
 
 __all__ = [
@@ -33,6 +35,9 @@ __all__ = [
     "PLAN_RECORDED",
     "REQUESTED",
     "VERSION_TABLE",
+    "AuditCheck",
+    "AuditEntry",
+    "AuditFilter",
     "Ledger",
     "RecordedMismatch",
     "Transaction",
@@ -47,7 +52,7 @@ __all__ = [
 ]
 
 
-class Ledger(Chunks, Queries):
+class Ledger(Chunks, Queries, Audits):
     """An open ledger; several threads and several processes may use one at the same time.
 
     Every method is one transaction. A database that does not answer is `ServiceUnavailable`, and what was begun is rolled back.

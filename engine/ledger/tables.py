@@ -153,3 +153,34 @@ class EventRow(LedgerTable, table=True):
     from_status: Status | None = Field(default=None, sa_type=stored_enum(Status, "from_status"))
     to_status: Status | None = Field(default=None, sa_type=stored_enum(Status, "to_status"))
     details: str = Field(default="{}", sa_type=Text)
+
+
+class AuditRow(LedgerTable, table=True):
+    """`engine.ledger.audit.AuditEntry`: appended, never changed, each with the hash of the one before."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "migration_id"),)
+
+    number: int = Field(
+        primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False}
+    )
+    at: datetime
+    actor: str = Field(sa_type=Text)
+    role: str = Field(sa_type=Text)
+    act: str = Field(max_length=64)
+    migration_id: str = Field(max_length=32)
+    plan_hash: str = Field(max_length=64)
+    outcome: str = Field(sa_type=Text)
+    details: str = Field(sa_type=Text)
+    previous: str = Field(max_length=64)
+    hash: str = Field(max_length=64)
+
+
+class AuditHeadRow(LedgerTable, table=True):
+    """The last row of the audit trail; whoever appends locks it."""
+
+    __tablename__ = "audit_head"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    number: int = Field(sa_type=BigInteger)
+    hash: str = Field(max_length=64)

@@ -11,6 +11,8 @@ from typing import Final
 from sqlalchemy import insert, update
 from sqlmodel import Session, col, select
 
+from engine.ledger import audit
+from engine.ledger.audit import PLAN_RECORDED
 from engine.ledger.database import Clock
 from engine.ledger.records import migration_of, normal_id
 from engine.ledger.tables import MigrationRow
@@ -24,7 +26,6 @@ _ID_LENGTH: Final = 7
 
 REQUESTED: Final = "requested"
 """The name of a migration's first event."""
-PLAN_RECORDED: Final = "plan_recorded"
 
 
 class Transaction:
@@ -82,6 +83,10 @@ class Transaction:
         )
         append_event(
             self.session, migration_id, REQUESTED, requester, self.now, details, (None, status)
+        )
+        told = {"request": request.model_dump(mode="json"), "reason": reason}
+        self.audit(
+            REQUESTED, requester, status, migration_id=migration_id, details=told | (details or {})
         )
         return self.migration(migration_id)
 
@@ -149,11 +154,48 @@ class Transaction:
         return self.migration(migration_id)
 
     def note(
-        self, migration_id: str, name: str, actor: str, details: Details | None = None
+        self,
+        migration_id: str,
+        name: str,
+        actor: str,
+        details: Details | None = None,
+        *,
+        act: str = "",
+        outcome: str = "noted",
     ) -> None:
-        """Record something that happened and changed no state, e.g. "approval_refused"."""
+        """Record something that happened and changed no state, among the events and in the audit trail.
+
+        Args:
+            migration_id: Of which migration.
+            name: The event's name.
+            actor: Who did it.
+            details: What it carries.
+            act: What the trail calls it, where that is not the event's name.
+            outcome: What the trail says of it.
+        """
         row = load(self.session, migration_id)
         append_event(self.session, row.id, name, actor, self.now, details)
+        self.audit(act or name, actor, outcome, migration_id=row.id, details=details)
+
+    def audit(
+        self,
+        act: str,
+        actor: str,
+        outcome: str,
+        *,
+        migration_id: str = "",
+        details: Details | None = None,
+    ) -> None:
+        """Append to the audit trail what is no event of a migration; `role` and `plan_hash` in the details have a column each."""
+        audit.append(
+            self.session,
+            at=self.now,
+            actor=actor,
+            act=act,
+            outcome=outcome,
+            migration_id=migration_id,
+            details=details,
+        )
 
     def _new_id(self) -> str:
         while True:

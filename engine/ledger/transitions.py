@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, insert, update
 from sqlmodel import Session, col, select
 
 from engine.errors import InputRejected, NeedsPerson
+from engine.ledger import audit
 from engine.ledger.owners import owner_is_dead
 from engine.ledger.records import event_of, json_text, migration_of, normal_id
 from engine.ledger.tables import EventRow, MigrationRow
@@ -132,7 +133,17 @@ def move(session: Session, migration_id: str, act: Act) -> Migration:
         values = _changes(row, before, decision.to, act)
         if session.connection().execute(change.values(values)).rowcount == 1:
             statuses = (before.status, decision.to.status)
-            append_event(session, row.id, act.event, act.actor, act.at, _details(act), statuses)
+            details = _details(act)
+            append_event(session, row.id, act.event, act.actor, act.at, details, statuses)
+            audit.append(
+                session,
+                at=act.at,
+                actor=act.actor,
+                act=act.event,
+                outcome=decision.to.status,
+                migration_id=row.id,
+                details=details,
+            )
             return migration_of(load(session, row.id))
         # Someone else was faster: decide again on what stands there now, which ends because every round is another's success.
 

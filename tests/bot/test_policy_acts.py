@@ -249,3 +249,40 @@ def test_too_few_approvers_are_said_at_once_with_whom_to_ask(
 
 def _here(user_id: str) -> Person:
     return Person(user_id, "", active=True, name=f"Name of {user_id}")
+
+
+def test_the_trail_has_who_in_which_role_and_what_was_refused(
+    served: Served, ledger: Ledger, awaiting: Awaiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests, approvals, refusals of clicks and of requests, freezes and thaws: each with the role of that moment."""
+    monkeypatch.setattr(Directory, "person", lambda _, user_id: _here(user_id))
+    service, migration = served(policy={"approvals": 2}), awaiting("U0ADMIN")
+    assert migration.plan is not None
+    other = migration.request.model_copy(update={"collections": ("other",)})
+    assert service.request("U0HALF", other).reason is Reason.NO_ROLE
+    assert service.request("U0ADMIN", other, reason="because").done
+    assert approve(service, "U0HALF", migration).reason is Reason.NO_ROLE
+    assert approve(service, "U0OTHER", migration).done
+    assert approve(service, "U0OWNER", migration).done
+    assert service.freeze("U0HALF", "audit").done
+    assert service.thaw("U0ADMIN").reason is Reason.NO_ROLE
+    both = "Project Admin of acme/search and Project Admin of acme/shop"
+    half = "Project Admin of acme/search"
+    told = [
+        (row.act, row.actor, row.role, row.outcome)
+        for row in ledger.audit()
+        if row.actor != "ferry"
+    ]
+    assert told == [
+        ("requested", "U0ADMIN", "", "planning"),
+        ("request", "U0HALF", "", "refused: no_role"),
+        ("requested", "U0ADMIN", both, "planning"),
+        ("approve", "U0HALF", half, "refused: no_role"),
+        ("approval_counted", "U0OTHER", both, "noted"),
+        ("approve", "U0OWNER", "Organization Owner of acme", "queued"),
+        ("freeze", "U0HALF", half, "done"),
+        ("thaw", "U0ADMIN", both, "refused: no_role"),
+    ]
+    approved = [row for row in ledger.audit() if row.act in {"approve", "approval_counted"}]
+    assert {row.plan_hash for row in approved} == {migration.plan.hash}
+    assert ledger.check_audit().problems == ()

@@ -56,7 +56,7 @@ def test_who_may_not_approve_changes_nothing(
     assert ledger.migration(migration.id).status is Status.AWAITING_APPROVAL
     last = ledger.events(migration_id=migration.id)[-1]
     assert (last.name, last.actor) == (REFUSED, user)
-    assert last.details == {"act": "approve", "reason": reason.value}
+    assert (last.details["act"], last.details["reason"]) == ("approve", reason.value)
 
 
 def test_an_approval_is_for_the_plan_that_was_shown(

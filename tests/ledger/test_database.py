@@ -63,7 +63,8 @@ def test_the_revisions_build_what_the_tables_say(ledger: Ledger) -> None:
         LedgerTable.metadata.drop_all(connection)
         LedgerTable.metadata.create_all(connection)
     assert upgraded == described(ledger.engine)
-    assert set(upgraded) == {"migration", "collection_state", "chunk", "mismatch", "event"}
+    rows = {"migration", "collection_state", "chunk", "mismatch", "event"}
+    assert set(upgraded) == rows | {"audit", "audit_head"}
 
 
 def test_an_upgrade_keeps_every_row(url: str, wish: Request, tmp_path: Path) -> None:
