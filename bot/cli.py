@@ -20,6 +20,7 @@ from engine.errors import FerryError, InputRejected
 from engine.ledger import AuditFilter, normal_id
 from engine.lifecycle import EventName, Status, zilliz_word
 from engine.model import AutoId, OnConflict
+from engine.pace import remaining_seconds
 
 app = typer.Typer(
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
@@ -55,6 +56,13 @@ CheckSource = Annotated[
 ]
 Mismatches = Annotated[
     Path | None, typer.Option("--mismatches", help="A file for all findings: .jsonl or .csv.")
+]
+EntitiesPerSecond = Annotated[
+    int | None, typer.Option("--entities-per-second", min=1, help="Copy no faster than this.")
+]
+MegabytesPerSecond = Annotated[
+    float | None,
+    typer.Option("--megabytes-per-second", min=0.001, help="Copy no faster than this."),
 ]
 MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry jobs`.")]
 
@@ -97,6 +105,8 @@ def migrate(
     collection: Collections = None,
     on_conflict: Conflict = OnConflict.FAIL,
     auto_id: Keys = None,
+    entities: EntitiesPerSecond = None,
+    megabytes: MegabytesPerSecond = None,
     *,
     check_source: CheckSource = False,
     json: Json = False,
@@ -114,6 +124,7 @@ def migrate(
                 console.require_same_check(migration, check_source=check_source)
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
+            console.limit(ledger, migration, console.throttle_of(entities, megabytes))
             finish(console.driven(ledger, migration, secrets))
 
 
@@ -176,6 +187,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
     with console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
         report = engine.report(ledger, migration.id)
+        reached = ledger.totals(migration.id)
         events = ledger.events(migration_id=migration.id)
         with listing(mismatches) as write:
             if write is not None:
@@ -183,9 +195,14 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
                     write(found)
     if json:
         history = [each.model_dump(mode="json") for each in events]
-        terminal.as_json(report.model_dump(mode="json") | {"events": history})
+        shown = report.model_dump(mode="json") | {"events": history}
+        throttle = migration.throttle and migration.throttle.model_dump()
+        left = remaining_seconds(reached)
+        flow = {"throttle": throttle, "slowed": reached.slowed, "remaining_seconds": left}
+        terminal.as_json(shown | flow)
     else:
         terminal.report(report)
+        terminal.standing(migration, reached)
         terminal.events(events)
 
 
@@ -213,6 +230,29 @@ def pause(migration_id: MigrationId, *, json: Json = False) -> None:
         )
     else:
         terminal.out.print(f"{migration.id} pauses after the chunks under way.")
+
+
+@app.command()
+def throttle(
+    migration_id: MigrationId,
+    entities: EntitiesPerSecond = None,
+    megabytes: MegabytesPerSecond = None,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Lift the limit.")] = False,
+    json: Json = False,
+) -> None:
+    """Limit how fast a migration copies, also while it runs."""
+    if off is (entities is not None or megabytes is not None):
+        raise typer.BadParameter("give --entities-per-second, --megabytes-per-second, or --off")
+    wanted = console.throttle_of(entities, megabytes)
+    with console.open_ledger() as ledger, ledger.transaction() as act:
+        migration = act.throttle(migration_id, wanted, console.operator())
+    if json:
+        allowed = wanted and wanted.model_dump()
+        terminal.as_json({"migration": migration.id, "throttle": allowed})
+    else:
+        limit = f"copies at most {wanted}" if wanted else "copies as fast as it can"
+        terminal.out.print(f"{migration.id} {limit}.", markup=False)
 
 
 @app.command()

@@ -39,6 +39,7 @@ from engine.model import (
     Report,
     Request,
     Secrets,
+    Throttle,
 )
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
@@ -203,6 +204,20 @@ def _exit_status(report: Report) -> int:
     if report.error is not None and report.status not in _ENDS:
         return exit_code_of(report.error.code)
     return _ENDS.get(report.status, _TRY_AGAIN)
+
+
+def throttle_of(entities: int | None, megabytes: float | None) -> Throttle | None:
+    """A throttle of what was typed; None where nothing was."""
+    if entities is None and megabytes is None:
+        return None
+    return Throttle(entities_per_second=entities, megabytes_per_second=megabytes)
+
+
+def limit(ledger: Ledger, migration: Migration, throttle: Throttle | None) -> None:
+    """Throttles a migration, if a throttle was asked for; what was asked for before stays otherwise."""
+    if throttle is not None:
+        with ledger.transaction() as act:
+            act.throttle(migration.id, throttle, operator())
 
 
 def request_of(

@@ -97,6 +97,12 @@ def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
     return (Kind.ROOT, Kind.REPLY)
 
 
+def _same(told: Progress, now: Progress) -> bool:
+    """Whether nothing moved: the rate of the last minute changes even then."""
+    rate = {"recent_entities": 0, "recent_seconds": 0.0}
+    return told.model_copy(update=rate) == now.model_copy(update=rate)
+
+
 class Narrator:
     """Collects, sends, and keeps progress messages moving; one thread of its own while it is started.
 
@@ -207,7 +213,7 @@ class Narrator:
         posted = self._room.records.posted(migration.id).get(Kind.PROGRESS)
         progress = self._room.ledger.totals(migration.id)
         now = self._clock()
-        idle = told is not None and told.progress == progress and now - told.at < _IDLE_SECONDS
+        idle = told is not None and _same(told.progress, progress) and now - told.at < _IDLE_SECONDS
         if posted is None or idle:
             return
         message = progress_message(self._room.cards.card(migration.id), progress, utc_now())

@@ -10,11 +10,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
+from engine import pace
 from engine.errors import FerryError
-from engine.lifecycle import zilliz_word
+from engine.lifecycle import is_terminal, zilliz_word
 from engine.model import (
     CollectionReport,
     Endpoint,
@@ -119,6 +120,19 @@ def jobs(migrations: Iterable[Migration]) -> None:
     out.print(table)
 
 
+def standing(migration: Migration, reached: Reached) -> None:
+    """Says of a migration that has not ended how far it is, what it waits for, and what its operator allows it."""
+    if is_terminal(migration.status):
+        return
+    left = _left(reached) or "no estimate yet"
+    figures = f"{reached.copied:,} of {reached.entities:,} entities copied, {left}"
+    out.print(f"{migration.status} · {reached.phase or 'not begun'} · {figures}", markup=False)
+    if migration.throttle is not None:
+        out.print(f"Throttled to {migration.throttle}.", markup=False)
+    if reached.slowed:
+        out.print(f"Slower than it could be: {reached.slowed}", markup=False)
+
+
 def events(events: Iterable[Event]) -> None:
     """Lists what happened to a migration, oldest first."""
     table = _table("when", "what", "who", "details")
@@ -137,23 +151,37 @@ def progress() -> Iterator[Any]:
         TaskProgressColumn(),
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("[yellow]{task.fields[slowed]}[/]"),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("starting", total=None, rate="")
+        task = bar.add_task("starting", total=None, rate="", left="", slowed="")
 
         def show(reached: Reached) -> None:
             verifying = reached.phase in {"verify", "alias"}
-            rate = reached.copied / reached.seconds if reached.seconds else 0
+            rate = pace.entities_per_second(reached)
             bar.update(
                 task,
                 description=reached.phase,
                 total=max(reached.entities, 1),
                 completed=reached.verified if verifying else reached.copied,
                 rate=f"{rate:,.0f} entities/s" if rate and not verifying else "",
+                left="" if verifying else _left(reached),
+                slowed=escape(reached.slowed),
             )
 
         yield show
+
+
+def _left(reached: Reached) -> str:
+    """The time left to copy, in the unit that fits; nothing while it would be a guess."""
+    seconds = pace.remaining_seconds(reached)
+    if not seconds:
+        return ""
+    if seconds < 90:  # noqa: PLR2004  # a minute and a half
+        return f"about {max(1, round(seconds, -1)):.0f} s left"
+    minutes = seconds / 60
+    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"  # noqa: PLR2004
 
 
 def _findings(collection: CollectionReport) -> None:

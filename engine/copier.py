@@ -5,19 +5,23 @@ decides which collections are copied, and nothing verifies what was written.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from engine import crashpoints
 from engine.content import Content, read_range
+from engine.descent import Descent, Tally
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
+from engine.flow import Sizes
 from engine.ledger import Ledger
 from engine.milvus import destination, duplicates
 from engine.milvus.connection import Cluster
-from engine.milvus.failures import MessageTooLarge
+from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, CollectionPlan, Lease, Receipt
+from engine.model import Chunk, ChunkRange, CollectionPlan, Lease, Receipt, SetAside
 
 HELD_BYTES_MAX = 32 << 20
 """A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
@@ -49,6 +53,9 @@ class Copier:
         check: Called before a chunk is read; raises a `StopWork` when the copy must end.
         fence: The same, called right before a chunk is written and sure of the ledger: a worker that
             slept through its takeover must not insert what another one wrote meanwhile.
+        turn: A writer's turn for so many entities and bytes (`flow.Flow.turn`).
+        sizes: How large a request may be.
+        tally: What the target took and refused.
     """
 
     reader: CollectionReader
@@ -59,6 +66,9 @@ class Copier:
     page_entities: int
     check: Callable[[], None]
     fence: Callable[[], None]
+    turn: Callable[[int, int], AbstractContextManager[None]]
+    sizes: Sizes = field(default_factory=Sizes)
+    tally: Tally = field(default_factory=Tally)
 
     def run(self) -> None:
         """Copies every chunk that has no receipt yet.
@@ -78,7 +88,7 @@ class Copier:
         found = read_range(
             self.reader,
             chunk.range,
-            self.page_entities,
+            self._limit(),
             keep_bytes=HELD_BYTES_MAX,
             without=self.plan.uncompared_field,
         )
@@ -93,18 +103,37 @@ class Copier:
     def write(self, content: ReadChunk) -> None:
         """Writes a chunk, then its receipt: a crash between them repeats the chunk, never skips it."""
         chunk = content.chunk
-        self.fence()
-        crashpoints.reached("writing")
-        written = 0
+        with self.turn(content.receipt.entities, content.receipt.bytes):
+            self.fence()
+            crashpoints.reached("writing")
+            refused = self._write(content)
+        crashpoints.reached("written")
+        self.ledger.record_receipt(self.lease, chunk.id, content.receipt, refused or None)
+        crashpoints.reached("receipt")
+
+    def _write(self, content: ReadChunk) -> tuple[SetAside, ...]:
+        """Writes a chunk; what the target does not take is found and returned."""
+        key_range, in_doubt = content.chunk.range, content.chunk.attempted
+        lower, size = key_range.lower, content.receipt.bytes
         try:
             for page in content.pages:
-                self._write_page(chunk.range, page, upsert=chunk.attempted)
-                written += 1
+                size = page.bytes
+                self._write_page(key_range.partition, page, in_doubt=in_doubt)
+                lower = page.keys[-1]
         except MessageTooLarge:
-            self._write_smaller(content, in_doubt=chunk.attempted or written > 0)
-        crashpoints.reached("written")
-        self.ledger.record_receipt(self.lease, chunk.id, content.receipt)
-        crashpoints.reached("receipt")
+            self.sizes.too_large(size)
+        except MilvusRefused as refused:
+            if not may_be_an_entitys(refused):
+                raise
+        else:
+            self.tally.taken += 1
+            self.sizes.went_well()
+            return ()
+        # A refused request is not applied: nothing that is left of the chunk is in more doubt than the chunk was.
+        put = partial(self._write_page, in_doubt=in_doubt)
+        descent = Descent(self.reader, put, self.fence, self.sizes, self.tally)
+        rest = key_range.model_copy(update={"lower": lower})
+        return descent.write(rest, self._limit(content.receipt))
 
     def put(self, partition: str, page: Page) -> None:
         """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""
@@ -127,41 +156,23 @@ class Copier:
     def _pages_of(self, key_range: ChunkRange, found: Content) -> Iterable[Page]:
         return tuple(found.pages) if found.kept else self._pages(key_range)
 
-    def _pages(self, key_range: ChunkRange, limit: int | None = None) -> Iterator[Page]:
+    def _pages(self, key_range: ChunkRange) -> Iterator[Page]:
         return self.reader.pages(
-            key_range.partition,
-            key_range.lower,
-            key_range.upper,
-            limit=limit or self.page_entities,
+            key_range.partition, key_range.lower, key_range.upper, limit=self._limit()
         )
 
-    def _write_page(self, key_range: ChunkRange, page: Page, *, upsert: bool) -> None:
+    def _limit(self, receipt: Receipt | None = None) -> int:
+        """Entities per request, by their size as planned, or as the chunk's receipt says."""
+        known = receipt or self.plan
+        limit = self.sizes.entities(self.page_entities, known.bytes / max(known.entities, 1))
+        return limit if receipt is None else max(1, min(limit, receipt.entities))
+
+    def _write_page(self, partition: str, page: Page, *, in_doubt: bool) -> None:
         try:
-            self._send(key_range.partition, page, upsert=upsert)
+            self._send(partition, page, upsert=in_doubt)
         except ServiceUnavailable:
             # Whether the page was applied is unknown, and a second insert would double it.
-            self.put(key_range.partition, page)
-
-    def _write_smaller(self, content: ReadChunk, *, in_doubt: bool) -> None:
-        """Reads a refused chunk again in ever smaller pages, since columns cannot be cut."""
-        key_range = content.chunk.range
-        limit, written = self.page_entities, 0
-        while limit > 1:
-            limit //= 2
-            try:
-                for page in self._pages(key_range, limit):
-                    self._write_page(key_range, page, upsert=in_doubt)
-                    written += 1
-            except MessageTooLarge:
-                in_doubt = in_doubt or written > 0
-                continue
-            return
-        raise DataUnreadable(
-            f"{key_range.collection}: an entity between the keys {key_range.lower!r} and "
-            f"{key_range.upper!r} is larger than the target accepts in one message.",
-            state="All chunks with a receipt are on the target; this one is not complete.",
-            next_step="Raise the target's message limit, or leave this collection out.",
-        )
+            self.put(partition, page)
 
     def _send(self, partition: str, page: Page, *, upsert: bool) -> None:
         destination.send(self.target, self.plan, partition, page, in_doubt=upsert)

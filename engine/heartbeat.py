@@ -19,8 +19,9 @@ from engine.errors import (
     ShutdownRequested,
     StopWork,
 )
+from engine.flow import Flow
 from engine.ledger import LEASE_SECONDS, Ledger
-from engine.model import Lease, Progress
+from engine.model import Lease, Progress, Throttle
 
 BEAT_SECONDS: Final = 0.5
 
@@ -50,6 +51,7 @@ class Heartbeat:
 
     Attributes:
         halt: Set as soon as the attempt must end, for whatever reason: ends waits at once.
+        flow: The pace of the attempt; it hears of the operator's throttle here.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Heartbeat:
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.halt = threading.Event()
+        self.flow = Flow(self.halt)
         self._ledger = ledger
         self._lease = lease
         self._stop = stop
@@ -71,6 +74,7 @@ class Heartbeat:
         self._renewed_at = -math.inf
         self._renewing = threading.Lock()
         self._waits_for = ""
+        self._slowed = ""
         self._waiting_told_at = -math.inf
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -121,6 +125,12 @@ class Heartbeat:
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
         self._waits_for = getattr(failure, "message", str(failure))
+        self.flow.waits(self._waits_for)
+
+    def target_waits(self, failure: BaseException) -> None:
+        """As `waits`, for the target, which may have asked for fewer requests."""
+        self.flow.refused(failure)
+        self.waits(failure)
 
     def _left(self) -> float:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
@@ -148,6 +158,10 @@ class Heartbeat:
             self._waiting_told_at = _now()
             reason, self._waits_for = self._waits_for, ""
             self._ledger.note(self._lease, WAITING, {"reason": reason})
+        slowed = self.flow.reason()
+        if slowed != self._slowed:
+            self._slowed = slowed
+            self._ledger.set_slowed(self._lease, slowed)
         if self._on_progress is not None:
             self._on_progress(self._ledger.totals(self._lease.migration_id))
 
@@ -164,6 +178,7 @@ class Heartbeat:
     def _listen(self) -> None:
         try:
             orders = self._ledger.orders(self._lease)
+            self.flow.throttle(orders.throttle or Throttle())
             if orders.cancel:
                 self._end(CancelRequested)
             elif orders.pause:

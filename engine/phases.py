@@ -164,6 +164,7 @@ class Phases:
             size,
             check=check,
             fence=self.heartbeat.check_now,
+            turn=self.heartbeat.flow.turn,
         )
 
     def _load_source(self, plan: CollectionPlan) -> None:

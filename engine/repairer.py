@@ -64,7 +64,9 @@ class Repairer:
         return _Mended(chunk, self.copier.read(chunk).receipt)
 
     def _record(self, mended: _Mended) -> None:
-        self.copier.ledger.record_receipt(self.copier.lease, mended.chunk.id, mended.receipt)
+        self.copier.ledger.record_receipt(
+            self.copier.lease, mended.chunk.id, mended.receipt, set_aside=()
+        )
         crashpoints.reached("repaired")
 
     def _findings(self, chunk: Chunk) -> Iterator[list[Mismatch]]:

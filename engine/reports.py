@@ -17,6 +17,8 @@ from engine.model import (
 )
 
 _WHY = "It could not be compared; the collection's report says why."
+REFUSED_SHOWN = 5
+"""How many of the entities that the target refused a report names with the reason."""
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:
@@ -67,8 +69,21 @@ def findings(ledger: Ledger, migration_id: str, base: CollectionReport) -> Colle
             "extra": base.extra + counts.get(MismatchKind.EXTRA, 0),
             "different": base.different + counts.get(MismatchKind.DIFFERENT, 0),
             "examples": examples,
+            "notes": (*_refused(ledger, migration_id, base.name), *base.notes),
         }
     )
+
+
+def _refused(ledger: Ledger, migration_id: str, name: str) -> tuple[str, ...]:
+    """What the target refused of a collection, as a note; nothing when it took everything."""
+    by_chunk = ledger.set_aside(migration_id, name)
+    aside = [each for entities in by_chunk.values() for each in entities]
+    if not aside:
+        return ()
+    shown = "; ".join(f"{each.pk!r}: {each.reason}" for each in aside[:REFUSED_SHOWN])
+    more = f"; and {len(aside) - REFUSED_SHOWN} more" if len(aside) > REFUSED_SHOWN else ""
+    entities = "1 entity" if len(aside) == 1 else f"{len(aside)} entities"
+    return (f"The target refused {entities}, set aside and missing there: {shown}{more}",)
 
 
 def _collection(plan: CollectionPlan, states: Mapping[str, CollectionState]) -> CollectionReport:

@@ -114,7 +114,10 @@ def _attempt(
     heartbeat: Heartbeat,
     chunk_bytes: int,
 ) -> _End:
-    ends = (plan.request.source, secrets.source), (plan.request.target, secrets.target)
+    ends = (
+        (plan.request.source, secrets.source, heartbeat.waits),
+        (plan.request.target, secrets.target, heartbeat.target_waits),
+    )
     with ExitStack() as stack:
         source, target = (
             stack.enter_context(
@@ -123,11 +126,11 @@ def _attempt(
                     token,
                     stop=heartbeat.halt,
                     permit=heartbeat.permit,
-                    told=heartbeat.waits,
+                    told=told,
                     patient=True,
                 )
             )
-            for endpoint, token in ends
+            for endpoint, token, told in ends
         )
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         end = _ended(heartbeat, lambda: _End(phases.run()))

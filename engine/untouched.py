@@ -1,7 +1,8 @@
 """Finds out whether someone else wrote to a collection that a migration made, by holding it against the receipts.
 
 Looked at are: the definition with partitions and aliases, the number of entities (`count(*)`, duplicates included), and the content
-of every key range: one with a receipt has the receipt's digest, one whose write was in doubt holds no more than was planned, one
+of every key range: one with a receipt has the receipt's digest (only its number where the
+target refused some of it), one whose write was in doubt holds no more than was planned, one
 that was never written is empty. Entities that the collection's lifetime (TTL) may have ended are not missed. A write that was
 taken back leaves no trace and is not found. Nothing is written here.
 """
@@ -39,6 +40,7 @@ class Untouched:
         self._plan = plan
         self._ledger = ledger
         self._migration_id = migration_id
+        self._aside = ledger.set_aside(migration_id, plan.name)
         self._counted: int | None = None
         self._loaded_here = False
 
@@ -104,7 +106,7 @@ class Untouched:
 
     def _left_behind(self) -> tuple[int, int]:
         """How many entities the migration wrote, at least and at most."""
-        least = most = 0
+        least = most = -sum(map(len, self._aside.values()))
         for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
             if chunk.receipt is not None:
                 least += chunk.receipt.entities
@@ -152,6 +154,8 @@ class Untouched:
             return found.counted <= (chunk.range.entities if chunk.attempted else 0)
         if properties.expires(self._plan.properties) and found.counted < receipt.entities:
             return True
+        if refused := len(self._aside.get(chunk.id, ())):
+            return found.counted == receipt.entities - refused
         left = ContentDigest.of_receipt(receipt.entities, receipt.digest)
         return found.counted == receipt.entities and found.digest == left
 

@@ -13,12 +13,9 @@ from bot.views.card import MigrationCard, place_plain, route, status_line
 from bot.views.standing import standing
 from engine.lifecycle import Status
 from engine.model import CollectionProgress, Progress
+from engine.pace import remaining_seconds
 
 ROWS = 30
-ESTIMATE_FROM = 0.01
-"""The part that must be copied before a remaining time means something."""
-ESTIMATE_AFTER_SECONDS = 10.0
-
 PHASES: dict[str, str] = {
     "": "Starting",
     "create": "Creating collections",
@@ -58,7 +55,7 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
         ),
         _collections(card, progress),
         _hidden(progress),
-        m.section(standing(card)) if card.canceling else None,
+        m.section(standing(card)) if card.canceling else _slowed(card, progress),
         m.actions(*_buttons(card)),
         m.context(f"{t.code(card.migration.id)} · {_as_of(card, now)}"),
     )
@@ -71,16 +68,6 @@ def phase_word(phase: str) -> str:
 
 def _unknown(name: str) -> str:
     return t.shorten(t.visible(name), 40).capitalize()
-
-
-def remaining_seconds(progress: Progress) -> float | None:
-    """The time left to copy at the rate so far; None while it would be a guess, 0 when all is copied."""
-    if progress.copied >= progress.entities:
-        return 0.0
-    part = t.fraction(progress.copied, progress.entities)
-    if part < ESTIMATE_FROM or not progress.seconds >= ESTIMATE_AFTER_SECONDS:
-        return None
-    return progress.seconds * (progress.entities - progress.copied) / progress.copied
 
 
 def _sentence(card: MigrationCard, progress: Progress) -> str:
@@ -156,6 +143,12 @@ def _remaining(card: MigrationCard, progress: Progress) -> str:
     if seconds is None:
         return "estimating"
     return f"about {t.duration(seconds)} to copy" if seconds else "only the verification"
+
+
+def _slowed(card: MigrationCard, progress: Progress) -> m.Block | None:
+    if card.migration.status is not Status.RUNNING or not progress.slowed:
+        return None
+    return m.context(f"Slower than it could be. {t.clip(t.prose(progress.slowed), 400)}")
 
 
 def _collections(card: MigrationCard, progress: Progress) -> m.Block | None:

@@ -19,10 +19,11 @@ from engine.ledger.records import (
     collection_of,
     collection_values,
     json_text,
+    key_of,
     key_text,
 )
-from engine.ledger.tables import ChunkRow, CollectionRow, MismatchRow
-from engine.model import Chunk, ChunkRange, CollectionState, Lease, Mismatch, Receipt
+from engine.ledger.tables import ChunkRow, CollectionRow, MismatchRow, SetAsideRow
+from engine.model import Chunk, ChunkRange, CollectionState, Lease, Mismatch, Receipt, SetAside
 
 PAGE: Final = 500
 """Rows per statement: pages of chunks, keys in an IN list, rows of an insert."""
@@ -122,10 +123,22 @@ class Chunks(Leases):
                 ):
                     raise LookupError(f"not all of {some} are chunks of {lease.migration_id}")
 
-    def record_receipt(self, lease: Lease, chunk_id: int, receipt: Receipt) -> None:
+    def record_receipt(
+        self,
+        lease: Lease,
+        chunk_id: int,
+        receipt: Receipt,
+        set_aside: Sequence[SetAside] | None = None,
+    ) -> None:
         """Record that a chunk stands on the target: one statement, which names the token.
 
         A chunk that had one gets the new one, and has to be verified again.
+
+        Args:
+            lease: The worker's right.
+            chunk_id: The chunk.
+            receipt: Of all its entities on the source.
+            set_aside: Those of them that the target refused, in place of what was recorded before; None leaves that.
 
         Raises:
             LeaseLost: Another worker holds the migration; the receipt was not taken.
@@ -151,6 +164,25 @@ class Chunks(Leases):
             if session.connection().execute(change).rowcount != 1:
                 self._check(session, lease)
                 raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
+            if set_aside is not None:
+                _put_aside(session, lease, chunk_id, set_aside)
+
+    def set_aside(self, migration_id: str, collection: str) -> dict[int, tuple[SetAside, ...]]:
+        """The entities of a collection that the target refused, by chunk."""
+        query = (
+            select(SetAsideRow)
+            .where(
+                col(SetAsideRow.migration_id) == migration_id,
+                col(SetAsideRow.collection) == collection,
+            )
+            .order_by(col(SetAsideRow.id))
+        )
+        found: dict[int, tuple[SetAside, ...]] = {}
+        with self._read() as session:
+            for row in session.exec(query):
+                each = SetAside(partition=row.partition, pk=key_of(row.pk), reason=row.reason)
+                found[row.chunk_id] = (*found.get(row.chunk_id, ()), each)
+        return found
 
     def record_verified(
         self, lease: Lease, chunk_id: int, mismatches: Iterable[Mismatch] = ()
@@ -254,6 +286,22 @@ def _collection_of_chunk(session: Session, lease: Lease, chunk_id: int) -> str:
     if collection is None:
         raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
     return collection
+
+
+def _put_aside(session: Session, lease: Lease, chunk_id: int, entities: Sequence[SetAside]) -> None:
+    connection = session.connection()
+    connection.execute(delete(SetAsideRow).where(col(SetAsideRow.chunk_id) == chunk_id))
+    if entities:
+        place = {
+            "migration_id": lease.migration_id,
+            "collection": _collection_of_chunk(session, lease, chunk_id),
+            "chunk_id": chunk_id,
+        }
+        rows = [
+            {**place, "partition": each.partition, "pk": key_text(each.pk), "reason": each.reason}
+            for each in entities
+        ]
+        connection.execute(insert(SetAsideRow), rows)
 
 
 def _mismatch_values(

@@ -8,7 +8,7 @@ alone a late write is taken, by id and token never). People's acts are in `trans
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, update
 from sqlmodel import Session, col, select
@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger.database import Database
 from engine.ledger.owners import describe
+from engine.ledger.records import throttle_of
 from engine.ledger.tables import MigrationRow
 from engine.ledger.transitions import Act, TransitionRefused, append_event, move, situation_of
 from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName
@@ -81,10 +82,7 @@ class Leases(Database):
     def renew(self, lease: Lease, lease_seconds: float = LEASE_SECONDS) -> None:
         """Hold on to the migration for that long from now; raises LeaseLost."""
         expires = self._clock() + timedelta(seconds=lease_seconds)
-        with self._write() as session:
-            change = update(MigrationRow).where(*holds(lease)).values(lease_expires_at=expires)
-            if session.connection().execute(change).rowcount != 1:
-                raise _lost(lease)
+        self._set(lease, lease_expires_at=expires)
 
     def finish(
         self,
@@ -114,10 +112,7 @@ class Leases(Database):
 
     def set_phase(self, lease: Lease, phase: str) -> None:
         """Say in which phase the migration is; raises LeaseLost."""
-        with self._write() as session:
-            change = update(MigrationRow).where(*holds(lease)).values(phase=phase)
-            if session.connection().execute(change).rowcount != 1:
-                raise _lost(lease)
+        self._set(lease, phase=phase)
 
     def note(self, lease: Lease, name: str, details: Details | None = None) -> None:
         """Record something that happened and changed no state; raises LeaseLost."""
@@ -129,12 +124,28 @@ class Leases(Database):
     def orders(self, lease: Lease) -> Orders:
         """What people asked of the migration meanwhile: one read, cheap enough for every chunk; raises LeaseLost."""
         with self._read() as session:
-            query = select(MigrationRow.cancel_requested_at, MigrationRow.pause_requested_at)
+            query = select(
+                MigrationRow.cancel_requested_at,
+                MigrationRow.pause_requested_at,
+                MigrationRow.throttle,
+            )
             found = session.exec(query.where(*holds(lease))).first()
         if found is None:
             raise _lost(lease)
-        cancel, pause = found
-        return Orders(cancel=cancel is not None, pause=pause is not None)
+        cancel, pause, throttle = found
+        return Orders(
+            cancel=cancel is not None, pause=pause is not None, throttle=throttle_of(throttle)
+        )
+
+    def set_slowed(self, lease: Lease, reason: str) -> None:
+        """Say why the migration is slower than it could be, "" when it is not; raises LeaseLost."""
+        self._set(lease, slowed=reason)
+
+    def _set(self, lease: Lease, **values: Any) -> None:
+        with self._write() as session:
+            change = update(MigrationRow).where(*holds(lease)).values(values)
+            if session.connection().execute(change).rowcount != 1:
+                raise _lost(lease)
 
     @contextmanager
     def _fenced(self, lease: Lease) -> Iterator[Session]:

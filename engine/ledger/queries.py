@@ -4,7 +4,7 @@ It only reads, in transactions that wait for nobody; whatever acts on an answer 
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row, case, func
@@ -32,6 +32,8 @@ _OVER = (
     Status.UNDOING,
     Status.UNDONE,
 )
+RECENT_SECONDS = 60.0
+"""Over how long the rate of a copy is taken."""
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
 
@@ -224,8 +226,10 @@ class Queries(Database):
         chunks that were found equal, no others. Raises InputRejected if there is no such migration.
         """
         with self._read() as session:
-            migration = migration_of(load(session, migration_id), listed=True)
+            row = load(session, migration_id)
+            migration = migration_of(row, listed=True)
             sums = _sums(session, migration.id)
+            recent = _recent(session, migration.id, self._clock())
             states = _states(session, migration.id)
         collections = tuple(
             CollectionProgress(
@@ -244,6 +248,9 @@ class Queries(Database):
             verified=sum(each.verified for each in collections),
             bytes=sum(int(each.bytes) for each in sums.values()),
             seconds=sum(state.copy_seconds for state in states.values()),
+            recent_entities=recent[0],
+            recent_seconds=recent[1],
+            slowed=row.slowed,
             collections=collections,
         )
 
@@ -272,6 +279,20 @@ def _sums(session: Session, migration_id: str) -> Sums:
         .order_by(func.min(col(ChunkRow.id)))
     )
     return {row.collection: row for row in session.connection().execute(query)}
+
+
+def _recent(session: Session, migration_id: str, now: datetime) -> tuple[int, float]:
+    """What was copied after the first receipt of the last minute, and how long ago that one was."""
+    of_it = (
+        col(ChunkRow.migration_id) == migration_id,
+        col(ChunkRow.copied_at) > now - timedelta(seconds=RECENT_SECONDS),
+    )
+    first = session.exec(select(func.min(ChunkRow.copied_at)).where(*of_it)).one()
+    if first is None:
+        return 0, 0.0
+    copied = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0))
+    after = session.exec(copied.where(*of_it, col(ChunkRow.copied_at) > first)).one()
+    return int(after or 0), max(0.0, (now - first).total_seconds())
 
 
 def _states(session: Session, migration_id: str) -> dict[str, CollectionRow]:

@@ -25,6 +25,7 @@ from engine.model import (
     Receipt,
     Record,
     Request,
+    Throttle,
 )
 
 _MISTAKEN: Final = str.maketrans("OIL", "011")
@@ -93,14 +94,20 @@ def migration_of(row: MigrationRow, *, listed: bool = False) -> Migration:
     Raises:
         LedgerIncompatible: Its plan has another format (not if `listed`).
     """
-    taken = {"request", "plan", "error"}
+    taken = {"request", "plan", "error", "throttle"}
     plain = {name: getattr(row, name) for name in Migration.model_fields if name not in taken}
     return Migration(
         **plain,
         request=Request.model_validate_json(row.request),
         plan=listed_plan_of(row.plan) if listed else plan_of(row.plan),
         error=None if row.error is None else ErrorText.model_validate_json(row.error),
+        throttle=throttle_of(row.throttle),
     )
+
+
+def throttle_of(text: str | None) -> Throttle | None:
+    """The stored throttle."""
+    return None if text is None else Throttle.model_validate_json(text)
 
 
 def collection_of(row: CollectionRow) -> CollectionState:

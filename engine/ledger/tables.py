@@ -80,6 +80,8 @@ class MigrationRow(LedgerTable, table=True):
     lease_token: int = Field(default=0, sa_type=BigInteger)
     lease_expires_at: datetime | None = None
     error: str | None = Field(default=None, sa_type=Text)
+    throttle: str | None = Field(default=None, sa_type=Text)
+    slowed: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class CollectionRow(LedgerTable, table=True):
@@ -137,6 +139,21 @@ class MismatchRow(LedgerTable, table=True):
     kind: MismatchKind = Field(sa_type=stored_enum(MismatchKind, "kind"))
     fields: str = Field(default="[]", sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
+
+
+class SetAsideRow(LedgerTable, table=True):
+    """`engine.model.SetAside`; it counts until its chunk gets another receipt."""
+
+    __tablename__ = "set_aside"
+    __table_args__ = (Index(None, "migration_id", "collection"), Index(None, "chunk_id"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(foreign_key="migration.id", max_length=32)
+    collection: str = Field(sa_type=Text)
+    chunk_id: int = Field(foreign_key="chunk.id", sa_type=BigInteger, ondelete="CASCADE")
+    partition: str = Field(sa_type=Text)
+    pk: str = Field(sa_type=Text)
+    reason: str = Field(sa_type=Text)
 
 
 class EventRow(LedgerTable, table=True):

@@ -17,8 +17,16 @@ from engine.ledger.database import Clock
 from engine.ledger.records import migration_of, normal_id
 from engine.ledger.tables import MigrationRow
 from engine.ledger.transitions import Act, append_event, last_change, load, move, refuse
-from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
-from engine.model import Details, ErrorText, Event, Migration, Plan, Request
+from engine.lifecycle import (
+    HELD,
+    TAKING_EVENTS,
+    WORKER_EVENTS,
+    EventName,
+    Status,
+    is_resumable,
+    is_terminal,
+)
+from engine.model import Details, ErrorText, Event, Migration, Plan, Request, Throttle
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: nothing in it is mistaken for something else when read aloud or typed."""
@@ -26,6 +34,7 @@ _ID_LENGTH: Final = 7
 
 REQUESTED: Final = "requested"
 """The name of a migration's first event."""
+THROTTLED: Final = "throttled"
 
 
 class Transaction:
@@ -151,6 +160,22 @@ class Transaction:
             "entities": plan.entities,
         }
         self.note(migration_id, PLAN_RECORDED, actor, details)
+        return self.migration(migration_id)
+
+    def throttle(self, migration_id: str, throttle: Throttle | None, actor: str) -> Migration:
+        """Limit a migration's copy, now or when it runs, or lift the limit (None), with the event "throttled".
+
+        Raises:
+            TransitionRefused: It has ended and cannot go on.
+        """
+        row = load(self.session, migration_id)
+        if is_terminal(row.status) and not is_resumable(row.status):
+            raise refuse(self.session, row, "It has ended; there is nothing to throttle.")
+        change = update(MigrationRow).where(col(MigrationRow.id) == row.id)
+        stored = None if throttle is None else throttle.model_dump_json()
+        self.session.connection().execute(change.values(throttle=stored))
+        allowed = (throttle or Throttle()).model_dump()
+        self.note(row.id, THROTTLED, actor, allowed)
         return self.migration(migration_id)
 
     def note(

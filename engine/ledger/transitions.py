@@ -251,5 +251,6 @@ def _lease_changes(
             "lease_owner": None,
             "lease_token": row.lease_token + 1,
             "lease_expires_at": None,
+            "slowed": "",
         }
     return {}

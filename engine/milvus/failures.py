@@ -20,6 +20,8 @@ DATABASE_NOT_FOUND = 800
 _NOT_READY_CODES = frozenset({1, 2})
 _THROTTLED_CODES = frozenset({4, 8})
 _FULL_CODES = frozenset({3, 7, 9, 12})
+_VALUE_CODES = frozenset({5, 1100, 1804, 65535})
+"""Service internal, invalid parameter, invalid value, unclassified: what servers say of a value that they do not take."""
 _CODE_BITS = 0xFFFF
 """Some versions set a higher bit besides in the code of what may be tried again (merr, `retryableFlag`)."""
 
@@ -64,6 +66,11 @@ class MilvusRefused(InputRejected):
             next_step="Read what the server says above, change that, then try again.",
         )
         self.server_code = server_code
+
+
+def may_be_an_entitys(refused: MilvusRefused) -> bool:
+    """Whether a refusal of a write may be for the value of one of its entities; all others are for the request as a whole."""
+    return refused.server_code in _VALUE_CODES
 
 
 def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:

@@ -5,7 +5,7 @@ Nothing here talks to a server, to the ledger or to Slack.
 """
 
 from engine.model.base import PrimaryKey, Record
-from engine.model.chunk import Chunk, ChunkRange, Receipt
+from engine.model.chunk import Chunk, ChunkRange, Receipt, SetAside
 from engine.model.plan import (
     PLAN_VERSION,
     AutoId,
@@ -41,6 +41,7 @@ from engine.model.state import (
     Migration,
     Orders,
     Progress,
+    Throttle,
 )
 
 __all__ = [
@@ -78,5 +79,7 @@ __all__ = [
     "Request",
     "SearchComparison",
     "Secrets",
+    "SetAside",
+    "Throttle",
     "Undone",
 ]

@@ -36,6 +36,14 @@ class Receipt(Record):
     digest: str
 
 
+class SetAside(Record):
+    """An entity that the target refused, and why; it is not on the target."""
+
+    partition: str
+    pk: PrimaryKey
+    reason: str
+
+
 class Chunk(Record):
     """A chunk as the ledger holds it: its range and, once it is copied, its receipt.
 

@@ -2,7 +2,7 @@
 
 from typing import Any, TypeAlias
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from engine.lifecycle import Status
 from engine.model.base import Record
@@ -23,6 +23,24 @@ class CollectionProgress(Record):
     phase: str = "waiting"
 
 
+class Throttle(Record):
+    """What the operator allows a copy; None is as much as it can.
+
+    Attributes:
+        entities_per_second: On average; a chunk is written at once.
+        megabytes_per_second: Of 1,000,000 bytes, as they go over the wire.
+    """
+
+    entities_per_second: int | None = Field(default=None, gt=0)
+    megabytes_per_second: float | None = Field(default=None, gt=0)
+
+    def __str__(self) -> str:
+        entities, megabytes = self.entities_per_second, self.megabytes_per_second
+        allowed = [f"{entities:,} entities/s"] if entities else []
+        allowed += [f"{megabytes:g} MB/s"] if megabytes else []
+        return " and ".join(allowed) or "nothing"
+
+
 class Progress(Record):
     """How far a migration has come, projected from the ledger.
 
@@ -32,6 +50,9 @@ class Progress(Record):
         verified: Entities in verified chunks.
         bytes: Bytes with a receipt.
         seconds: Time spent copying so far.
+        recent_entities: Entities copied in the last minute, after the first of its chunks.
+        recent_seconds: Since that chunk was copied.
+        slowed: Why it is slower than it could be, a sentence; "" when nothing slows it.
     """
 
     phase: str
@@ -40,6 +61,9 @@ class Progress(Record):
     verified: int
     bytes: int
     seconds: float
+    recent_entities: int = 0
+    recent_seconds: float = 0.0
+    slowed: str = ""
     collections: tuple[CollectionProgress, ...] = ()
 
 
@@ -77,6 +101,7 @@ class Migration(Record):
     lease_owner: str | None = None
     lease_token: int = 0
     lease_expires_at: AwareDatetime | None = None
+    throttle: Throttle | None = None
     error: ErrorText | None = None
 
 
@@ -113,6 +138,7 @@ class Orders(Record):
 
     cancel: bool = False
     pause: bool = False
+    throttle: Throttle | None = None
 
 
 class Event(Record):

@@ -47,13 +47,14 @@ def test_messages_shrink_until_they_pass(
     mixed.assert_same("mixed", range(SMALL + LARGE))
 
 
-def test_an_entity_that_never_passes_is_named(mixed: Bed, proxied: Proxied) -> None:
-    """When one single entity is larger than the target accepts, the migration ends and says between which keys."""
+def test_many_entities_that_never_pass_end_it(mixed: Bed, proxied: Proxied) -> None:
+    """When the target accepts none of a hundred and more entities, the migration ends and says so."""
     target = proxied(mixed.target)
     target.limit("Insert", len(TEXT) // 2)
     target.limit("Upsert", len(TEXT) // 2)
     report = mixed.run(mixed.queued("mixed", target_uri=target.uri))
     assert report.status is Outcome.FAILED
     assert report.error is not None
-    assert report.error.code == "E-DATA"
-    assert "is larger than the target accepts in one message" in report.error.message
+    assert report.error.code == "E-TARGET-UNSUPPORTED"
+    assert "refuses more than 100 entities of “mixed”" in report.error.message
+    assert "cannot pass a message of this size" in report.error.message

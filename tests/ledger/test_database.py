@@ -63,7 +63,7 @@ def test_the_revisions_build_what_the_tables_say(ledger: Ledger) -> None:
         LedgerTable.metadata.drop_all(connection)
         LedgerTable.metadata.create_all(connection)
     assert upgraded == described(ledger.engine)
-    rows = {"migration", "collection_state", "chunk", "mismatch", "event"}
+    rows = {"migration", "collection_state", "chunk", "mismatch", "set_aside", "event"}
     assert set(upgraded) == rows | {"audit", "audit_head"}
 
 

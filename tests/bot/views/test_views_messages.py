@@ -9,13 +9,14 @@ from bot.approvals import Reason
 from bot.views import buttons
 from bot.views.card import action_value, parse_action_value
 from bot.views.home import home_view
-from bot.views.progress import progress_message, remaining_seconds
+from bot.views.progress import progress_message
 from bot.views.refusals import REASONS, refusal
 from bot.views.replies import reply
 from bot.views.report import SIGILS, findings_file, report_message
 from bot.views.root import root_message
 from engine.lifecycle import EventName, Status, zilliz_word
 from engine.model import CollectionReport, ErrorText, Mismatch, MismatchKind, Outcome, Report
+from engine.pace import remaining_seconds
 
 
 def offered(message: Any) -> list[str]:
@@ -166,6 +167,15 @@ def test_no_estimate_before_it_means_something(
     """Under 1 % or 10 s there is none; then it is the rest at the rate so far."""
     progress = samples.progress(copied, seconds=seconds)
     assert remaining_seconds(progress) == (pytest.approx(left) if left is not None else None)
+
+
+def test_the_reason_for_a_slow_down_is_shown(samples: Any) -> None:
+    """While it runs, the progress message says why it is slower than it could be; once it has ended it does not."""
+    progress = samples.progress(3_100, slowed="Throttled by the operator to 5 MB/s.")
+    said = str(progress_message(samples.card(Status.RUNNING), progress, samples.now))
+    assert "Slower than it could be. Throttled by the operator to 5 MB/s." in said
+    ended = str(progress_message(samples.card(Status.CANCELED), progress, samples.now))
+    assert "Throttled" not in ended
 
 
 @pytest.mark.parametrize("seconds", [0.0, float("nan"), float("inf"), -1.0])

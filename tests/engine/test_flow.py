@@ -1,0 +1,113 @@
+"""The pace of a copy on real servers: throttled by its operator, with entities that the target refuses."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
+
+import engine
+from engine.errors import InputRejected
+from engine.lifecycle import EventName, Status
+from engine.model import Outcome, Progress, Secrets, Throttle
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+BAD = (7, 41)
+POISON = "poison"
+CANCEL_SECONDS = 5.0
+Proxied = Callable[[Side], Proxy]
+
+
+def refusal(code: int, reason: str) -> bytes:
+    """What a server answers to a write that it refuses."""
+    status = common_pb2.Status(code=code, error_code=1, reason=reason)
+    return milvus_pb2.MutationResult(status=status).SerializeToString()
+
+
+def throttled(bed: Bed, migration: str, throttle: Throttle | None) -> None:
+    """The operator throttles it, or lifts the limit."""
+    with bed.ledger.transaction() as act:
+        act.throttle(migration, throttle, "tests")
+
+
+def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
+    """One entity a second: the reason is shown, a cancel ends it within 5 s, and lifting it lets a resumed run go on at once."""
+    migration = crossing.queued("parts")
+    throttled(crossing, migration, Throttle(entities_per_second=1))
+
+    def slowed() -> bool:
+        return "Throttled by the operator to 1 entities/s" in totals().slowed
+
+    def totals() -> Progress:
+        return crossing.ledger.totals(migration)
+
+    with running(crossing, migration) as (reports, _):
+        until(slowed)
+        asked = time.monotonic()
+        crossing.act(migration, EventName.CANCEL)
+    assert time.monotonic() - asked < CANCEL_SECONDS
+    assert reports[0].status is Outcome.CANCELED
+    assert (totals().slowed, totals().copied) == ("", PARTITION_ENTITIES)
+    crossing.act(migration, EventName.RESUME)
+    with running(crossing, migration) as (reports, _):
+        until(slowed)
+        throttled(crossing, migration, None)
+        asked = time.monotonic()
+        until(lambda: totals().copied == len(KEYS))
+        assert time.monotonic() - asked < CANCEL_SECONDS
+    assert reports[0].status is Outcome.SUCCESSFUL
+    events = crossing.ledger.events(migration_id=migration)
+    allowed = [e.details["entities_per_second"] for e in events if e.name == "throttled"]
+    assert allowed == [1, None]
+    crossing.assert_same("parts", KEYS)
+    with pytest.raises(InputRejected, match="there is nothing to throttle"):
+        throttled(crossing, migration, Throttle(megabytes_per_second=1.0))
+
+
+def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied) -> None:
+    """Two of sixty are refused: the rest goes on, the report names both with the reason, and a repair copies them once it may."""
+    bed.source.create("mixed")
+    made = [row | {"text": POISON} if row["id"] in BAD else row for row in rows(range(60))]
+    bed.source.insert("mixed", made)
+    proxy = proxied(bed.target)
+    for rpc in ("Insert", "Upsert"):
+        proxy.answer(rpc, POISON.encode(), refusal(1100, "no such values here"))
+    migration = bed.queued("mixed", target_uri=proxy.uri)
+    report = bed.run(migration)
+    assert (report.status, report.error) == (Outcome.MISMATCHED, None)
+    (found,) = report.collections
+    assert (found.missing, found.extra, found.different) == (2, 0, 0)
+    assert [each.pk for each in found.examples] == list(BAD)
+    assert "The target refused 2 entities, set aside and missing there: 7: " in found.notes[0]
+    assert "no such values here" in found.notes[0]
+    assert bed.target.count("mixed") == 58
+    proxy.answer_no_more()
+    bed.act(migration, EventName.REPAIR)
+    mended = bed.run(migration)
+    assert mended.status is Outcome.SUCCESSFUL, mended
+    assert mended.collections[0].notes == ()
+    bed.assert_same("mixed", range(60))
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(1100, "everything is wrong"), (100, "no collection")]
+)
+def test_a_refusal_of_everything_is_no_entitys_fault(
+    crossing: Bed, proxied: Proxied, code: int, reason: str
+) -> None:
+    """Where the target takes nothing at all the migration fails with what it said, and sets nothing aside; it can be undone."""
+    proxy = proxied(crossing.target)
+    for rpc in ("Insert", "Upsert"):
+        proxy.answer(rpc, b"", refusal(code, reason))
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    report = crossing.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert reason in report.error.message
+    assert crossing.ledger.set_aside(migration, "parts") == {}
+    assert engine.undo(crossing.ledger, migration, Secrets()).dropped == ("parts",)
+    assert crossing.ledger.migration(migration).status is Status.UNDONE

@@ -1,0 +1,153 @@
+"""The throttle, the number of chunks at once, the size of requests: each by itself on a clock of the test, then together."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import ServiceUnavailable, Throttled
+from engine.flow import REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, Bucket, Flow, Sizes, Window
+from engine.model import Throttle
+
+
+class Clock:
+    """Seconds that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """The time that was set."""
+        return self.now
+
+
+@given(
+    st.integers(1, 10_000),
+    st.lists(st.tuples(st.integers(1, 20_000), st.floats(0, 5)), min_size=1),
+)
+def test_a_bucket_keeps_its_rate(rate: int, writes: list[tuple[int, float]]) -> None:
+    """However large the writes and the pauses, what went before a write never exceeds the rate and one second's worth."""
+    bucket, now, spent = Bucket(), 5.0, 0
+    bucket.change(rate, now)
+    for units, pause in writes:
+        now += pause
+        now += bucket.ready_in(now)
+        assert spent <= rate * (now - 5.0) + rate + 1e-6 * spent
+        bucket.spend(units, now)
+        spent += units
+
+
+def test_a_bucket_without_a_rate_holds_nobody() -> None:
+    """No rate is no wait, and lifting a limit forgives what is owed under it."""
+    bucket = Bucket()
+    bucket.spend(1e9, 1.0)
+    assert bucket.ready_in(1.0) == 0
+    bucket.change(10, 1.0)
+    bucket.spend(1_000, 1.0)
+    assert bucket.ready_in(1.0) == pytest.approx(100)
+    bucket.change(1_000, 51.0)  # half is paid for; the rest goes at the new rate
+    assert bucket.ready_in(51.0) == pytest.approx(0.5)
+    bucket.change(None, 51.0)
+    assert bucket.ready_in(51.0) == 0
+
+
+def test_a_window_halves_once_a_burst_and_grows_back() -> None:
+    """Refusals that come together count once; after those that go on for long one chunk is left; then it grows to what it was."""
+    window = Window(8)
+    for _ in range(8):
+        window.refused(10.0)
+    assert window.limit == 4
+    for second in range(20):
+        window.refused(20.0 + second)
+    assert window.limit == 1
+    limits = []
+    for _ in range(60):
+        window.went_well()
+        limits.append(window.limit)
+    assert limits == sorted(limits)
+    assert (limits[0], limits[-1]) == (2, 8)
+
+
+def test_sizes_halve_and_grow_back() -> None:
+    """A refusal halves, refusals of larger requests than now change nothing, and growing back is tried ever more rarely."""
+    sizes = Sizes()
+    assert sizes.entities(16_384, 3_072) == 16_384
+    sizes.too_large(2_000_000)
+    sizes.too_large(2_000_000)
+    assert sizes.now == 1_000_000
+    assert sizes.entities(16_384, 1_000) == 1_000
+    assert sizes.entities(16_384, 5_000_000) == 1
+
+    def chunks_until_it_grows() -> int:
+        before, chunks = sizes.now, 0
+        while sizes.now == before:
+            sizes.went_well()
+            chunks += 1
+        return chunks
+
+    first = chunks_until_it_grows()
+    sizes.too_large(sizes.now)
+    second = chunks_until_it_grows()
+    assert (first, second) == (8, 16)
+    for _ in range(1_000):
+        sizes.went_well()
+    assert sizes.now == REQUEST_BYTES_MAX
+    sizes.too_large(1)
+    assert sizes.now == REQUEST_BYTES_MIN
+
+
+def test_the_reason_is_always_said() -> None:
+    """Throttled by the operator, asked for fewer by the target, waiting for a server: each is said while it lasts."""
+    clock, halt = Clock(), threading.Event()
+    flow = Flow(halt, writers=4, clock=clock)
+    assert flow.reason() == ""
+    flow.refused(ServiceUnavailable("gone"))
+    assert flow.reason() == ""
+    flow.refused(Throttled("too fast"))
+    assert flow.reason() == (
+        "The target asked for fewer requests: 2 of 4 chunks are written at once."
+    )
+    flow.waits("b did not answer.")
+    assert flow.reason() == "Waiting: b did not answer."
+    with flow.turn(10, 10):
+        assert flow.reason() == "Waiting: b did not answer."
+    assert flow.reason().startswith("The target asked for fewer requests")
+    flow.throttle(Throttle(entities_per_second=100, megabytes_per_second=1.5))
+    with flow.turn(1_000, 10):
+        pass
+    entered = threading.Event()
+
+    def late() -> None:
+        with flow.turn(1, 1):
+            entered.set()
+
+    waiting = threading.Thread(target=late)
+    waiting.start()
+    assert not entered.wait(0.05)
+    assert flow.reason() == "Throttled by the operator to 100 entities/s and 1.5 MB/s."
+    clock.now += 10
+    assert entered.wait(10)
+    waiting.join()
+
+
+def test_nobody_waits_in_an_attempt_that_must_end() -> None:
+    """Writers that are held by throttle or window go on at once when the attempt ends, to hear of it."""
+    halt = threading.Event()
+    flow = Flow(halt, writers=1)
+    flow.throttle(Throttle(entities_per_second=1))
+    done = threading.Semaphore(0)
+
+    def write() -> None:
+        with flow.turn(1_000_000, 1):
+            done.release()
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    assert done.acquire(timeout=10)
+    assert not done.acquire(timeout=0.05)
+    halt.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
