@@ -139,6 +139,8 @@ class Heartbeat:
         while not self._done.wait(BEAT_SECONDS):
             try:
                 self._beat()
+            except LeaseLost:  # also when the attempt's end was recorded a moment ago
+                self._end(LeaseLost)
             except ServiceUnavailable as error:
                 # The lease outlives a short outage of the ledger; after it, `check` ends the attempt.
                 log.warning(
