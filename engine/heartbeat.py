@@ -6,7 +6,8 @@ One thread beside the copy; it never touches a cluster. What it hears it only no
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Self
 
 import structlog
@@ -24,6 +25,9 @@ from engine.ledger import LEASE_SECONDS, Ledger
 from engine.model import Lease, Progress, Throttle
 
 BEAT_SECONDS: Final = 0.5
+
+GRACE_SECONDS: Final = 2.5
+"""How long calls under way may take to end once the attempt must end; then their connections are cut (design.md: 5 s in all)."""
 
 RENEWALS: Final = 3
 """How often a lease is renewed in its time (procrastinate: every 10 s of 30 s)."""
@@ -73,6 +77,8 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._renewed_at = -math.inf
         self._renewing = threading.Lock()
+        self._cut: Callable[[], None] | None = None
+        self._cut_since = self._halted_at = math.inf
         self._waits_for = ""
         self._slowed = ""
         self._waiting_told_at = -math.inf
@@ -122,6 +128,18 @@ class Heartbeat:
             raise LeaseLost(f"{self._lease.migration_id} may not be written for any more")
         return left
 
+    @contextmanager
+    def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, `cut` is called at each beat once the attempt should have ended `GRACE_SECONDS` ago.
+
+        A server that neither answers nor hangs up would hold a cancel for as long as a call may take.
+        """
+        self._cut, self._cut_since = cut, _now()
+        try:
+            yield
+        finally:
+            self._cut = None
+
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
         self._waits_for = getattr(failure, "message", str(failure))
@@ -137,6 +155,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._done.wait(BEAT_SECONDS):
+            self._cut_overdue()
             try:
                 self._beat()
             except LeaseLost:  # also when the attempt's end was recorded a moment ago
@@ -149,6 +168,11 @@ class Heartbeat:
             except Exception:  # this thread's outermost loop: without it the lease would run out
                 log.exception("heartbeat_failed", migration=self._lease.migration_id)
                 self._end(ShutdownRequested)
+
+    def _cut_overdue(self) -> None:
+        cut, since = self._cut, max(self._halted_at, self._cut_since)
+        if cut is not None and self.halt.is_set() and _now() - since > GRACE_SECONDS:
+            cut()
 
     def _beat(self) -> None:
         self._listen()
@@ -192,7 +216,9 @@ class Heartbeat:
 
     def _end(self, reason: type[StopWork]) -> None:
         self._reason = reason
-        self.halt.set()
+        if not self.halt.is_set():
+            self._halted_at = _now()
+            self.halt.set()
 
 
 def _now() -> float:

@@ -132,9 +132,16 @@ def _attempt(
             )
             for endpoint, token, told in ends
         )
+
+        def cut() -> None:
+            source.cut()
+            target.cut()
+
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
-        end = _ended(heartbeat, lambda: _End(phases.run()))
-        return _put_back(phases, end)
+        with heartbeat.cutting(cut):
+            end = _ended(heartbeat, lambda: _End(phases.run()))
+        with heartbeat.cutting(cut):
+            return _put_back(phases, end)
 
 
 def _put_back(phases: Phases, end: _End) -> _End:

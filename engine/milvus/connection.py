@@ -51,6 +51,7 @@ class Cluster:
         permit: Asked right before every call that may change something: for how many seconds that is still
             allowed. It raises a `StopWork` when it is not; such a call has no deadline beyond it.
         told: Called with the failure when a call is going to be made again after a while.
+        opened: Makes another channel to the same place.
     """
 
     endpoint: Endpoint
@@ -60,9 +61,11 @@ class Cluster:
     permit: Callable[[], float] | None = None
     told: Callable[[BaseException], None] | None = None
     version: str = ""
+    opened: Callable[[], grpc.Channel] | None = None
 
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()
+        self._channels = threading.Lock()
         self._calls: dict[tuple[str, object], Any] = {}
 
     def __enter__(self) -> Self:
@@ -107,6 +110,11 @@ class Cluster:
             answer = self._method(rpc, answered)(request, timeout=seconds, metadata=self.metadata)
         except grpc.RpcError as error:
             raise failures.from_grpc(error, rpc, self.endpoint.name) from error
+        except ValueError as error:
+            if not self.stop.is_set():
+                raise
+            # gRPC's word for a channel that was cut between two steps of this call.
+            raise failures.cut(rpc, self.endpoint.name) from error
         status = getattr(answer, "status", answer)
         refused = failures.from_status(status, rpc, self.endpoint.name)
         if refused is not None:
@@ -132,15 +140,25 @@ class Cluster:
 
     def _method(self, rpc: str, answered: Callable[[bytes], Any] | None) -> Any:
         key = rpc, answered
-        if key not in self._calls:
-            method = _SERVICE.methods_by_name[rpc]
-            decode = answered or GetMessageClass(method.output_type).FromString
-            self._calls[key] = self.channel.unary_unary(
-                f"/{_SERVICE.full_name}/{rpc}",
-                request_serializer=_encoded,
-                response_deserializer=decode,
-            )
-        return self._calls[key]
+        with self._channels:
+            if key not in self._calls:
+                method = _SERVICE.methods_by_name[rpc]
+                decode = answered or GetMessageClass(method.output_type).FromString
+                self._calls[key] = self.channel.unary_unary(
+                    f"/{_SERVICE.full_name}/{rpc}",
+                    request_serializer=_encoded,
+                    response_deserializer=decode,
+                )
+            return self._calls[key]
+
+    def cut(self) -> None:
+        """Ends all calls under way, as if the connection had broken; later ones go over another connection."""
+        if self.opened is None:
+            return
+        with self._channels:
+            old, self.channel = self.channel, self.opened()
+            self._calls.clear()
+        old.close()
 
     def close(self) -> None:
         """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""
@@ -175,14 +193,17 @@ def connect(
         NotPermitted: The token is refused.
     """
     address, secure = _address(endpoint)
-    if secure:
-        channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
-    else:
-        channel = grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+
+    def opened() -> grpc.Channel:
+        if secure:
+            return grpc.secure_channel(address, grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
+        return grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+
     metadata: tuple[tuple[str, str], ...] = (("dbname", endpoint.database),)
     if token:
         metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
-    cluster = Cluster(endpoint, channel, metadata, stop or threading.Event(), permit, told)
+    halt = stop or threading.Event()
+    cluster = Cluster(endpoint, opened(), metadata, halt, permit, told, opened=opened)
     try:
         ask = cluster.call if patient else cluster.once
         answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)

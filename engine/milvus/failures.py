@@ -101,6 +101,15 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:
     return MilvusRefused(f"{where} refused {rpc}: {status.name} {details}.", -1)
 
 
+def cut(rpc: str, where: str) -> ServiceUnavailable:
+    """A call whose channel Ferry itself closed under it."""
+    return ServiceUnavailable(
+        f"{where} had not answered {rpc} when the migration was stopped.",
+        state=_KEPT,
+        next_step="Check that the cluster runs and can be reached from here, then try again.",
+    )
+
+
 def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
     """Translates the `common.Status` of an answer; None when it is a success."""
     if status.code == 0 and status.error_code == 0:

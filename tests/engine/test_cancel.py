@@ -1,6 +1,7 @@
 """Cancel works in every phase, is never turned into a success, and what stands can be gone on with."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,12 +10,15 @@ import pytest
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
 KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+CANCEL_SECONDS = 5.0
+"""What the design promises, from the request to the end."""
+
 Proxied = Callable[[Side], Proxy]
 
 
@@ -103,6 +107,36 @@ def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, p
         gate.open.set()
     assert reports[0].status is Outcome.CANCELED
     assert crossing.ledger.migration(migration).phase == phase
+
+
+@pytest.mark.parametrize(
+    ("side", "rpc", "number"),
+    [
+        ("target", "CreateIndex", 1),
+        ("target", "Insert", 3),
+        ("source", "Query", 20),
+        ("target", "GetLoadState", 1),
+        ("target", "Query", 4),
+    ],
+)
+def test_cancel_does_not_wait_for_a_server_that_hangs(
+    crossing: Bed, proxied: Proxied, side: str, rpc: str, number: int
+) -> None:
+    """A server that takes a call and never answers it holds a cancel for 5 s at most: index, write, read, load, verification."""
+    source, target = proxied(crossing.source), proxied(crossing.target)
+    migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
+    proxy = source if side == "source" else target
+    gate = proxy.hold(rpc, proxy.calls[rpc] + number)
+    with running(crossing, migration) as (reports, _):
+        gate.wait()
+        asked = time.monotonic()
+        crossing.act(migration, EventName.CANCEL)
+        until(lambda: crossing.ledger.migration(migration).status is not Status.RUNNING)
+        seconds = time.monotonic() - asked
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    assert crossing.ledger.migration(migration).error is None
+    assert seconds < CANCEL_SECONDS
 
 
 def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -> None:
