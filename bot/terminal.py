@@ -29,7 +29,8 @@ from engine.model import (
 )
 from engine.model import Progress as Reached
 
-_KINDS = {"missing": "-", "extra": "+", "different": "*"}
+_KINDS = {"missing": "+", "extra": "-", "different": "*"}
+"""As rclone's check signs what is only at the source, only at the target, on both and not the same."""
 
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""

@@ -26,7 +26,7 @@ SIGILS: dict[MismatchKind, str] = {
 """As `rclone check --combined` writes them: seen from the source, what must be changed, added or taken away on the target."""
 
 LEGEND = (
-    "# One finding a line: sign, collection, partition, primary key (as JSON), fields that differ; separated by tabs.",
+    "# One finding a line: sign, collection, partition, primary key (as JSON), fields that differ, reason; separated by tabs.",
     "#   *  different: the entity is on both sides, but not the same",
     "#   +  missing: it is in the source, not on the target",
     "#   -  extra: it is on the target, not in the source",
@@ -213,5 +213,6 @@ def _finding(collection: str, mismatch: Mismatch) -> str:
         t.visible(mismatch.partition),
         key,
         names,
+        mismatch.reason or "",
     )
     return "\t".join(parts).rstrip("\t")

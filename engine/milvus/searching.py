@@ -123,7 +123,9 @@ def search(
         placeholder_group=group.SerializeToString(),
         nq=len(values),
         search_params=[
-            common_pb2.KeyValuePair(key=key, value=value) for key, value in settings.items()
+            common_pb2.KeyValuePair(key=key, value=value)
+            for key, value in settings.items()
+            if value
         ],
         consistency_level=_CUSTOMIZED if reader.timestamp else _STRONG,
         guarantee_timestamp=reader.timestamp,
