@@ -15,7 +15,7 @@ from engine.heartbeat import Heartbeat
 from engine.keyless import proof_of
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
-from engine.milvus import definitions, loading
+from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
@@ -90,7 +90,6 @@ class Phases:
         if not all(report is not None and report.verified for report in reports):
             return EventName.MISMATCH
         self._enter("alias")
-        self._each(self.preparer.settle)
         self._each(self._alias)
         return EventName.SUCCEED
 
@@ -205,6 +204,10 @@ class Phases:
         )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
+        if report.verified:
+            self.preparer.settle(plan)
+        elif pending := properties.pending(plan):
+            report = report.model_copy(update={"notes": (*report.notes, pending)})
         self._record(plan, phase="verified", report=report)
         crashpoints.reached("verdict_recorded")
 

@@ -54,5 +54,5 @@ def send(
         [column for column in page.columns if column.name != plan.uncompared_field],
         len(page.keys),
         upsert=in_doubt and not replaces,
-        defaulted=schemas.defaulted_fields(schemas.schema_of(plan)),
+        marked=schemas.marked_fields(schemas.schema_of(plan)),
     )

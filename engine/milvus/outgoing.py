@@ -28,14 +28,14 @@ _ARRAY_DATA = {
 
 
 def writable(
-    column: Column, rows: int, defaulted: frozenset[str] = frozenset()
+    column: Column, rows: int, marked: frozenset[str] = frozenset()
 ) -> tuple[bytes | memoryview, ...]:
     """One column of a query answer as an insert or upsert takes it: its encoded `FieldData`, in pieces that belong together.
 
     Args:
         column: As it was answered.
         rows: Entities of its page.
-        defaulted: The fields that have a default value (`schemas.defaulted_fields`).
+        marked: The fields whose marks of validity have to be sent (`schemas.marked_fields`).
     """
     wire: bytes | memoryview = column.wire
     if column.may_hold_nulls or column.type == DataType.Array:
@@ -45,8 +45,8 @@ def writable(
     # A field that is said again behind a message counts: joined messages are one.
     if column.name == DYNAMIC_FIELD:
         return wire, schema_pb2.FieldData(is_dynamic=True).SerializeToString()
-    if column.name in defaulted and not column.may_hold_nulls:
-        # An answer leaves the marks out where all are true; servers from 2.5 on refuse that of such a field.
+    if column.name in marked and not column.may_hold_nulls:
+        # An answer leaves the marks out where all are true; servers of 2.5 refuse an insert without them.
         return wire, schema_pb2.FieldData(valid_data=[True] * rows).SerializeToString()
     return (wire,)
 

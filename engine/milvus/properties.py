@@ -85,6 +85,17 @@ def to_remove(plan: CollectionPlan, found: Mapping[str, str]) -> list[str]:
     return [key for key in for_the_copy(plan) if key in found and key not in plan.properties]
 
 
+def pending(plan: CollectionPlan) -> str:
+    """What a target's collection has to wait for until it is proved, as a sentence; "" where there is nothing."""
+    last, needed = (
+        sorted(at_the_end(plan)),
+        sorted(for_the_copy(plan).keys() - plan.properties.keys()),
+    )
+    said = [f"{', '.join(last)} is set"] if last else []
+    said += [f"{', '.join(needed)} is removed"] if needed else []
+    return f"Once it is proved, {' and '.join(said)} on the target." if said else ""
+
+
 def differences(
     wanted: Mapping[str, str], found: Mapping[str, str], *, settled: bool
 ) -> Iterator[str]:

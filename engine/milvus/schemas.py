@@ -49,12 +49,14 @@ def params_of(field: Any) -> dict[str, str]:
     return {pair.key: pair.value for pair in field.type_params}
 
 
-def defaulted_fields(schema: Any) -> frozenset[str]:
-    """The fields that have a default value; servers from 2.5 on want their marks of validity in every insert.
+def marked_fields(schema: Any) -> frozenset[str]:
+    """The fields that may be null or have a default value: servers from 2.5 on want their marks of validity in every insert.
 
-    Source: `fillWithDefaultValue` in Milvus's proxy (`validate_util.go`).
+    Source: `fillWithValue` in Milvus's proxy (`validate_util.go`); newer ones add them where they are left out.
     """
-    return frozenset(field.name for field in schema.fields if field.HasField("default_value"))
+    return frozenset(
+        field.name for field in schema.fields if field.nullable or field.HasField("default_value")
+    )
 
 
 def makes_keys(schema: Any) -> bool:

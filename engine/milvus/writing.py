@@ -25,7 +25,7 @@ def write(
     rows: int,
     *,
     upsert: bool,
-    defaulted: frozenset[str] = frozenset(),
+    marked: frozenset[str] = frozenset(),
 ) -> None:
     """Sends one page of columns.
 
@@ -36,7 +36,7 @@ def write(
         columns: As a query answered them; function outputs left out.
         rows: Entities in the page; the server must acknowledge as many.
         upsert: Replaces entities that have the same key; for pages whose first write is in doubt.
-        defaulted: The fields that have a default value.
+        marked: The fields whose marks of validity have to be sent.
 
     Raises:
         ServiceUnavailable: Whether the page was written is unknown.
@@ -50,7 +50,7 @@ def write(
         partition_name=partition,
         num_rows=rows,
     )
-    request = write_request(head, [writable(column, rows, defaulted) for column in columns])
+    request = write_request(head, [writable(column, rows, marked) for column in columns])
     rpc = "Upsert" if upsert else "Insert"
     answer = cluster.repeat(lambda: cluster.once(rpc, request), reads=False)
     acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt

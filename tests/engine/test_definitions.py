@@ -211,6 +211,25 @@ def test_keys_are_kept_where_the_target_makes_keys_too(lite_bed: Bed) -> None:
     assert lite_bed.verify().status is Outcome.SUCCESSFUL
 
 
+def test_a_lifetime_waits_for_the_proof(lite_bed: Bed) -> None:
+    """What is not proved gets no lifetime yet, and the report says so; once it is mended, it gets it."""
+    lite_bed.source.create("fleeting", properties={TTL: "3600"})
+    lite_bed.source.insert("fleeting", rows(range(50)))
+    with Proxy(lite_bed.target.uri) as proxy:
+        gate = proxy.hold("LoadCollection", 1)
+        migration = lite_bed.queued(target_uri=proxy.uri)
+        with running(lite_bed, migration) as (reports, _):
+            gate.wait()
+            lite_bed.target.client.delete("fleeting", ids=[7])
+            gate.open.set()
+        assert reports[0].status is Outcome.MISMATCHED
+        assert f"Once it is proved, {TTL} is set on the target." in reports[0].collections[0].notes
+        assert TTL not in properties(lite_bed.target, "fleeting")
+        engine.repair(lite_bed.ledger, migration, "tester")
+        assert lite_bed.run(migration).status is Outcome.SUCCESSFUL
+    assert properties(lite_bed.target, "fleeting")[TTL] == "3600"
+
+
 def test_what_is_in_doubt_is_deleted_and_inserted_where_the_target_makes_keys(
     lite_bed: Bed,
 ) -> None:
