@@ -86,6 +86,8 @@ class Gate:
         elif not why:
             return False
         self._note(migration, why)
+        if not why:
+            self._forget(migration.id)
         return not why
 
     def is_approved(self, migration: Migration) -> bool:
@@ -118,6 +120,12 @@ class Gate:
             self._checking.add(migration.id)
         self._soon(lambda: self._look(migration.id, plan_hash))
         return None
+
+    def _forget(self, migration_id: str) -> None:
+        """It starts: what was found out about it has served."""
+        with self._guard:
+            self._checked.pop(migration_id, None)
+        self._noted.pop(migration_id, None)
 
     def _look(self, migration_id: str, plan_hash: str) -> None:
         try:

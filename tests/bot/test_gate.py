@@ -1,0 +1,177 @@
+"""What a due migration passes before its process is started."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.gate import AGAIN_SECONDS, CHECK_SECONDS, Gate
+from bot.ledger import BotLedger
+from bot.notes import FREED, HELD
+from bot.planning import ACTOR, Planner
+from bot.service import Click, Service
+from bot.settings import Settings
+from bot.verbs import EngineVerbs
+from bot.waiting import Holds
+from engine.errors import PlanBlocked, ServiceUnavailable
+from engine.ledger import Ledger
+from engine.lifecycle import EventName, Status
+from engine.model import Migration, Plan, Request, Secrets
+
+Awaiting = Callable[..., Migration]
+
+
+class Clock:
+    """Monotonic seconds that the test sets."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """The seconds."""
+        return self.seconds
+
+
+class Gated:
+    """A gate whose re-planning answers what the test says, at once.
+
+    Attributes:
+        answers: What each re-planning finds, in order.
+    """
+
+    def __init__(self, ledger: Ledger, records: BotLedger, settings: Settings) -> None:
+        self.answers: list[str] = []
+        self.clock = Clock()
+        self.gate = Gate(
+            ledger=ledger,
+            records=records,
+            holds=Holds(ledger, records, settings),
+            recheck=lambda _: self.answers.pop(0),
+            soon=lambda work: work(),
+            changed=lambda: None,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+def gated(ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]) -> Gated:
+    """A gate over the ledger."""
+    return Gated(ledger, records, configured())
+
+
+@pytest.fixture
+def approved(service: Service, awaiting: Awaiting) -> Migration:
+    """A migration that was approved and has not started."""
+    migration = awaiting()
+    assert migration.plan is not None
+    answer = service.approve(Click("U0OTHER", migration.id), migration.plan.hash)
+    assert answer.migration is not None
+    return answer.migration
+
+
+def test_it_passes_once_the_plan_was_made_again(gated: Gated, approved: Migration) -> None:
+    """The first look begins to plan again, the next one finds it settled; another start has it planned once more."""
+    gated.answers = [""]
+    assert not gated.gate.passes(approved)
+    assert gated.gate.passes(approved)
+    gated.answers = [""]
+    assert not gated.gate.passes(approved)
+    gated.clock.seconds += CHECK_SECONDS + 1
+    gated.answers = [""]
+    assert not gated.gate.passes(approved)
+    assert gated.answers == []
+
+
+def test_a_cluster_that_does_not_answer_holds_it_and_is_asked_again(
+    gated: Gated, approved: Migration, ledger: Ledger
+) -> None:
+    """Why it does not start is noted once, and that it does is noted too; the cluster is asked again after a while."""
+    gated.answers = ["old does not answer.", "old does not answer.", ""]
+    for _ in range(3):
+        assert not gated.gate.passes(approved)
+    assert len(gated.answers) == 2
+    gated.clock.seconds += AGAIN_SECONDS + 1
+    assert not gated.gate.passes(approved)
+    gated.clock.seconds += AGAIN_SECONDS + 1
+    gated.gate.passes(approved)
+    assert gated.gate.passes(approved)
+    noted = [e for e in ledger.events(migration_id=approved.id) if e.name in {HELD, FREED}]
+    assert [(e.name, e.details.get("why")) for e in noted] == [
+        (HELD, "old does not answer."),
+        (FREED, None),
+    ]
+
+
+def test_what_the_command_line_queued_is_not_the_bots(gated: Gated, plan_for: Any) -> None:
+    """A migration that nobody approved in Slack is left to whoever queued it."""
+    ledger = gated.gate._ledger
+    with ledger.transaction() as tx:
+        migration = tx.add_migration(plan_for().request, requester="me@host")
+        tx.record_plan(migration.id, plan_for(), "me@host")
+        migration = tx.apply(migration.id, EventName.ENQUEUE, actor="me@host")
+    assert not gated.gate.is_approved(migration)
+
+
+class Surveyed(EngineVerbs):
+    """The engine, except that the survey of both sides finds what the test says."""
+
+    def __init__(self, found: Plan | Exception) -> None:
+        self.found = found
+
+    def plan(self, request: Request, secrets: Secrets) -> Plan:
+        """What was found."""
+        del request, secrets
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+@pytest.mark.parametrize(
+    ("found", "status", "why"),
+    [
+        ("same", Status.QUEUED, ""),
+        ("more entities", Status.QUEUED, ""),
+        ("another field", Status.AWAITING_APPROVAL, ""),
+        (
+            ServiceUnavailable("old is away.", next_step="Wait."),
+            Status.QUEUED,
+            "old is away. Wait.",
+        ),
+        (PlanBlocked("It stands there."), Status.FAILED, ""),
+    ],
+)
+def test_what_planning_again_does(
+    found: Any,
+    status: Status,
+    why: str,
+    approved: Migration,
+    ledger: Ledger,
+    plan_for: Callable[..., Plan],
+) -> None:
+    """Another definition needs another approval, more entities do not; what cannot be planned any more ends, an outage waits."""
+    if found == "same":
+        found = plan_for()
+    elif found == "more entities":
+        found = plan_for(12)
+    elif found == "another field":
+        changed = (
+            plan_for(12).collections[0].model_copy(update={"fields": ("id: INT64", "x: JSON")})
+        )
+        found = plan_for().model_copy(update={"collections": (changed,)})
+    planner = Planner(ledger, Surveyed(found), lambda _: Secrets(), lambda: None)
+    assert planner.recheck(approved.id) == why
+    after = ledger.migration(approved.id)
+    assert after.status is status
+    assert (after.cleared_at is None) == (status is not Status.QUEUED)
+    if status is Status.AWAITING_APPROVAL:
+        (reopened,) = [
+            e for e in ledger.events(migration_id=after.id) if e.name == EventName.REOPEN
+        ]
+        assert reopened.actor == ACTOR
+        assert reopened.details["changes"] == [
+            "“articles”: fields: x: JSON is new.",
+            "“articles”: 10 → 12 entities.",
+        ]
+    if status is Status.FAILED:
+        assert after.error is not None
+        assert after.error.message == "It stands there."
