@@ -31,6 +31,8 @@ RECHECKS: Final = MappingProxyType(
 )
 """How often a click may have something asked anew: below Slack's 20 a minute for groups, 100 for users, 50 for addresses."""
 
+TOO_MANY: Final = 429
+
 _GONE: Final = frozenset(
     {"user_not_found", "users_not_found", "no_such_subteam", "user_not_visible"}
 )
@@ -182,6 +184,12 @@ class Directory:
         name = profile.get("real_name") or user.get("real_name") or user.get("name") or ""
         return Person(user_id, str(profile.get("email") or ""), active=active, name=str(name))
 
+    def _heed(self, kind: str, error: Exception) -> None:
+        """No more rechecks while Slack says that there were too many."""
+        seconds = _retry_after(error)
+        if seconds:
+            self._budget.block(kind, seconds)
+
     def _recheck(self, user_id: str, places: tuple[Place, ...]) -> None:
         """From now on only what Slack says from now on counts, within the limits."""
         now = self._clock()
@@ -214,16 +222,28 @@ class Directory:
         try:
             value = fetch()
         except (SlackClientError, OSError) as error:
+            self._heed(key[0], error)
             if _is_gone(error):
                 value = nothing
             elif kept is not None and self._clock() - kept.at <= STALE_SECONDS:
                 _log.warning("directory_answer_stale", kind=key[0], id=key[1], error=_word(error))
+                with self._guard:
+                    self._not_before.pop(key, None)
                 return kept.value  # type: ignore[return-value]  # each key kind keeps one type
             else:
                 raise _unknown(error) from error
         with self._guard:
             self._kept[key] = _Kept(asked_at, value)
         return value
+
+
+def _retry_after(error: Exception) -> float:
+    """How long Slack wants to be left alone; 0 when it did not say so."""
+    if not isinstance(error, SlackApiError) or error.response.status_code != TOO_MANY:
+        return 0.0
+    headers = {str(name).lower(): value for name, value in error.response.headers.items()}
+    said = str(headers.get("retry-after", ""))
+    return float(said) if said.isdigit() else FRESH_SECONDS
 
 
 def _is_gone(error: Exception) -> bool:

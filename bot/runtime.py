@@ -199,7 +199,7 @@ def _wired(
 ) -> tuple[Bot, Sources]:
     client = web_client(settings)
     records = BotLedger(ledger)
-    directory = Directory(client, settings.roles)
+    directory = _directory(settings)
     cards = Cards(ledger, records, settings, directory, verbs)
     courier = Courier(web_client(settings, retries=False), Budget(pace.rates))
     room = Room(settings.approvals_channel, ledger, records, cards, courier)
@@ -252,6 +252,13 @@ def _wired(
     desk = Desk(settings, service, cards, sources, scheduler.soon)
     app = bolt.build(client, records, desk, threads)
     return Bot(settings, ledger, records, service, narrator, scheduler, app), sources
+
+
+def _directory(settings: Settings) -> Directory:
+    # A click is answered from what is known rather than after Retry-After, which can be half a minute.
+    client = web_client(settings, retries=False)
+    client.retry_handlers.append(ConnectionErrorRetryHandler())
+    return Directory(client, settings.roles)
 
 
 def _narrator(room: Room, pace: Pace) -> Narrator:

@@ -142,7 +142,9 @@ def _reminded(card: MigrationCard, _event: Event) -> Said:
     until = f" {t.when(card.expires_at)}" if card.expires_at else " soon"
     who = t.keep_mentions(card.approvers)
     ask = f" Who may approve: {who}." if who else ""
-    return Said("PENDING", f"Nobody has decided yet; the request expires{until}.{ask}")
+    there = f"{t.number(card.approved)} of {t.number(card.approvals_needed)} approvals are there"
+    stands = there if card.approved else "Nobody has decided yet"
+    return Said("PENDING", f"{stands}; the request expires{until}.{ask}")
 
 
 def _reject(card: MigrationCard, event: Event) -> Said:

@@ -114,6 +114,26 @@ def test_a_burst_of_clicks_stays_within_slacks_limit(workspace: Sandbox, directo
         assert 6 < len(of_group) < 20
 
 
+def test_a_rate_limit_of_slack_is_heeded_and_no_click_waits_for_it(
+    workspace: Sandbox, directory: Make
+) -> None:
+    """Told to wait, the directory answers clicks from what it knows and leaves Slack alone for as long as Slack said."""
+    with workspace as sandbox:
+        asked, clock = directory(sandbox)
+        asked.standing("U0GRACE", [SEARCH])
+        asked.standing("U0NEW", [SEARCH])
+        clock.seconds = 1.0
+        sandbox.fail_next("usergroups.users.list", "ratelimited", retry_after=20)
+        before = len(sandbox.journal.calls("usergroups.users.list"))
+        for _ in range(5):
+            clock.seconds += 0.5
+            assert SEARCH in asked.standing("U0GRACE", [SEARCH], at_click=True).roles
+        assert len(sandbox.journal.calls("usergroups.users.list")) == before + 1
+        clock.seconds = 25.0
+        sandbox.set_usergroup("S0ADMINS", [])
+        assert SEARCH not in asked.standing("U0GRACE", [SEARCH], at_click=True).roles
+
+
 def test_slack_is_asked_once_for_many_looks(workspace: Sandbox, directory: Make) -> None:
     """A hundred looks within the time, also at the same moment, are one call for each group: Slack allows twenty a minute."""
     with workspace as sandbox, ThreadPoolExecutor(8) as threads:
