@@ -239,4 +239,6 @@ def _insert_new(session: Session, table: type, values: Mapping[str, object]) -> 
     connection = session.connection()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    # Without it SQLAlchemy forgets the count of an INSERT on PostgreSQL.
+    counted = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(counted).rowcount == 1

@@ -54,9 +54,15 @@ def configured(tmp_path: Path) -> Callable[..., Settings]:
 
 
 @pytest.fixture
-def ledger(configured: Callable[..., Settings]) -> Iterator[Ledger]:
-    """An empty ledger on SQLite."""
-    with Ledger.open(configured().database_url) as opened:
+def ledger_url(configured: Callable[..., Settings]) -> str:
+    """Where the ledger is: on SQLite, unless a module says otherwise."""
+    return configured().database_url
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    """An empty ledger."""
+    with Ledger.open(ledger_url) as opened:
         yield opened
 
 

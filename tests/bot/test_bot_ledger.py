@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
@@ -12,6 +14,15 @@ from bot.ledger.tables import BotTable
 from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName
 from engine.model import Migration
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each test runs on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ferry.db'}"
+    create: Callable[[], str] = request.getfixturevalue("postgres")
+    return create()
 
 
 def test_the_revisions_make_the_tables(ledger: Ledger, records: BotLedger) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,15 @@ from engine.lifecycle import EventName, Status
 from engine.model import Migration
 
 Awaiting = Callable[..., Migration]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Each test runs on both databases."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ferry.db'}"
+    create: Callable[[], str] = request.getfixturevalue("postgres")
+    return create()
 
 
 def approve(service: Service, user: str, migration: Migration, delivery: str = "") -> Answer:
