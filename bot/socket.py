@@ -6,18 +6,17 @@ the connection itself. Nothing is decided here.
 """
 
 import threading
-from logging import getLogger
 from typing import Any, Final
 
 import structlog
 from slack_bolt import App
-from slack_bolt.adapter.socket_mode.websocket_client import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.socket_mode.interval_runner import IntervalRunner
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
+from bot.envelopes import Client
 from engine.errors import ConfigurationInvalid
 
 OPEN_SECONDS: Final = 10.0
@@ -43,10 +42,7 @@ class Socket:
     """
 
     def __init__(self, app: App, app_token: str, client: WebClient) -> None:
-        handler = SocketModeHandler(
-            app, app_token, web_client=client, logger=getLogger("slack_socket")
-        )
-        self._client = handler.client
+        self._client = Client(app, app_token, client)
         self._client.default_auto_reconnect_enabled = False
         self._client.current_app_monitor_started = True  # its part is `_keep`
         _hasten(self._client)
@@ -84,8 +80,6 @@ class Socket:
         self._changed.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._client.closed = True
-        self._client.message_queue.put(None)  # its reader looks up only once a second
         self._client.close()
 
     def _keep(self) -> None:
