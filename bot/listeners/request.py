@@ -4,6 +4,7 @@ What can be known at once is an error at its field. Whether the clusters answer 
 so, and nothing here waits for them before it has acknowledged.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 from bot import answers, intake
 from bot.intake import UNANSWERED
 from bot.listeners.desk import Desk, direct
+from bot.listeners.latest import Latest
 from bot.views import request_modal
 from bot.views import text as t
 from bot.views.request_modal import Field, RequestForm
@@ -25,7 +27,7 @@ AFTER_ACK_SECONDS: Final = 0.4
 """A result may not overtake the acknowledgement that shows "Checking": Slack applies both in the order in which they arrive."""
 
 _OVERTAKEN: Final = frozenset({"hash_conflict", "not_found"})
-"""A later choice reshapes the form again; a closed form needs no shape."""
+"""Another choice has reshaped the form; a closed form needs no shape."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,10 +41,11 @@ def register(app: App, desk: Desk) -> None:
         Field.COLLECTIONS: lambda form: desk.sources.collections(form.source, form.source_database),
     }
 
+    latest = Latest()
     for field, names in lists.items():
         app.options(field.value)(_offering(names))
     for field in request_modal.RESHAPES:
-        app.action(field.value)(_reshaping(desk, field))
+        app.action(field.value)(_reshaping(desk, field, latest))
 
     @app.action(request_modal.BACK)
     def back(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
@@ -52,6 +55,7 @@ def register(app: App, desk: Desk) -> None:
 
     @app.view(request_modal.CALLBACK_ID)
     def sent(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
+        latest.happened(body["view"]["id"], time.time())
         form = request_modal.parse(body["view"])
         problems = intake.problems(form, desk.settings) or _refused(desk, body["user"]["id"], form)
         if problems:
@@ -89,17 +93,22 @@ def _unanswered(error: FerryError) -> dict[str, Any]:
     return {"text": text, "value": UNANSWERED}
 
 
-def _reshaping(desk: Desk, field: Field) -> Callable[..., None]:
+def _reshaping(desk: Desk, field: Field, latest: Latest) -> Callable[..., None]:
     """A listener for a choice that changes the form's shape."""
 
-    def reshape(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+    def reshape(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
         ack()
-        view = body["view"]
+        view, at = body["view"], float(action["action_ts"])
+        latest.happened(view["id"], at)
         form = _without_old(request_modal.parse(view), field)
         problem: FerryError | None = None
         if field is Field.SOURCE:
             form, problem = _with_only_database(desk, form)
-        shown = _reshaped(client, view, _form_view(desk, form, problem))
+        new = _form_view(desk, form, problem)
+        shown = _reshaped(client, view, new)
+        if shown is None and latest.is_last(view["id"], at):
+            # The choice before was drawn after this one was made, which holds that one too.
+            shown = _reshaped(client, {**view, "hash": None}, new)
         if shown and isinstance(problem, ServiceUnavailable):
             desk.sources.when_known(
                 form.source, lambda: desk.soon(lambda: _answered(desk, client, shown, form))
@@ -111,7 +120,7 @@ def _reshaping(desk: Desk, field: Field) -> Callable[..., None]:
 def _reshaped(
     client: WebClient, view: dict[str, Any], new: dict[str, Any]
 ) -> dict[str, Any] | None:
-    """Show the form as it is now; None when a later choice or another view was faster."""
+    """Show the form as it is now; None when it is closed, or was drawn anew since `view` with its hash."""
     try:
         answer = client.views_update(view_id=view["id"], hash=view["hash"], view=new)
     except SlackApiError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymilvus import MilvusClient
 
+from bot.listeners.latest import Latest
 from bot.sandbox import words_of
 from bot.settings import Settings
 from bot.views.request_modal import BACK
@@ -159,6 +160,21 @@ def test_a_source_that_answers_late_mends_the_form(
         )
         assert "'default'" in str(mended["values"])
         assert "'Typed meanwhile'" in str(mended["values"])
+
+
+def test_of_two_choices_at_once_the_last_shapes_the_form(story: Any) -> None:
+    """Source and target chosen one right after the other: the target's warning stands in the form, whichever was drawn first."""
+    ada = story.open_form(ADA)
+    ada.fill("ferry_source", "old")
+    ada.fill("ferry_target", "new")
+    story.sandbox.wait_for(
+        lambda: "Freeze the shop first." in words_of(ada.view), 30, "the warning"
+    )
+    latest = Latest()
+    latest.happened("V1", 2.0)
+    latest.happened("V1", 1.0)
+    assert latest.is_last("V1", 2.0)
+    assert not latest.is_last("V1", 1.0)
 
 
 def test_a_closed_form_is_answered_in_a_direct_message(story: Any) -> None:
