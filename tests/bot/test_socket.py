@@ -33,6 +33,7 @@ def alone(sandbox: Sandbox, tmp_path: Path) -> Settings:
 def test_one_connection_is_open_when_the_bot_runs(sandbox: Sandbox, alone: Settings) -> None:
     """A started bot holds one socket, for which it asked once."""
     with running_bot(alone):
+        sandbox.wait_for_app()
         assert sandbox.connections() == 1
         assert len(sandbox.journal.calls("apps.connections.open")) == 1
 
@@ -41,7 +42,7 @@ def test_a_refreshed_connection_answers_at_once(sandbox: Sandbox, alone: Setting
     """When Slack asks for a new connection and leaves the old one open, the next command is answered."""
     with running_bot(alone):
         sandbox.refresh_sockets(leave_old_open=True)
-        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) > 1, 10)
+        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) > 1)
         sandbox.wait_for_app()
         assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
 
@@ -50,8 +51,8 @@ def test_the_bot_comes_back_after_an_outage(sandbox: Sandbox, alone: Settings) -
     """While Slack is away the bot asks for a connection a few times only, and it is back soon after."""
     with running_bot(alone):
         sandbox.outage()
-        sandbox.wait_for(lambda: not sandbox.connections(), 10)
-        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) >= 3, 20)
+        sandbox.wait_for(lambda: not sandbox.connections())
+        sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) >= 3, 60)
         sandbox.outage(on=False)
         sandbox.wait_for_app(timeout=30)
         assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
