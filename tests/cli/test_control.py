@@ -1,0 +1,46 @@
+"""`ferry pause | throttle | undo` as processes: a running migration rests, is limited, goes on, and is taken back."""
+
+import json
+
+from tests.cli.conftest import ENTITIES, Shell
+from tests.engine.bed import Side
+from tests.engine.proxy import Proxy
+
+
+def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side) -> None:
+    """A pause from another terminal ends the first one with exit 5; throttle and show say the limit; undo drops what was made."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo", "--json")
+        with shell.start(*command) as process:
+            gate.wait()
+            (job,) = shell.object("jobs")[1]["migrations"]
+            migration = job["id"]
+            told = shell.run("pause", migration)
+            assert told.stdout == f"{migration} pauses after the chunks under way.\n"
+            gate.open.set()
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 5, err
+        report = json.loads(out)
+        assert (report["status"], report["state"]) == ("IN PROGRESS", "paused")
+        both = ("--entities-per-second", "100000", "--megabytes-per-second", "50")
+        limited = shell.run("throttle", migration, *both)
+        assert limited.stdout == f"{migration} copies at most 100,000 entities/s and 50 MB/s.\n"
+        assert shell.run("throttle", migration, "--off", *both).returncode == 2
+        status, shown = shell.object("show", migration)
+        allowed = {"entities_per_second": 100_000, "megabytes_per_second": 50.0}
+        assert (status, shown["throttle"], shown["slowed"]) == (0, allowed, "")
+        assert "Throttled to 100,000 entities/s and 50 MB/s." in shell.run("show", migration).stdout
+        off, lifted = shell.object("throttle", migration, "--off")
+        assert (off, lifted) == (0, {"migration": migration, "throttle": None})
+        status, ended = shell.object("resume", migration)
+        assert (status, ended["status"], ended["entities"]) == (0, "SUCCESSFUL", ENTITIES)
+        target.client.insert("cargo", {"id": -1, "vector": [0.0] * 4, "text": "theirs"})
+        refused = shell.run("undo", migration)
+        assert refused.returncode == 2
+        assert f"it holds {ENTITIES + 1} entities" in refused.stderr
+        target.client.delete("cargo", ids=[-1])
+        status, undone = shell.object("undo", migration)
+        assert (status, undone["status"], undone["state"]) == (0, "CANCELED", "undone")
+        assert undone["dropped"] == ["cargo"]
+    assert target.client.list_collections() == []
