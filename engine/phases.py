@@ -10,6 +10,7 @@ from typing import Final
 
 from engine import crashpoints
 from engine.copier import Copier
+from engine.descent import Tally
 from engine.errors import MustStartOver
 from engine.heartbeat import Heartbeat
 from engine.keyless import proof_of
@@ -154,6 +155,8 @@ class Phases:
         size: int,
         check: Callable[[], None],
     ) -> Copier:
+        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+        taken = any(chunk.receipt is not None for chunk in chunks)
         return Copier(
             reader,
             self.target,
@@ -164,6 +167,7 @@ class Phases:
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
+            tally=Tally(taken=int(taken)),
         )
 
     def _load_source(self, plan: CollectionPlan) -> None:
