@@ -15,7 +15,7 @@ from rich.table import Table
 
 from engine import pace
 from engine.errors import FerryError
-from engine.lifecycle import is_terminal, zilliz_word
+from engine.lifecycle import Status, is_terminal, zilliz_word
 from engine.model import (
     CollectionReport,
     Endpoint,
@@ -31,6 +31,9 @@ from engine.model import Progress as Reached
 
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
+
+_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDOING, Status.UNDONE})
+"""States that the Jobs page's word alone does not tell."""
 
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""
@@ -75,7 +78,8 @@ def plan(plan: Plan) -> None:
 def report(report: Report) -> None:
     """Shows how a migration or a verification ended."""
     style = "green" if report.status == Outcome.SUCCESSFUL else "red"
-    head = f"[bold {style}]{escape(str(report.status))}[/]"
+    state = f" ({report.state})" if report.state in _TOLD_STATES else ""
+    head = f"[bold {style}]{escape(str(report.status))}[/]{state}"
     copied = f"{report.entities:,} entities in {report.seconds:,.1f} s"
     if report.entities_per_second:
         copied += f", copied at {report.entities_per_second:,.0f} entities/s"
@@ -110,7 +114,7 @@ def jobs(migrations: Iterable[Migration]) -> None:
         entities = f"{each.plan.entities:,}" if each.plan else "–"
         cells = (
             each.id,
-            zilliz_word(each.status),
+            _status(each.status),
             f"{each.request.source} → {each.request.target}",
             entities,
             _moment(each.started_at),
@@ -183,6 +187,11 @@ def _left(reached: Reached) -> str:
         return f"about {max(1, round(seconds, -1)):.0f} s left"
     minutes = seconds / 60
     return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"  # noqa: PLR2004
+
+
+def _status(status: Status) -> str:
+    word = zilliz_word(status)
+    return f"{word} ({status})" if status in _TOLD_STATES else word
 
 
 def _findings(collection: CollectionReport) -> None:

@@ -23,6 +23,7 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         assert process.returncode == 5, err
         report = json.loads(out)
         assert (report["status"], report["state"]) == ("IN PROGRESS", "paused")
+        assert "IN PROGRESS (paused)" in shell.run("jobs").stdout
         both = ("--entities-per-second", "100000", "--megabytes-per-second", "50")
         limited = shell.run("throttle", migration, *both)
         assert limited.stdout == f"{migration} copies at most 100,000 entities/s and 50 MB/s.\n"
