@@ -140,6 +140,7 @@ def _attempt(
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         with heartbeat.cutting(cut):
             end = _ended(heartbeat, lambda: _End(phases.run()))
+        source.mend()
         with heartbeat.cutting(cut):
             return _put_back(phases, end)
 

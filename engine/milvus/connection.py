@@ -66,6 +66,7 @@ class Cluster:
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()
         self._channels = threading.Lock()
+        self._is_cut = False
         self._calls: dict[tuple[str, object], Any] = {}
 
     def __enter__(self) -> Self:
@@ -104,6 +105,8 @@ class Cluster:
             FerryError: What the server or gRPC said, translated by `failures`.
             StopWork: `permit` does not allow the call any more.
         """
+        if self._is_cut:
+            raise failures.cut(rpc, self.endpoint.name)
         if self.permit is not None and not rpc.startswith(_READING):
             seconds = min(seconds, self.permit())
         try:
@@ -111,9 +114,9 @@ class Cluster:
         except grpc.RpcError as error:
             raise failures.from_grpc(error, rpc, self.endpoint.name) from error
         except ValueError as error:
-            if not self.stop.is_set():
+            if not self._is_cut:
                 raise
-            # gRPC's word for a channel that was cut between two steps of this call.
+            # gRPC's word for a channel that was closed between two steps of this call.
             raise failures.cut(rpc, self.endpoint.name) from error
         status = getattr(answer, "status", answer)
         refused = failures.from_status(status, rpc, self.endpoint.name)
@@ -152,13 +155,17 @@ class Cluster:
             return self._calls[key]
 
     def cut(self) -> None:
-        """Ends all calls under way, as if the connection had broken; later ones go over another connection."""
-        if self.opened is None:
-            return
-        with self._channels:
-            old, self.channel = self.channel, self.opened()
-            self._calls.clear()
-        old.close()
+        """Ends all calls under way, as if the connection had broken; later ones fail at once, until `mend`."""
+        self._is_cut = True
+        self.channel.close()
+
+    def mend(self) -> None:
+        """Goes on over another connection, if this one was cut."""
+        if self._is_cut and self.opened is not None:
+            with self._channels:
+                self.channel = self.opened()
+                self._calls.clear()
+            self._is_cut = False
 
     def close(self) -> None:
         """Closes the channel; calls under way fail. A Milvus Lite directory is let go of."""
