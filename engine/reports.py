@@ -47,11 +47,20 @@ def report(ledger: Ledger, migration_id: str) -> Report:
 
 def listed(ledger: Ledger, migration_id: str) -> Iterator[Found]:
     """Everything that the last verification of a migration found: each mismatch, then each range that could not be compared."""
-    after = 0
+    states, after = ledger.collection_states(migration_id), 0
+    refused = {
+        (state.name, each.partition, each.pk): each.reason
+        for state in states
+        for entities in ledger.set_aside(migration_id, state.name).values()
+        for each in entities
+    }
     while page := ledger.mismatches(migration_id, after_id=after):
-        yield from (Found.of_mismatch(each.collection, each.mismatch) for each in page)
+        for each in page:
+            found = Found.of_mismatch(each.collection, each.mismatch)
+            reason = refused.get((each.collection, each.mismatch.partition, each.mismatch.pk))
+            yield found.model_copy(update={"reason": reason}) if reason else found
         after = page[-1].id
-    for state in ledger.collection_states(migration_id):
+    for state in states:
         if state.report is not None and state.report.errors:
             for chunk in ledger.chunks(migration_id, state.name):
                 if chunk.verified is None:

@@ -84,6 +84,9 @@ def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied)
     assert [each.pk for each in found.examples] == list(BAD)
     assert "The target refused 2 entities, set aside and missing there: 7: " in found.notes[0]
     assert "no such values here" in found.notes[0]
+    listed = list(engine.listed(bed.ledger, migration))
+    assert [each.pk for each in listed] == list(BAD)
+    assert all("no such values here" in each.reason for each in listed)
     assert bed.target.count("mixed") == 58
     proxy.answer_no_more()
     bed.act(migration, EventName.REPAIR)
