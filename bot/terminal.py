@@ -35,6 +35,12 @@ _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 _TOLD_STATES = frozenset({Status.PAUSED, Status.UNDOING, Status.UNDONE})
 """States that the Jobs page's word alone does not tell."""
 
+_MISMATCHED = (
+    "The source was only read; do not switch over yet. `ferry repair {id}` mends just these entities and proves the result, "
+    "`ferry remigrate {id}` deletes these collections on the target and copies them again, `ferry show {id} --mismatches FILE` "
+    "lists all findings."
+)
+
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""
 
@@ -94,6 +100,8 @@ def report(report: Report) -> None:
     out.print(table)
     for each in report.collections:
         _findings(each)
+    if report.status == Outcome.MISMATCHED and report.migration:
+        out.print(_MISMATCHED.format(id=report.migration), markup=False)
     if report.error:
         failure(report.error)
 

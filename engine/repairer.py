@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 from engine import crashpoints
 from engine.copier import Copier
+from engine.descent import ASIDE_MAX
 from engine.executors import pipeline
 from engine.milvus import writing
-from engine.milvus.failures import MessageTooLarge
-from engine.model import Chunk, Mismatch, MismatchKind, PrimaryKey, Receipt
+from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
+from engine.model import Chunk, Mismatch, MismatchKind, PrimaryKey, Receipt, SetAside
 
 _FINDINGS: Final = 500
 """Findings that are mended at a time: as many keys stand in one expression at most."""
@@ -24,6 +25,7 @@ _FINDINGS: Final = 500
 class _Mended(NamedTuple):
     chunk: Chunk
     receipt: Receipt
+    set_aside: tuple[SetAside, ...]
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,14 @@ class Repairer:
                 yield chunk
 
     def _mend(self, chunk: Chunk) -> _Mended:
+        aside: list[SetAside] = []
         for findings in self._findings(chunk):
-            self._mend_keys(chunk.range.partition, findings)
-        return _Mended(chunk, self.copier.read(chunk).receipt)
+            aside += self._mend_keys(chunk.range.partition, findings)
+        return _Mended(chunk, self.copier.read(chunk).receipt, tuple(aside))
 
     def _record(self, mended: _Mended) -> None:
         self.copier.ledger.record_receipt(
-            self.copier.lease, mended.chunk.id, mended.receipt, set_aside=()
+            self.copier.lease, mended.chunk.id, mended.receipt, mended.set_aside
         )
         crashpoints.reached("repaired")
 
@@ -77,7 +80,8 @@ class Repairer:
             yield [recorded.mismatch for recorded in page]
             after = page[-1].id
 
-    def _mend_keys(self, partition: str, findings: Sequence[Mismatch]) -> None:
+    def _mend_keys(self, partition: str, findings: Sequence[Mismatch]) -> list[SetAside]:
+        """Mends these keys; returns those that the target refuses, which stay missing there and are named by the proof."""
         keys = tuple(dict.fromkeys(finding.pk for finding in findings))
         surplus = {each.pk for each in findings if each.kind is MismatchKind.EXTRA}
         held = self.copier.reader.present(partition, keys)
@@ -91,20 +95,27 @@ class Repairer:
                 self.copier.target, reader.collection, partition, reader.key_field, doomed
             )
             crashpoints.reached("repair_deleted")
+        aside: list[SetAside] = []
         if wanted:
-            self._put(partition, wanted)
+            aside = self._put(partition, wanted)
             crashpoints.reached("repair_written")
-        self._done.append((len(wanted), len(doomed)))  # several threads append
+        self._done.append((len(wanted) - len(aside), len(doomed)))  # several threads append
+        return aside
 
-    def _put(self, partition: str, keys: Sequence[PrimaryKey]) -> None:
-        """Writes the source's entities of these keys, fewer at a time where the target takes less in one message."""
+    def _put(self, partition: str, keys: Sequence[PrimaryKey]) -> list[SetAside]:
+        """Writes the source's entities of these keys; where the target refuses a request, ever fewer at a time."""
         copier = self.copier
         try:
             for page in copier.reader.among(partition, keys, limit=copier.page_entities):
                 copier.put(partition, page)
-        except MessageTooLarge:
-            if len(keys) == 1:
+        except (MessageTooLarge, MilvusRefused) as refused:
+            if isinstance(refused, MilvusRefused) and not may_be_an_entitys(refused):
                 raise
+            if len(keys) == 1:
+                copier.tally.refused += 1
+                if copier.tally.refused > ASIDE_MAX:
+                    raise
+                return [SetAside(partition=partition, pk=keys[0], reason=refused.message)]
             middle = len(keys) // 2
-            self._put(partition, keys[:middle])
-            self._put(partition, keys[middle:])
+            return [*self._put(partition, keys[:middle]), *self._put(partition, keys[middle:])]
+        return []

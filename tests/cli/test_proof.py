@@ -34,6 +34,9 @@ def test_repair(shell: Shell, source: Side, target: Side, damaged: str) -> None:
     _, shown = shell.object("show", damaged)
     (cargo,) = shown["collections"]
     assert (cargo["missing"], cargo["extra"], cargo["different"]) == (2, 1, 1)
+    assert (
+        f"`ferry repair {damaged}` mends just these entities" in shell.run("show", damaged).stdout
+    )
     status, report = shell.object("repair", damaged)
     assert (status, report["status"]) == (0, "SUCCESSFUL")
     assert report["migration"] == damaged

@@ -88,6 +88,10 @@ def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied)
     assert [each.pk for each in listed] == list(BAD)
     assert all("no such values here" in each.reason for each in listed)
     assert bed.target.count("mixed") == 58
+    bed.act(migration, EventName.REPAIR)
+    refused = bed.run(migration)
+    assert (refused.status, refused.error) == (Outcome.MISMATCHED, None)
+    assert "The target refused 2 entities" in refused.collections[0].notes[0]
     proxy.answer_no_more()
     bed.act(migration, EventName.REPAIR)
     mended = bed.run(migration)
