@@ -24,7 +24,7 @@ from engine.model import (
 )
 from engine.ranges import chunk_entities, plan_ranges
 from engine.reports import findings
-from engine.searches import QUERIES, compare_searches, sentences
+from engine.searches import RANGES, compare_searches, sentences
 from engine.tally import Listing, Tally, Uncompared
 from engine.verifier import Finding, Verifier
 
@@ -98,7 +98,7 @@ class Proof:
         report = findings(ledger, migration, self._base(verifier, gap))
         report = self._judged(report, gap, uncompared, self._faults(verifier, gap))
         return self._searched(
-            report, verifier, sample(ledger.chunks(migration, name), QUERIES, name)
+            report, verifier, sample(ledger.chunks(migration, name), RANGES, name)
         )
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
@@ -113,7 +113,7 @@ class Proof:
         tally = Tally(self.plan.name, listing)
         chosen: list[Chunk] = []
         chunks = (Chunk(id=each.ordinal, range=each) for each in ranges)
-        verifier.run(sampled(chunks, QUERIES, self.plan.name, chosen), tally.record)
+        verifier.run(sampled(chunks, RANGES, self.plan.name, chosen), tally.record)
         for partition, _ in self._surplus_partitions(verifier):
             tally.whole(verifier.target, partition, MismatchKind.EXTRA, Reason.PARTITION)
         gap = self._gap(source, tally.source_entities)
