@@ -41,6 +41,7 @@ from engine.model import (
     Secrets,
     Throttle,
 )
+from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
 _IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED})
@@ -144,7 +145,9 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
                     act.apply(migration.id, EventName.CANCEL, actor=operator())
 
         try:
-            return engine.run(ledger, migration.id, secrets, stop=stop, on_progress=on_progress)
+            return engine.run(
+                ledger, migration.id, secrets, stop=stop, on_progress=on_progress, **tuning()
+            )
         except LeaseLost as lost:
             raise MigrationBusy(
                 f"Another process took {migration.id} over.",

@@ -53,6 +53,7 @@ class Copier:
         check: Called before a chunk is read; raises a `StopWork` when the copy must end.
         fence: The same, called right before a chunk is written and sure of the ledger: a worker that
             slept through its takeover must not insert what another one wrote meanwhile.
+        settle: Returns once no write of a worker that was lost can arrive any more; raises as `check`.
         turn: A writer's turn for so many entities and bytes (`flow.Flow.turn`).
         sizes: How large a request may be.
         tally: What the target took and refused.
@@ -67,6 +68,7 @@ class Copier:
     check: Callable[[], None]
     fence: Callable[[], None]
     turn: Callable[[int, int], AbstractContextManager[None]]
+    settle: Callable[[], None]
     sizes: Sizes = field(default_factory=Sizes)
     tally: Tally = field(default_factory=Tally)
 
@@ -140,18 +142,28 @@ class Copier:
         self.target.repeat(lambda: self._send(partition, page, upsert=True))
 
     def _pending(self) -> Iterator[Chunk]:
+        """First what nobody wrote yet, last what is in doubt: an upsert settles only what was applied before it."""
         chunks = self.ledger.chunks(
             self.lease.migration_id, self.reader.collection, pending_only=True
         )
+        in_doubt = []  # a few for each worker that was lost: what it had in flight
         while window := tuple(islice(chunks, ATTEMPT_WINDOW)):
             self.check()
-            fresh = [chunk.id for chunk in window if not chunk.attempted]
+            in_doubt += [chunk for chunk in window if chunk.attempted]
+            fresh = [chunk for chunk in window if not chunk.attempted]
             if fresh:
-                self.ledger.mark_attempted(self.lease, fresh)
+                self.ledger.mark_attempted(self.lease, [chunk.id for chunk in fresh])
                 crashpoints.reached("attempted")
-            for chunk in window:
-                self.check()
-                yield chunk
+            yield from self._checked(fresh)
+        if in_doubt:
+            self.settle()
+            crashpoints.reached("settled")
+            yield from self._checked(in_doubt)
+
+    def _checked(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self.check()
+            yield chunk
 
     def _pages_of(self, key_range: ChunkRange, found: Content) -> Iterable[Page]:
         return tuple(found.pages) if found.kept else self._pages(key_range)

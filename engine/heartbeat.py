@@ -140,6 +140,20 @@ class Heartbeat:
         finally:
             self._cut = None
 
+    def outlast_others(self) -> None:
+        """Returns once no call of a worker that was lost can be applied any more: what it left in doubt can then be settled.
+
+        Raises:
+            StopWork: As `check`, also while it waits.
+        """
+        until = self._lease.others_until
+        while until is not None and (left := (until - self._ledger.now()).total_seconds()) > 0:
+            self._waits_for = (
+                "Writes of a worker that was lost may still arrive; its lease must end first."
+            )
+            self.halt.wait(min(left, BEAT_SECONDS))
+            self.check()
+
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
         self._waits_for = getattr(failure, "message", str(failure))

@@ -168,6 +168,7 @@ class Phases:
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
             tally=Tally(taken=int(taken)),
+            settle=self.heartbeat.outlast_others,
         )
 
     def _load_source(self, plan: CollectionPlan) -> None:

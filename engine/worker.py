@@ -9,10 +9,11 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Final
+from typing import Final, TypedDict
 
 import structlog
 
+from engine import ranges
 from engine.errors import FerryError, LeaseLost
 from engine.ledger import Ledger, leases
 from engine.model import Secrets
@@ -50,6 +51,21 @@ def spawn(migration_id: str, database_url: str, secrets: Secrets) -> subprocess.
     )
 
 
+class Tuning(TypedDict):
+    """How this process works, as `verbs.run` takes it."""
+
+    chunk_bytes: int
+    lease_seconds: float
+
+
+def tuning() -> Tuning:
+    """The settings of the process, from its environment."""
+    return Tuning(
+        chunk_bytes=int(os.environ.get(CHUNK_BYTES, ranges.CHUNK_BYTES)),
+        lease_seconds=float(os.environ.get(LEASE_SECONDS, leases.LEASE_SECONDS)),
+    )
+
+
 def main() -> int:
     """Claims the migration named on the command line and drives it to its end.
 
@@ -57,7 +73,7 @@ def main() -> int:
         0 when the ledger says how it ended, whatever that is; the error's exit code otherwise.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    from engine import crashpoints, ranges, verbs  # noqa: PLC0415  # logging is set up first
+    from engine import crashpoints, verbs  # noqa: PLC0415  # logging is set up first
 
     crashpoints.arm(os.environ)
     stop = threading.Event()
@@ -72,8 +88,7 @@ def main() -> int:
                 migration_id,
                 secrets,
                 stop=stop,
-                chunk_bytes=int(os.environ.get(CHUNK_BYTES, ranges.CHUNK_BYTES)),
-                lease_seconds=float(os.environ.get(LEASE_SECONDS, leases.LEASE_SECONDS)),
+                **tuning(),
             )
     except LeaseLost:
         log.warning("lease_lost", migration=migration_id)

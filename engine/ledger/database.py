@@ -132,6 +132,10 @@ class Database:
         # SQLite has one writer; threads wait here in turn instead of polling for its file lock.
         self._writer = threading.Lock() if engine.dialect.name == "sqlite" else None
 
+    def now(self) -> datetime:
+        """The time, aware, by the clock that leases are stamped with."""
+        return self._clock()
+
     def close(self) -> None:
         """Close all connections; the ledger must not be used any more."""
         self.engine.dispose()

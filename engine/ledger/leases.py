@@ -18,7 +18,14 @@ from engine.ledger.database import Database
 from engine.ledger.owners import describe
 from engine.ledger.records import throttle_of
 from engine.ledger.tables import MigrationRow
-from engine.ledger.transitions import Act, TransitionRefused, append_event, move, situation_of
+from engine.ledger.transitions import (
+    Act,
+    TransitionRefused,
+    append_event,
+    load,
+    move,
+    situation_of,
+)
 from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName
 from engine.model import Details, ErrorText, Lease, Migration, Orders
 
@@ -71,13 +78,19 @@ class Leases(Database):
             raise ValueError(f"{event} gives no lease")
         with self._write(ordered=True) as session:
             act = Act(event, owner, self._clock(), lease_seconds=lease_seconds)
+            others_until = load(session, migration_id).lease_expires_at
             try:
                 migration = move(session, migration_id, act)
             except TransitionRefused as refused:
                 if situation_of(refused.migration, act.at).lease_live:
                     raise _busy(refused.migration) from refused
                 raise
-        return Lease(migration_id=migration.id, token=migration.lease_token, owner=owner)
+        return Lease(
+            migration_id=migration.id,
+            token=migration.lease_token,
+            owner=owner,
+            others_until=others_until,
+        )
 
     def renew(self, lease: Lease, lease_seconds: float = LEASE_SECONDS) -> None:
         """Hold on to the migration for that long from now; raises LeaseLost."""

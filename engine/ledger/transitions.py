@@ -19,6 +19,7 @@ from engine.ledger.tables import EventRow, MigrationRow
 from engine.lifecycle import (
     HELD,
     TAKING_EVENTS,
+    WORKER_EVENTS,
     EventName,
     Refused,
     Situation,
@@ -250,7 +251,8 @@ def _lease_changes(
         return {
             "lease_owner": None,
             "lease_token": row.lease_token + 1,
-            "lease_expires_at": None,
+            # A worker that ends waits for its calls first; of one that was lost some may be under way until its lease ends.
+            "lease_expires_at": None if act.event in WORKER_EVENTS else row.lease_expires_at,
             "slowed": "",
         }
     return {}

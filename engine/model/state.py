@@ -126,11 +126,16 @@ class CollectionState(Record):
 
 
 class Lease(Record):
-    """The right to write for one migration until another worker takes it over."""
+    """The right to write for one migration until another worker takes it over.
+
+    Attributes:
+        others_until: When the lease of a worker that never gave it up ends: until then a call that it sent may still be applied.
+    """
 
     migration_id: str
     token: int
     owner: str
+    others_until: AwareDatetime | None = None
 
 
 class Orders(Record):

@@ -13,6 +13,9 @@ from engine.ranges import CHUNK_BYTES
 from engine.worker import SOURCE_TOKEN, TARGET_TOKEN
 from tests.crash.workers import Worker, Workers
 
+LEASE_SECONDS = 10
+"""A killed worker is replaced at once; what it left in doubt waits for the end of its lease."""
+
 
 class Forked:
     """A forked worker as `subprocess.Popen` shows a process; what it says goes to a file."""
@@ -47,6 +50,10 @@ class Forked:
             self._worker.signal(number)
 
 
+LEASE_SECONDS = 10
+"""A killed worker is replaced at once; what it left in doubt waits for the end of its lease."""
+
+
 class ForkedVerbs(EngineVerbs):
     """The engine, whose workers are forks.
 
@@ -65,6 +72,7 @@ class ForkedVerbs(EngineVerbs):
             SOURCE_TOKEN: secrets.source,
             TARGET_TOKEN: secrets.target,
             "FERRY_CHUNK_BYTES": str(CHUNK_BYTES),
+            "FERRY_LEASE_SECONDS": str(LEASE_SECONDS),
         }
         worker = self._workers.start(migration_id, database_url, **environment)
         return Forked(worker)  # type: ignore[return-value]  # what the bot uses of a process

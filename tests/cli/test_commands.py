@@ -312,7 +312,7 @@ def test_a_dead_process_is_taken_over(shell: Shell, source: Side, target: Side) 
     with Proxy(target.uri) as proxy:
         gate = proxy.hold("Insert", 4)
         command = ("migrate", source.uri, proxy.uri, "--collection", "cargo", "--json")
-        with shell.start(*command) as process:
+        with shell.start(*command, FERRY_LEASE_SECONDS="4") as process:
             gate.wait()
             process.kill()
             process.communicate()

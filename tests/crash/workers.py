@@ -20,6 +20,8 @@ CHUNK_BYTES = 12 << 10
 """Several chunks even of small collections."""
 
 KILLED = -signal.SIGKILL
+LEASE_SECONDS = 3
+"""What a killed worker left in doubt waits for the end of its lease."""
 
 
 @dataclass
@@ -90,7 +92,11 @@ class Workers:
         """Starts a worker for a migration of the ledger at `url`; returns at once."""
         number = next(self._numbers)
         worker = Worker(self._folder / f"worker-{number}.log")
-        settings = {"FERRY_DATABASE_URL": url, "FERRY_CHUNK_BYTES": str(CHUNK_BYTES)}
+        settings = {
+            "FERRY_DATABASE_URL": url,
+            "FERRY_CHUNK_BYTES": str(CHUNK_BYTES),
+            "FERRY_LEASE_SECONDS": str(LEASE_SECONDS),
+        }
         order = {
             "id": number,
             "migration": migration_id,

@@ -37,3 +37,20 @@ def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until
         assert sleeper.wait() == 0
         assert "lease_lost" in sleeper.log.read_text()
         assert run.wrong().nothing
+
+
+def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes: Lanes) -> None:
+    """Another worker takes over at once, but writes what is in doubt only when the dead one's inserts are void."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        gate = target.hold("Insert", 2, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        gate.wait()
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
+        gate.open.set()
+        target.drained()
+        assert target.overdue == 1
+        assert run.wrong().nothing
