@@ -14,8 +14,9 @@ from bot import app as bolt
 from bot.doctor import SCOPES
 from bot.ledger import BotLedger
 from bot.listeners import home
-from bot.listeners.command import COMMAND
+from bot.listeners.command import _WORDS, COMMAND, HELP
 from bot.listeners.desk import Desk
+from bot.sandbox.methods import METHODS
 from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
@@ -41,6 +42,8 @@ NEEDS: dict[str, set[str]] = {
     "views_update": set(),
 }
 """Slack's scopes by Web API method (docs.slack.dev/reference/methods)."""
+SANDBOX_NAMES = {"files_upload_v2": "files.completeUploadExternal"}
+"""What is no method of Slack's but a helper of its SDK."""
 
 
 @pytest.fixture
@@ -62,6 +65,22 @@ def test_every_call_has_its_scope(manifest: dict[str, Any]) -> None:
     """What the bot calls needs just the scopes that the manifest asks for, beside the command's."""
     needed = set().union(*(NEEDS[method] for method in called())) | {"commands"}
     assert needed == set(manifest["oauth_config"]["scopes"]["bot"]) == SCOPES
+
+
+def test_the_sandbox_enforces_the_same_scopes() -> None:
+    """Every method that the bot calls is one of the sandbox, which wants a scope of those that are named here, or none."""
+    for name in called():
+        known = METHODS[SANDBOX_NAMES.get(name, name.replace("_", "."))]
+        assert NEEDS[name] <= set(known.scopes), name
+        assert bool(NEEDS[name]) == bool(known.scopes), name
+
+
+def test_the_usage_hint_names_the_words_that_are_heard(manifest: dict[str, Any]) -> None:
+    """What Slack shows behind the command is what the command understands, and its help explains each word."""
+    (command,) = manifest["features"]["slash_commands"]
+    shown = {part.split()[0] for part in command["usage_hint"].strip("[]").split("|")}
+    assert shown == set(_WORDS)
+    assert all(word in HELP for word in _WORDS)
 
 
 def test_commands_events_and_interactivity_are_declared(manifest: dict[str, Any]) -> None:

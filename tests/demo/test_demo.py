@@ -8,7 +8,9 @@ import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from socket import create_server
 
 import psutil
 import pytest
@@ -93,14 +95,17 @@ def test_page_is_served_until_ctrl_c(
     assert _left_behind(env) == []
 
 
-def test_taken_port_is_told(interactive: "subprocess.Popen[str]", env: dict[str, str]) -> None:
+def test_taken_port_is_told(env: dict[str, str]) -> None:
     """A page port that is in use is refused with status 2, before anything is started."""
-    assert interactive.stdout is not None
-    printed = next(line for line in interactive.stdout if "http://" in line)
-    port = printed.rstrip().removesuffix("/").rpartition(":")[2]
-    done = subprocess.run(
-        [*FERRY, "demo", "--port", port], capture_output=True, text=True, env=env, check=False
-    )
+    with closing(create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [*FERRY, "demo", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            env=env,
+            check=False,
+        )
     assert done.returncode == 2
     assert (
         done.stderr == f"Port {port} is in use. Nothing was started. Choose another with --port.\n"
