@@ -107,7 +107,6 @@ class Preparer:
         self.check()
         states = self.ledger.collection_states(self.lease.migration_id)
         state = next(each for each in states if each.name == plan.name)
-        crashpoints.reached("starting_over")
         if drop_created(self.target, plan, state) is Fate.LEFT:
             raise _in_the_way(self.target, plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})

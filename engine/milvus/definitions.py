@@ -212,10 +212,10 @@ def settle(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     last = properties.at_the_end(plan)
     if missing := {key: value for key, value in last.items() if found.get(key) != value}:
         alter(cluster, plan.name, {**missing})
-        crashpoints.reached("properties_set")
+        crashpoints.reached("properties_altered")
     if surplus := properties.to_remove(plan, found):
         alter(cluster, plan.name, remove=surplus)
-        crashpoints.reached("properties_removed")
+        crashpoints.reached("properties_altered")
     return differences(cluster, plan, settled=True)
 
 

@@ -192,10 +192,10 @@ def _length(columns: Row) -> int:
 
 
 def _fill(source: Side) -> dict[str, Held]:
-    """Makes a plain collection, one with text keys, partitions and an alias, and one that ends released."""
+    """Makes a plain collection, one with text keys, partitions and an alias, and one with a lifetime that ends released."""
     source.create(NUMBERS)
     source.create(TEXTS, key="VARCHAR")
-    source.create(RESTING)
+    source.create(RESTING, properties={"collection.ttl.seconds": "86400"})
     shares: dict[str, dict[str, list[Key]]] = {
         NUMBERS: {DEFAULT: list(range(-700, 700))},
         TEXTS: {part: [f"{part} '{n}\"" for n in range(300)] for part in (DEFAULT, "a", "b")},
