@@ -12,6 +12,7 @@ from rich.text import Text
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.directory import Directory
 from bot.ledger import BotLedger
 from bot.runtime import web_client
 from bot.settings import SLACK_API, Settings
@@ -66,6 +67,7 @@ def findings(settings: Settings, verbs: Verbs) -> Iterator[Finding]:
         yield _finding("approvals channel", lambda: _approvals(settings, client))
         for channel in sorted(settings.break_glass_channels):
             yield _finding("break-glass channel", lambda at=channel: _channel(at, client))  # type: ignore[misc]  # bound now
+        yield _finding("approvers", lambda: _approvers(settings, client))
     if settings.slack.transport == "socket":
         yield _finding("Slack app token", lambda: _app_token(settings))
     else:
@@ -171,6 +173,26 @@ def _roles(settings: Settings) -> str:
             next_step="Name an Organization Owner or a Project Admin in ferry.yml.",
         )
     return f"each of {len(settings.places)} projects has somebody"
+
+
+def _approvers(settings: Settings, client: WebClient) -> str:
+    """Whether each target has as many people as an approval takes, beside whoever asks."""
+    directory = Directory(client, settings.roles)
+    people = {
+        place: {each.user_id for each in directory.eligible([place]) if place in each.roles}
+        for place in settings.places
+    }
+    for name, cluster in sorted(settings.clusters.items()):
+        policy = settings.policy_of(settings.endpoint(name))
+        needed = policy.approvals + (0 if policy.requester_may_approve else 1)
+        there = len(people[cluster.place])
+        if there < needed:
+            raise ConfigurationInvalid(
+                f"Nothing can be approved for {name}: {there} people in Slack have a role in {cluster.place}, and it takes "
+                f"{needed}, whoever asks among them.",
+                next_step="Name more people in ferry.yml, or lower the approvals of its policy.",
+            )
+    return "each cluster has enough of them"
 
 
 def _cluster(settings: Settings, verbs: Verbs, name: str) -> str:

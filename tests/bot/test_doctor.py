@@ -45,6 +45,18 @@ def test_what_is_wrong_is_named_with_the_way_out(
     assert said["database"][0] == "ok"
 
 
+def test_too_few_approvers_are_found_before_anybody_asks(
+    world: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A target whose policy takes more people than have a role is named; three with a role are enough for two approvals."""
+    for approvals, word in ((2, "ok"), (3, "FAILED")):
+        policy = world.policy.model_copy(update={"approvals": approvals})
+        examine(world.model_copy(update={"policy": policy}))
+        said = lines(capsys)["approvers"]
+        assert said[0] == word
+    assert "3 people in Slack have a role in acme/search, and it takes 4" in said[1]
+
+
 def test_an_unreachable_cluster_is_worth_another_try(
     world: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
