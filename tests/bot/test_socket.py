@@ -3,13 +3,18 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from slack_bolt import Ack, App
 
-from bot.runtime import running_bot
+from bot.runtime import running_bot, web_client
 from bot.sandbox import Sandbox
 from bot.settings import Settings
+from bot.socket import Socket
 from engine.errors import ConfigurationInvalid
 
 CHANNEL = "C0MIGRATE"
@@ -36,6 +41,33 @@ def test_one_connection_is_open_when_the_bot_runs(sandbox: Sandbox, alone: Setti
         sandbox.wait_for_app()
         assert sandbox.connections() == 1
         assert len(sandbox.journal.calls("apps.connections.open")) == 1
+
+
+def test_commands_are_acknowledged_before_any_work(sandbox: Sandbox, alone: Settings) -> None:
+    """Of forty commands at once each is acknowledged while no listener comes to do anything, and each is worked on once."""
+    worked: list[str] = []
+    gate = threading.Event()
+    client = web_client(alone)
+    app = App(client=client, token_verification_enabled=False, request_verification_enabled=False)
+
+    @app.command("/migrate")
+    def busy(ack: Ack, command: dict[str, str]) -> None:
+        gate.wait(30)
+        ack()
+        worked.append(command["text"])
+
+    token = alone.slack_app_token.get_secret_value()
+    with closing(Socket(app, token, web_client(alone, token=""))) as socket:
+        socket.open()
+        sandbox.wait_for_app()
+        ada = sandbox.user("U0ADA")
+        texts = [f"number {n}" for n in range(40)]
+        with ThreadPoolExecutor(len(texts)) as people:
+            typed = people.map(lambda text: ada.command("/migrate", text, channel=CHANNEL), texts)
+            assert list(typed) == [True] * len(texts)
+        assert worked == []
+        gate.set()
+        sandbox.wait_for(lambda: sorted(worked) == sorted(texts), what="the work")
 
 
 def test_a_refreshed_connection_answers_at_once(sandbox: Sandbox, alone: Settings) -> None:

@@ -129,8 +129,9 @@ def test_typed_text_survives_an_update(as_user: Opened) -> None:
     expect(name).to_have_value("Ada")
     expect(name).to_be_focused()
     assert name.evaluate("node => [node.marked, node.selectionStart]") == [True, 1]
-    dialog.get_by_role("button", name="Reset name").click()
+    dialog.get_by_role("button", name="Reset name").evaluate("node => node.click()")
     expect(name).to_have_value("")
+    expect(name).to_be_focused()  # its successor, for the next key
     expect(dialog.get_by_role("combobox", name="Dish")).to_have_value("Stew")
 
 
@@ -164,6 +165,23 @@ def test_search_needs_its_minimum(as_user: Opened) -> None:
     expect(dialog.get_by_text("No matches.")).to_be_visible()
     town.press("Escape")
     expect(town).to_have_value("Berlin")
+
+
+def test_options_that_did_not_come_are_asked_for_again(
+    as_user: Opened, bistro: Sandbox, kitchen: Kitchen
+) -> None:
+    """A list that the app did not answer says so, and a click or Enter there asks once more."""
+    assert kitchen
+    dialog = opened(as_user("U1"))
+    town = dialog.get_by_role("combobox", name="Town")
+    bistro.outage()
+    town.press_sequentially("ber")
+    expect(dialog.get_by_text("could not be loaded")).to_be_visible()
+    town.press("Enter")
+    bistro.outage(on=False)
+    bistro.wait_for_app()
+    dialog.get_by_role("button", name="Try again").click()
+    expect(dialog.get_by_role("option")).to_have_text(["Bergen", "Berlin"])
 
 
 def test_focus_stays_inside(as_user: Opened) -> None:

@@ -140,11 +140,12 @@ class Combobox {
       return this.fill(searches ? groups : filtered(groups, query), "No matches.");
     } catch (error) {
       if (turn !== this.turn) return undefined;
-      return this.fill([], `The options could not be loaded: ${error.message}`);
+      return this.fill([], `The options could not be loaded: ${error.message}`, true);
     }
   }
 
-  fill(groups, otherwise) {
+  fill(groups, otherwise, failed = false) {
+    this.failed = failed;
     this.groups = groups.filter((group) => group.items.length);
     this.items = this.groups.flatMap((group) => group.items);
     const here = this.items.findIndex((item) => this.has(item));
@@ -165,12 +166,18 @@ class Combobox {
       const id = domId(this.id, "group", `${i}`);
       return h("div", { role: "group", "aria-labelledby": id, key: group.label }, h("div", { class: "popup-group", id }, group.label), rows);
     });
-    patch(this.list, options, !this.items.length && h("div", { class: "popup-note", role: "status" }, this.otherwise));
+    patch(this.list, options, !this.items.length && this.note());
     this.place();
     const active = this.list.querySelector(".option.active");
     active?.scrollIntoView({ block: "nearest" });
     if (active) this.input.setAttribute("aria-activedescendant", active.id);
     else this.input.removeAttribute("aria-activedescendant");
+  }
+
+  // What could not be loaded may be there a moment later: a click or Enter asks again.
+  note() {
+    const again = this.failed && h("button", { type: "button", class: "link", tabindex: "-1", onclick: () => this.search() }, "Try again");
+    return h("div", { class: "popup-note", role: "status" }, this.otherwise, " ", again);
   }
 
   row(item, n) {
@@ -208,6 +215,7 @@ class Combobox {
     event.stopPropagation();
     if (key === "Escape") return this.shut();
     if (!this.open) return this.show();
+    if (key === "Enter" && this.failed) return this.search();
     if (key === "Enter") return this.items[this.at] && this.take(this.items[this.at]);
     return this.moveTo(this.at + (key === "ArrowDown" ? 1 : -1));
   }
