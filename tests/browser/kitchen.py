@@ -208,4 +208,6 @@ def serving(sandbox: Sandbox) -> Iterator[Kitchen]:
         # The client sees its own close only when its read times out, one of the other side at once.
         sandbox.outage()
         sandbox.wait_for(lambda: not handler.client.is_connected(), what="the end of the socket")
+        handler.client.closed = True
+        handler.client.message_queue.put(None)  # its reader looks up only once a second
         handler.close()
