@@ -120,17 +120,19 @@ class Copier:
         try:
             for page in content.pages:
                 size = page.bytes
+                if size > self.sizes.now:  # it was read before a request of that size was refused
+                    break
                 self._write_page(key_range.partition, page, in_doubt=in_doubt)
                 lower = page.keys[-1]
+            else:
+                self.tally.taken += 1
+                self.sizes.went_well()
+                return ()
         except MessageTooLarge:
             self.sizes.too_large(size)
         except MilvusRefused as refused:
             if not may_be_an_entitys(refused):
                 raise
-        else:
-            self.tally.taken += 1
-            self.sizes.went_well()
-            return ()
         # A refused request is not applied: nothing that is left of the chunk is in more doubt than the chunk was.
         put = partial(self._write_page, in_doubt=in_doubt)
         descent = Descent(self.reader, put, self.fence, self.sizes, self.tally)

@@ -114,8 +114,8 @@ def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, p
     [
         ("target", "CreateIndex", 1),
         ("target", "Insert", 3),
-        ("source", "Query", 20),
-        ("target", "GetLoadState", 1),
+        pytest.param("source", "Query", 20, marks=pytest.mark.soak),
+        pytest.param("target", "GetLoadState", 1, marks=pytest.mark.soak),
         ("target", "Query", 4),
     ],
 )
