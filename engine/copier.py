@@ -130,14 +130,17 @@ class Copier:
                 return ()
         except MessageTooLarge:
             self.sizes.too_large(size)
-        except MilvusRefused as refused:
-            if not may_be_an_entitys(refused):
+        except MilvusRefused as refusal:
+            if not may_be_an_entitys(refusal):
                 raise
         # A refused request is not applied: nothing that is left of the chunk is in more doubt than the chunk was.
         put = partial(self._write_page, in_doubt=in_doubt)
         descent = Descent(self.reader, put, self.fence, self.sizes, self.tally)
-        rest = key_range.model_copy(update={"lower": lower})
-        return descent.write(rest, self._limit(content.receipt))
+        rest, at_first = key_range.model_copy(update={"lower": lower}), self.sizes.now
+        refused = descent.write(rest, self._limit(content.receipt))
+        if self.sizes.now == at_first:
+            self.sizes.went_well()
+        return refused
 
     def put(self, partition: str, page: Page) -> None:
         """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""

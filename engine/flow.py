@@ -18,6 +18,8 @@ MEGABYTE: Final = 1_000_000
 REQUEST_BYTES_MAX: Final = 64 * MEGABYTE
 """What a Milvus server takes in one message, unless it or a proxy before it is told otherwise."""
 REQUEST_BYTES_MIN: Final = 4_096
+SHARE: Final = 0.9
+"""How much of a request the entities of estimated size may fill: estimates vary."""
 SLICE_SECONDS: Final = 0.25
 """How long a waiting writer sleeps at most before it looks again: at a changed throttle, or at the end of the attempt."""
 COOL_SECONDS: Final = 1.0
@@ -105,7 +107,7 @@ class Sizes:
             planned: As many as were planned.
             bytes_each: The estimated size of one.
         """
-        return max(1, min(planned, int(self.now / max(bytes_each, 1.0))))
+        return max(1, min(planned, int(SHARE * self.now / max(bytes_each, 1.0))))
 
     def too_large(self, size: int) -> None:
         """A request of so many bytes was refused."""

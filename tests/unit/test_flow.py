@@ -76,7 +76,7 @@ def test_sizes_halve_and_grow_back() -> None:
     sizes.too_large(2_000_000)
     sizes.too_large(2_000_000)
     assert sizes.now == 1_000_000
-    assert sizes.entities(16_384, 1_000) == 1_000
+    assert sizes.entities(16_384, 1_000) == 900
     assert sizes.entities(16_384, 5_000_000) == 1
 
     def chunks_until_it_grows() -> int:
