@@ -44,7 +44,7 @@ from engine.model import (
 from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
-_IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED})
+_IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
 
