@@ -10,11 +10,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from slack_sdk.signature import SignatureVerifier
 
+from bot.doctor import findings
 from bot.runtime import Bot, running_bot
 from bot.sandbox import Actor, Sandbox, words_of
 from bot.settings import Settings, Web
+from bot.verbs import EngineVerbs
 from bot.views.request_modal import CALLBACK_ID, Field
 from bot.web import BODY_BYTES_MAX, EVENTS_PATH, REPLAY_SECONDS, Seen
 from engine.errors import ConfigurationInvalid
@@ -165,6 +168,20 @@ def test_what_is_missing_for_http_is_named(over_http: Settings) -> None:
         running_bot(bare),
     ):
         pass
+
+
+def test_the_doctor_looks_for_what_http_needs(over_http: Settings) -> None:
+    """`ferry doctor` asks for the signing secret instead of the app token, and says where to find it."""
+    settings = over_http.model_copy(update={"clusters": {}})
+    bare = settings.model_copy(update={"slack_signing_secret": SecretStr("")})
+    subjects = [
+        {each.subject: each for each in findings(given, EngineVerbs())}
+        for given in (settings, bare)
+    ]
+    assert all("Slack app token" not in found for found in subjects)
+    well, missing = (found["Slack signing secret"] for found in subjects)
+    assert (well.exit_code, missing.exit_code) == (0, 2)
+    assert "SLACK_SIGNING_SECRET is not set" in missing.said
 
 
 def test_a_taken_port_is_told(over_http: Settings) -> None:
