@@ -65,7 +65,15 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
-        self.preparer = Preparer(source, target, ledger, lease, plan.request, heartbeat.check_now)
+        self.preparer = Preparer(
+            source,
+            target,
+            ledger,
+            lease,
+            plan.request,
+            heartbeat.check_now,
+            heartbeat.outlast_others,
+        )
 
     def run(self) -> EventName:
         """Goes through the phases.

@@ -34,6 +34,7 @@ class Preparer:
         request: Says which collections that are in the way may be dropped.
         check: Called before each collection and before anything is dropped; asks the ledger and raises a
             `StopWork` when the work must end.
+        outlast: Returns once no write of a worker that was lost can arrive any more.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Preparer:
         lease: Lease,
         request: Request,
         check: Callable[[], None],
+        outlast: Callable[[], None],
     ) -> None:
         self.source = source
         self.target = target
@@ -51,6 +53,7 @@ class Preparer:
         self.lease = lease
         self.request = request
         self.check = check
+        self.outlast = outlast
 
     def database(self, database_properties: Mapping[str, str]) -> None:
         """Makes the target's database with these properties if it is not there."""
@@ -107,6 +110,7 @@ class Preparer:
         self.check()
         states = self.ledger.collection_states(self.lease.migration_id)
         state = next(each for each in states if each.name == plan.name)
+        self.outlast()  # a late insert goes by the name, into what is made anew
         if drop_created(self.target, plan, state) is Fate.LEFT:
             raise _in_the_way(self.target, plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
@@ -119,9 +123,9 @@ class Preparer:
             TargetUnsupported: The target describes the collection otherwise than planned after that.
         """
         self.check()
-        crashpoints.reached("settling")
+        crashpoints.reached("settling_properties")
         differences = definitions.settle(self.target, plan)
-        crashpoints.reached("settled")
+        crashpoints.reached("properties_settled")
         if differences:
             raise TargetUnsupported(
                 f"{self.target.endpoint} keeps “{plan.name}” otherwise than planned: {'; '.join(differences)}.",

@@ -77,7 +77,7 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         aliases=definitions.aliases(cluster, name),
         loaded=loaded,
         replicas=loading.replicas(cluster, name) if loaded else 1,
-        conflict=_never_loaded(name, schema)
+        conflict=never_loaded(name, schema)
         or _without_fields(name, unreadable)
         or (None if loaded else _why_not_loadable(name, schema, indexes) or _in_part(name, idle)),
         notes=() if loaded or idle else (_RELEASED,),
@@ -191,7 +191,8 @@ def _guessed_bytes(schema: Any) -> float:
     return size
 
 
-def _never_loaded(name: str, schema: Any) -> str | None:
+def never_loaded(name: str, schema: Any) -> str | None:
+    """Says that a server leaves fields out of every load, if it does."""
     left_out = [
         field.name
         for field in schema.fields
