@@ -61,7 +61,7 @@ def _everything(side: Side) -> None:
         "body", DataType.VARCHAR, max_length=500, enable_analyzer=True, analyzer_params=analysis
     )
     made.add_field("dense", DataType.FLOAT_VECTOR, dim=4)
-    made.add_field("other", DataType.FLOAT_VECTOR, dim=2)
+    made.add_field("other", DataType.FLOAT_VECTOR, dim=2, nullable=True)
     made.add_field("sparse", DataType.SPARSE_FLOAT_VECTOR)
     made.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
     made.add_function(Function("bm25", FunctionType.BM25, ["body"], ["words"]))
@@ -87,7 +87,7 @@ def _entity(number: int) -> dict[str, Any]:
         "owner": f"owner {number % 3}",
         "body": f"the {number} quick foxes",
         "dense": [float(number)] * 4,
-        "other": [1.0, float(number)],
+        "other": [1.0, float(number)] if full else None,
         "sparse": {number: 0.5, 1_000: 1.0},
         "extra": number,
     }
