@@ -56,6 +56,7 @@ class Heartbeat:
     Attributes:
         halt: Set as soon as the attempt must end, for whatever reason: ends waits at once.
         flow: The pace of the attempt; it hears of the operator's throttle here.
+        has_cut: Whether calls under way were cut, so that some of them may still arrive.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._renewed_at = -math.inf
         self._renewing = threading.Lock()
+        self.has_cut = False
         self._cut: Callable[[], None] | None = None
         self._cut_since = self._halted_at = math.inf
         self._waits_for = ""
@@ -186,6 +188,7 @@ class Heartbeat:
     def _cut_overdue(self) -> None:
         cut, since = self._cut, max(self._halted_at, self._cut_since)
         if cut is not None and self.halt.is_set() and _now() - since > GRACE_SECONDS:
+            self.has_cut = True
             cut()
 
     def _beat(self) -> None:

@@ -19,11 +19,11 @@ from engine.errors import (
     ShutdownRequested,
 )
 from engine.heartbeat import Heartbeat
-from engine.ledger import LEASE_SECONDS, Ledger
+from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.memory import limit_arenas
 from engine.milvus.connection import connect
-from engine.model import ErrorText, Lease, Plan, Progress, Secrets
+from engine.model import Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
 from engine.ranges import CHUNK_BYTES
 
@@ -63,10 +63,11 @@ def drive(
             heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat, chunk_bytes)
         )
         crashpoints.reached("finishing")
+        details: Details | None = {CALLS_CUT: True} if heartbeat.has_cut else None
         try:
-            ledger.finish(lease, attempt.event, error=attempt.error)
+            ledger.finish(lease, attempt.event, details, attempt.error)
         except CancelRequested:
-            ledger.finish(lease, EventName.CANCELED)
+            ledger.finish(lease, EventName.CANCELED, details)
         crashpoints.reached("finished")
 
 

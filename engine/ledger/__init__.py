@@ -28,9 +28,10 @@ from engine.ledger.owners import new_owner, owner_is_dead
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
 from engine.ledger.transaction import REQUESTED, Transaction
-from engine.ledger.transitions import TransitionRefused, situation_of
+from engine.ledger.transitions import CALLS_CUT, TransitionRefused, situation_of
 
 __all__ = [
+    "CALLS_CUT",
     "LEASE_SECONDS",
     "PLAN_RECORDED",
     "REQUESTED",

@@ -33,6 +33,10 @@ _CLEARING = frozenset({EventName.CLAIM, EventName.RESUME, EventName.UNDO, EventN
 """These forget the failure that came before."""
 
 
+CALLS_CUT = "calls_cut"
+"""The detail of an attempt's end that says that calls were under way which it did not wait for."""
+
+
 class TransitionRefused(InputRejected):
     """The migration does not stand where this act could apply; or someone else was faster.
 
@@ -236,6 +240,10 @@ def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -
     return values | _lease_changes(row, before, after, act)
 
 
+def _waited(act: Act) -> bool:
+    return act.event in WORKER_EVENTS and not (act.details or {}).get(CALLS_CUT)
+
+
 def _lease_changes(
     row: MigrationRow, before: Situation, after: Situation, act: Act
 ) -> dict[str, Any]:
@@ -251,8 +259,9 @@ def _lease_changes(
         return {
             "lease_owner": None,
             "lease_token": row.lease_token + 1,
-            # A worker that ends waits for its calls first; of one that was lost some may be under way until its lease ends.
-            "lease_expires_at": None if act.event in WORKER_EVENTS else row.lease_expires_at,
+            # A worker that ends waits for its calls first, unless it cut them; of one that was lost, or cut them, some may be
+            # under way until its lease ends.
+            "lease_expires_at": None if _waited(act) else row.lease_expires_at,
             "slowed": "",
         }
     return {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine.errors import LeaseLost
-from engine.ledger import Ledger, TransitionRefused
+from engine.ledger import CALLS_CUT, Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Lease, Migration, Orders, Receipt, SetAside, Throttle
 
@@ -71,3 +71,13 @@ def test_what_was_refused_stands_until_the_next_receipt(
     assert ledger.set_aside(lease.migration_id, "films") == {second: REFUSED[:1]}
     ledger.forget_chunks(lease, "films")
     assert ledger.set_aside(lease.migration_id, "films") == {}
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_calls_that_were_cut_are_waited_for_by_the_next_worker(
+    ledger: Ledger, lease: Lease, *, cut: bool
+) -> None:
+    """Who claims after an attempt that cut its calls learns until when they may arrive; after one that waited there is nothing."""
+    ends = ledger.migration(lease.migration_id).lease_expires_at
+    ledger.finish(lease, EventName.RELEASE, {CALLS_CUT: True} if cut else None)
+    assert ledger.claim(lease.migration_id, "other").others_until == (ends if cut else None)
