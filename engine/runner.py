@@ -21,7 +21,7 @@ from engine.errors import (
 from engine.heartbeat import Heartbeat
 from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
-from engine.memory import limit_arenas
+from engine.memory import keep_small
 from engine.milvus.connection import connect
 from engine.model import Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
@@ -56,7 +56,7 @@ def drive(
     plan = ledger.migration(lease.migration_id).plan
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
-    limit_arenas()
+    keep_small()
     crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
         attempt = _ended(

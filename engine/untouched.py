@@ -102,7 +102,7 @@ class Untouched:
             return
         changed = self._changed_ranges()
         if changed:
-            yield f"entities between the keys {changed[0].range.lower!r} and {changed[0].range.upper!r} were changed"
+            yield f"entities among {changed[0].range.keys} were changed"
 
     def _left_behind(self) -> tuple[int, int]:
         """How many entities the migration wrote, at least and at most."""

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from engine.errors import InputRejected, NeedsPerson
 from engine.ledger import audit
-from engine.ledger.owners import owner_is_dead
+from engine.ledger.owners import describe, owner_is_dead
 from engine.ledger.records import event_of, json_text, migration_of, normal_id
 from engine.ledger.tables import EventRow, MigrationRow
 from engine.lifecycle import (
@@ -52,7 +52,9 @@ class TransitionRefused(InputRejected):
         last = ""
         if last_event is not None:
             at = last_event.at.strftime("%Y-%m-%d %H:%M:%S UTC")
-            last = f"The last change was {last_event.name!r} by {last_event.actor} at {at}."
+            last = (
+                f"The last change was “{last_event.name}” by {describe(last_event.actor)} at {at}."
+            )
         super().__init__(sentence, state=last, next_step=f"`ferry show {migration.id}` shows it.")
         self.migration = migration
         self.sentence = sentence

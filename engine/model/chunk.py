@@ -21,6 +21,13 @@ class ChunkRange(Record):
     upper: PrimaryKey | None
     entities: int
 
+    @property
+    def keys(self) -> str:
+        """Which keys it holds, in words for people."""
+        after = "" if self.lower is None else f" after {self.lower!r}"
+        until = "" if self.upper is None else f" up to {self.upper!r}"
+        return f"the keys{after}{until}" if after or until else "all keys"
+
 
 class Receipt(Record):
     """What a copied chunk leaves in the ledger.
