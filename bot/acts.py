@@ -1,7 +1,7 @@
 """What all acts of people have in common: who clicks what, the answer, and the one transaction of decision, effect and delivery.
 
-Every act asks for the person's roles of this moment. Which acts there are and what they do is in `service.py`, `deciding.py` and
-`freezing.py`.
+Every act asks for the person's roles of this moment. Which acts there are and what they do is in `service.py`, `deciding.py`,
+`going.py` and `freezing.py`.
 """
 
 from collections.abc import Callable
@@ -115,6 +115,7 @@ class Acting:
         act: str,
         decide: Callable[[Scene], Answer | str],
         effect: Callable[[Scene, str], Migration],
+        late: Callable[[Migration], Answer] | None = None,
     ) -> Answer:
         """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
 
@@ -123,6 +124,7 @@ class Acting:
             act: What they do, for the trail.
             decide: The role in which they may do it, or why not.
             effect: Does it, in that role.
+            late: The answer when the migration does not stand so that it can be done; by default, who decided it before.
         """
         try:
             migration = self._ledger.migration(click.migration_id)
@@ -144,7 +146,7 @@ class Acting:
                 migration = effect(scene, decided)
             return self._did(Answer(Reason.ALLOWED, migration, click.user_id, tx.now))
         except TransitionRefused as refused:
-            return self._too_late(refused.migration)._replace(sentence=refused.sentence)
+            return (late or self._too_late)(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
 

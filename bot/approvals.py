@@ -104,6 +104,11 @@ def may_cancel(person: Standing, places: Iterable[Place], requester: str) -> Ver
     return verdict
 
 
+def may_pause(person: Standing, places: Iterable[Place], requester: str) -> Verdict:
+    """Whether a person may let a migration rest: whoever may cancel it."""
+    return may_cancel(person, places, requester)
+
+
 def may_break_glass(person: Standing, places: Iterable[Place]) -> Verdict:
     """Whether a person may start a migration without the approvals: a role in each project, also for their own request."""
     return _needs_all(person, places)
@@ -127,7 +132,7 @@ def may_thaw(person: Standing, frozen_by: str) -> Verdict:
 
 
 def may_resume(person: Standing, places: Iterable[Place]) -> Verdict:
-    """Whether a person may let an approved migration go on: a role in each project."""
+    """Whether a person may let an approved migration go on, or mend what it did not prove: a role in each project."""
     return _needs_all(person, places)
 
 

@@ -1,4 +1,4 @@
-"""What people do to migrations: request, cancel, resume, re-migrate, beside what approvers do; one transaction each.
+"""What people do to migrations: request, cancel, re-migrate, beside `deciding.py` and `going.py`; one transaction each.
 
 Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster, except `check`.
 """
@@ -11,6 +11,7 @@ from bot.acts import OPEN, Answer, Click, Scene, asked_already
 from bot.approvals import Reason, Standing
 from bot.deciding import Deciding
 from bot.freezing import Freezing
+from bot.going import Going
 from bot.notes import REFUSED
 from bot.settings import Place, Policy
 from engine import remake
@@ -25,7 +26,7 @@ _IN_VAIN: Final = frozenset(
 )
 
 
-class Service(Deciding, Freezing):
+class Service(Deciding, Going, Freezing):
     """All acts; see `Acting` for what it is made of."""
 
     def may_request(self, user_id: str, request: Request) -> Answer:
@@ -146,23 +147,6 @@ class Service(Deciding, Freezing):
             return scene.tx.apply(scene.migration.id, cancel, actor=click.user_id, details=details)
 
         return self._act(click, "cancel", decide, effect)
-
-    def resume(self, click: Click) -> Answer:
-        """Let an approved migration that failed, was canceled or mismatched go on from its receipts."""
-
-        def decide(scene: Scene) -> Answer | str:
-            verdict = approvals.may_resume(scene.person, scene.places)
-            if not verdict.allowed:
-                return Answer(verdict.reason, scene.migration, sentence=verdict.sentence)
-            return verdict.role
-
-        def effect(scene: Scene, role: str) -> Migration:
-            resume = EventName.RESUME
-            return scene.tx.apply(
-                scene.migration.id, resume, actor=click.user_id, details={"role": role}
-            )
-
-        return self._act(click, "resume", decide, effect)
 
     def remigrate(self, click: Click) -> Answer:
         """Ask for a new migration of exactly the collections that differ, replacing them on the target; once per migration."""

@@ -22,7 +22,9 @@ def register(app: App, desk: Desk) -> None:
         buttons.APPROVE: lambda click, value: desk.service.approve(click, value.plan_hash),
         buttons.REJECT: lambda click, _value: desk.service.reject(click),
         buttons.CANCEL: lambda click, _value: desk.service.cancel(click),
+        buttons.PAUSE: lambda click, _value: desk.service.pause(click),
         buttons.RESUME: lambda click, _value: desk.service.resume(click),
+        buttons.REPAIR: lambda click, _value: desk.service.repair(click),
         buttons.REMIGRATE: lambda click, _value: desk.service.remigrate(click),
     }
     for action_id, act in acts.items():

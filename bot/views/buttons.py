@@ -14,11 +14,13 @@ from engine.lifecycle import Status
 APPROVE = "ferry_approve"
 REJECT = "ferry_reject"
 CANCEL = "ferry_cancel"
+PAUSE = "ferry_pause"
 RESUME = "ferry_resume"
+REPAIR = "ferry_repair"
 REMIGRATE = "ferry_remigrate"
 BREAK_GLASS = "ferry_break_glass"
 
-ACTION_IDS = (APPROVE, REJECT, CANCEL, RESUME, REMIGRATE, BREAK_GLASS)
+ACTION_IDS = (APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, BREAK_GLASS)
 """Every action that a message's button can send."""
 
 KEEP = "Go back"
@@ -28,10 +30,11 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
     """The buttons that do something in the card's state, the most likely one first."""
     if card.canceling:
         return ()
-    if card.migration.status is Status.PAUSED:
+    if card.pausing or card.migration.status is Status.PAUSED:
         return (resume(card), cancel(card))
     if card.resumable:
-        return (remigrate(card) if card.migration.status is Status.MISMATCHED else resume(card),)
+        mismatched = card.migration.status is Status.MISMATCHED
+        return (repair(card), remigrate(card)) if mismatched else (resume(card),)
     drawn = tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
     forcible = card.breakable and card.migration.status is Status.AWAITING_APPROVAL
     return (*drawn, break_glass(card)) if forcible else drawn
@@ -122,8 +125,24 @@ def cancel(card: MigrationCard) -> m.Block:
     )
 
 
+def pause(card: MigrationCard) -> m.Block:
+    """Let it rest; the dialog says what stays and that the source must still not be written to."""
+    text = (
+        f"It stops within one chunk and gives its place to others. What has been copied stays on {place_plain(card.target, 40)}, "
+        "incomplete and unverified, until Resume. Writes to the source must stay paused until it has ended."
+    )
+    dialog = m.confirm("Pause this migration?", text, "Pause", "Let it run")
+    return m.button(
+        "Pause",
+        PAUSE,
+        action_value(card),
+        confirm=dialog,
+        says=f"Pause migration {card.migration.id}",
+    )
+
+
 def resume(card: MigrationCard) -> m.Block:
-    """Continue after a failure or a cancel."""
+    """Continue after a pause, a failure or a cancel."""
     text = (
         f"Continues the copy to {place_plain(card.target, 40)} from what is already there; nothing is copied twice. "
         "Then everything is verified. Writes to the source must be paused."
@@ -139,6 +158,23 @@ def resume(card: MigrationCard) -> m.Block:
     )
 
 
+def repair(card: MigrationCard) -> m.Block:
+    """Mend just the entities that differ; the dialog says that some are deleted."""
+    text = (
+        f"In {_differing(card)}, entities that are missing or different are copied again, and those that the source does not have "
+        f"are DELETED on {place_plain(card.target, 40)}. Then they are verified again. Writes to the source must be paused."
+    )
+    dialog = m.confirm("Repair this migration?", text, "Repair", KEEP, danger=True)
+    return m.button(
+        "Repair",
+        REPAIR,
+        action_value(card),
+        style="primary",
+        confirm=dialog,
+        says=f"Repair what differs in migration {card.migration.id}",
+    )
+
+
 def remigrate(card: MigrationCard) -> m.Block:
     """Ask to delete and copy again what did not verify, as the seed document says; it is a new request, so nothing happens yet."""
     text = (
@@ -150,7 +186,6 @@ def remigrate(card: MigrationCard) -> m.Block:
         "Re-migrate",
         REMIGRATE,
         action_value(card),
-        style="primary",
         confirm=dialog,
         says=f"Request a re-migration of what differs in {card.migration.id}",
     )
@@ -167,5 +202,5 @@ _BUTTONS: dict[Status, tuple[Callable[[MigrationCard], m.Block], ...]] = {
     Status.PLANNING: (withdraw,),
     Status.AWAITING_APPROVAL: (approve, reject, withdraw),
     Status.QUEUED: (withdraw,),
-    Status.RUNNING: (cancel,),
+    Status.RUNNING: (pause, cancel),
 }

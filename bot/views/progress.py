@@ -42,7 +42,7 @@ STATES: dict[str, str] = {
 
 
 def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> m.Message:
-    """The progress message; without a button once the migration has ended or is being canceled."""
+    """The progress message; with buttons only while it runs and is not being canceled."""
     return m.message(
         _sentence(card, progress),
         m.section(t.joined((status_line(card), _bold_phase(card, progress), route(card)), " · ")),
@@ -55,7 +55,7 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
         ),
         _collections(card, progress),
         _hidden(progress),
-        m.section(standing(card)) if card.canceling else _slowed(card, progress),
+        m.section(standing(card)) if card.canceling or card.pausing else _slowed(card, progress),
         m.actions(*_buttons(card)),
         m.context(f"{t.code(card.migration.id)} · {_as_of(card, now)}"),
     )
@@ -186,5 +186,4 @@ def _hidden(progress: Progress) -> m.Block | None:
 
 
 def _buttons(card: MigrationCard) -> tuple[m.Block, ...]:
-    running = card.migration.status is Status.RUNNING and not card.canceling
-    return (buttons.cancel(card),) if running else ()
+    return tuple(buttons.for_status(card)) if card.migration.status is Status.RUNNING else ()

@@ -27,13 +27,13 @@ _TEXTS: dict[str, str] = {
         "The plan has changed since this message was drawn, so your approval would not be for what runs. "
         "Nothing was approved. Read the plan as it is now and decide again."
     ),
-    "already_approved": "This was already approved{attribution}. Your click changed nothing; there is nothing left to do.",
+    "already_approved": "This was already approved{attribution}. Nothing was changed; there is nothing left to do.",
     "already_rejected": (
-        "This was already rejected{attribution}. Your click changed nothing; a new request can be made with /migrate."
+        "This was already rejected{attribution}. Nothing was changed; a new request can be made with /migrate."
     ),
-    "already_canceled": "This was already canceled{attribution}. Your click changed nothing.",
+    "already_canceled": "This was already canceled{attribution}. Nothing was changed.",
     "already_canceling": (
-        "Canceling is already under way, asked{attribution}. It stops within one chunk. Your click changed nothing."
+        "Canceling is already under way, asked{attribution}. It stops within one chunk. Nothing was changed."
     ),
     "ticket_missing": "{sentence} Nothing was requested.",
     "no_break_glass": (
@@ -44,14 +44,14 @@ _TEXTS: dict[str, str] = {
     "already_frozen": "All migrations are frozen already{attribution}. {sentence} Your command changed nothing.",
     "not_frozen": "Nothing is frozen by anyone. Your command changed nothing.",
     "expired": "This request expired before anyone approved it. Nothing was written; make a new one with /migrate.",
-    "wrong_state": "That cannot be done now. {status} Your click changed nothing.",
+    "wrong_state": "That cannot be done now. {sentence} {status} Nothing was changed.",
     "unknown_migration": "Ferry does not know this migration. {sentence} Nothing was changed.",
     "same_place": "Source and target are the same database. Nothing was changed; choose another target.",
     "no_clusters": (
         "No cluster is configured yet. Nothing was changed. "
         "Ask whoever keeps Ferry's configuration to add clusters to ferry.yml."
     ),
-    "impossible": "{sentence} Nothing was changed by your click.",
+    "impossible": "{sentence} Nothing was changed.",
     "duplicate": "This was already received, and it counts once. There is nothing left to do.",
 }
 """By the names of `bot.approvals.Reason`."""

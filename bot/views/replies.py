@@ -237,6 +237,8 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
 
 
 def _resume(card: MigrationCard, event: Event) -> Said:
+    if event.from_status is Status.RUNNING:
+        return Said("IN PROGRESS", f"{_by(event)} took the pause back. It goes on.")
     there = f"It continues from what is already on {place(card.target)}."
     return Said("PENDING", f"Resumed by {_by(event)}. {there}")
 
@@ -265,7 +267,10 @@ def _succeed(card: MigrationCard, _event: Event) -> Said:
 
 
 def _mismatch(card: MigrationCard, _event: Event) -> Said:
-    advice = "Do not switch over yet; the report says which entities, and Re-migrate asks to copy those collections again."
+    advice = (
+        "Do not switch over yet; the report says which entities. Repair mends just those; Re-migrate asks to delete and copy "
+        "their collections again."
+    )
     return Said("MISMATCHED", f"{verdict(card)} {advice}")
 
 

@@ -78,7 +78,7 @@ def _lines(card: MigrationCard, report: Report) -> str:
 def _advice(report: Report) -> str:
     if report.error and report.error.next_step:
         return t.sentence(t.clip(t.prose(report.error.next_step), 600))
-    return "The source was only read. Do not switch over yet: find out what changed the target, then press Re-migrate."
+    return "The source was only read. Do not switch over yet: find out what changed the target, then press Repair or Re-migrate."
 
 
 def _collections(report: Report) -> m.Block | None:

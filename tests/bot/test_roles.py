@@ -20,7 +20,9 @@ ACTS: dict[str, Callable[[Service, Click, str], Answer]] = {
     buttons.APPROVE: lambda service, click, plan: service.approve(click, plan),
     buttons.REJECT: lambda service, click, _: service.reject(click),
     buttons.CANCEL: lambda service, click, _: service.cancel(click),
+    buttons.PAUSE: lambda service, click, _: service.pause(click),
     buttons.RESUME: lambda service, click, _: service.resume(click),
+    buttons.REPAIR: lambda service, click, _: service.repair(click),
     buttons.REMIGRATE: lambda service, click, _: service.remigrate(click),
     buttons.BREAK_GLASS: lambda service, click, plan: service.break_glass(click, plan, "Fire."),
 }
@@ -68,7 +70,8 @@ def test_no_button_does_anything_for_someone_without_a_role(
     assert answer.reason is Reason.NO_ROLE or answer.reason in too_late
     assert ledger.migration(migration.id).status is migration.status
     assert len(ledger.migrations()) == before
-    own = "mismatched" if action_id in {buttons.RESUME, buttons.REMIGRATE} else "awaiting"
+    of_an_end = {buttons.RESUME, buttons.REPAIR, buttons.REMIGRATE}
+    own = "mismatched" if action_id in of_an_end else "awaiting"
     if state == own:
         assert answer.reason is Reason.NO_ROLE
         assert "acme/search" in answer.sentence

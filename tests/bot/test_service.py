@@ -182,6 +182,50 @@ def test_a_canceled_migration_goes_on_when_it_was_approved(
     assert not service.resume(Click("U0OTHER", never.id)).done
 
 
+def test_a_running_migration_is_asked_to_rest_once(
+    service: Service, ledger: Ledger, awaiting: Awaiting
+) -> None:
+    """A pause of a running migration is a flag: asked twice it is refused with the reason, and a resume takes it back."""
+    migration = awaiting()
+    early = service.pause(Click("U0OTHER", migration.id))
+    assert early.reason is Reason.WRONG_STATE
+    assert "waits for approval" in early.sentence
+    approve(service, "U0OTHER", migration)
+    ledger.claim(migration.id, "elsewhere:1:boot.1:0")
+    assert service.pause(Click("U0STRANGER", migration.id)).reason is Reason.NO_ROLE
+    first = service.pause(Click("U0HALF", migration.id, "click:7"))
+    assert first.done
+    assert first.migration is not None
+    assert first.migration.status is Status.RUNNING
+    assert first.migration.pause_requested_at is not None
+    assert service.pause(Click("U0HALF", migration.id, "click:7")).reason is Reason.DUPLICATE
+    second = service.pause(Click("U0OWNER", migration.id))
+    assert second.reason is Reason.WRONG_STATE
+    assert "already being paused" in second.sentence
+    assert service.resume(Click("U0HALF", migration.id)).reason is Reason.NO_ROLE
+    assert service.resume(Click("U0OTHER", migration.id)).done
+    assert ledger.migration(migration.id).pause_requested_at is None
+
+
+@pytest.mark.parametrize("act", ["repair", "retry"])
+def test_what_mismatched_is_repaired_once(
+    service: Service, ledger: Ledger, awaiting: Awaiting, act: str
+) -> None:
+    """Repair and retry of a mismatch are the event `repair`, by name and role; the second who asks is told how it stands."""
+    migration = awaiting()
+    approve(service, "U0OTHER", migration)
+    ledger.finish(ledger.claim(migration.id, "elsewhere:1:boot.1:0"), EventName.MISMATCH)
+    repair: Callable[[Click], Answer] = getattr(service, act)
+    assert repair(Click("U0HALF", migration.id)).reason is Reason.NO_ROLE
+    assert repair(Click("U0OTHER", migration.id)).done
+    last = ledger.events(migration_id=migration.id)[-1]
+    assert (last.name, last.actor) == (EventName.REPAIR, "U0OTHER")
+    assert last.details["role"] == "Project Admin of acme/search and Project Admin of acme/shop"
+    again = repair(Click("U0OWNER", migration.id))
+    assert again.reason is Reason.WRONG_STATE
+    assert "already waits to be started" in again.sentence
+
+
 def test_an_unknown_migration_is_said_to_be_unknown(service: Service) -> None:
     """A button of a migration that this ledger does not have is answered."""
     answer = service.approve(Click("U0OTHER", "M-0000000"), "")

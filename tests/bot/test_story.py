@@ -9,7 +9,7 @@ from pymilvus import MilvusClient
 from bot.notes import NOT_STARTED, REFUSED
 from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
-from bot.views.buttons import APPROVE, CANCEL, REJECT, REMIGRATE, RESUME
+from bot.views.buttons import APPROVE, CANCEL, PAUSE, REJECT, REMIGRATE, REPAIR, RESUME
 from bot.views.request_modal import CALLBACK_ID
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
@@ -187,6 +187,43 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
     assert story.ledger.migration(story.id_of(again)).request.collections == ("products",)
     story.sandbox.user(GRACE).click(again, APPROVE)
     story.wait_for_status(again, Status.SUCCESSFUL)
+
+
+def test_a_migration_rests_goes_on_and_is_repaired(story: Any, empty: str) -> None:
+    """Paused from its thread it stops; Resume works under the next bot; what then mismatches is mended by Repair, without another plan."""
+    root = story.request()
+    migration_id = story.id_of(root)
+    story.sandbox.user(GRACE).click(root, APPROVE)
+    worker = story.hold(root)
+    try:
+        progress = story.sandbox.wait_for(
+            lambda: next((m for m in story.replies(root) if offers(m, PAUSE)), None), 60, "Pause"
+        )
+        story.sandbox.user(GRACE).click(progress, PAUSE)
+        story.wait_for_reply(root, f"<@{GRACE}> (Project Admin of acme/search) asked to pause")
+    finally:
+        worker.resume()
+    story.wait_for_status(root, Status.PAUSED)
+    story.wait_for_reply(root, "Paused.")
+    resting = story.sandbox.wait_for(
+        lambda: offers(story.root(root), RESUME) and story.root(root), 60, "Resume"
+    )
+    story.restart()
+    story.sandbox.user(LINUS).click(resting, RESUME)
+    story.told(LINUS, "You may not do this")
+    story.sandbox.user(OLGA).click(resting, RESUME)
+    story.wait_for_reply(root, f"Resumed by <@{OLGA}>")
+    worker = story.hold(root, lambda: is_copied(story.ledger, migration_id))
+    try:
+        damage(empty)
+    finally:
+        worker.resume()
+    report = story.wait_for_reply(root, "First mismatches")
+    story.sandbox.user(OLGA).click(report, REPAIR)
+    story.wait_for_reply(root, f"Repair asked for by <@{OLGA}>")
+    story.wait_for_status(root, Status.SUCCESSFUL)
+    story.sandbox.user(OLGA).click(report, REPAIR)
+    story.told(OLGA, "It cannot be repaired: it has already ended successfully")
 
 
 def test_buttons_of_a_dead_bot_work_under_the_next(story: Any) -> None:

@@ -61,6 +61,8 @@ REPLIES: dict[str, tuple[str, Status]] = {
     "fail": (EventName.FAIL, Status.FAILED),
     "succeed": (EventName.SUCCEED, Status.SUCCESSFUL),
     "mismatch": (EventName.MISMATCH, Status.MISMATCHED),
+    "repair": (EventName.REPAIR, Status.QUEUED),
+    "pause-queued": (EventName.PAUSE, Status.PAUSED),
     "pause-running": (EventName.PAUSE, Status.RUNNING),
     "paused": (EventName.RELEASE, Status.PAUSED),
     "undo": (EventName.UNDO, Status.UNDOING),
@@ -107,6 +109,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "progress-copying": lambda s: _progress(s, 12_000),
     "progress-verifying": lambda s: _progress(s, 31_000, phase="verify", verified=9_000),
     "progress-canceling": lambda s: progress_message(_canceling(s), s.progress(), s.now),
+    "progress-pausing": lambda s: progress_message(
+        s.card(Status.RUNNING, pause_requested_at=s.now), s.progress(), s.now
+    ),
     "progress-successful": lambda s: _progress(s, 31_000, Status.SUCCESSFUL, verified=31_000),
     "progress-canceled": lambda s: _progress(s, 12_000, Status.CANCELED),
     "modal-empty": lambda _: build(RequestForm(), clusters=CLUSTERS),

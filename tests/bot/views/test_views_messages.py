@@ -34,9 +34,9 @@ BUTTONS = {
     Status.PLANNING: [buttons.CANCEL],
     Status.AWAITING_APPROVAL: [buttons.APPROVE, buttons.REJECT, buttons.CANCEL],
     Status.QUEUED: [buttons.CANCEL],
-    Status.RUNNING: [buttons.CANCEL],
+    Status.RUNNING: [buttons.PAUSE, buttons.CANCEL],
     Status.SUCCESSFUL: [],
-    Status.MISMATCHED: [buttons.REMIGRATE],
+    Status.MISMATCHED: [buttons.REPAIR, buttons.REMIGRATE],
     Status.FAILED: [buttons.RESUME],
     Status.CANCELED: [buttons.RESUME],
     Status.REJECTED: [],
@@ -146,9 +146,35 @@ def test_cancel_is_answered_at_once(samples: Any, texts: Any) -> None:
         assert "canceling, asked by <@U03CAROL>" in "\n".join(texts(message.blocks))
 
 
+def test_a_pause_under_way_can_be_taken_back(samples: Any, texts: Any) -> None:
+    """While the worker stops, Resume takes the place of Pause, and Cancel stays."""
+    card = samples.card(Status.RUNNING, pause_requested_at=samples.now)
+    for message in (root_message(card), progress_message(card, samples.progress(), samples.now)):
+        assert offered(message) == [buttons.RESUME, buttons.CANCEL]
+        assert "pausing. It stops within one chunk" in "\n".join(texts(message.blocks))
+
+
+def test_the_repair_dialog_says_what_is_deleted(samples: Any) -> None:
+    """Before the click: in how many collections, what is deleted and where."""
+    repair, _ = elements(root_message(samples.card(Status.MISMATCHED)))
+    said = repair["confirm"]["text"]["text"]
+    assert repair["confirm"]["style"] == "danger"
+    assert "1 collection that differs" in said
+    assert "DELETED on staging/shop" in said
+
+
+def test_a_pause_that_is_taken_back_is_told_as_one(samples: Any) -> None:
+    """A resume of what still runs does not say that it waits to start."""
+    event = samples.event(EventName.RESUME).model_copy(update={"from_status": Status.RUNNING})
+    said = reply(samples.card(Status.RUNNING), event)
+    assert said is not None
+    assert said.text.startswith("IN PROGRESS")
+    assert "took the pause back" in said.text
+
+
 def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
     """Before the click: what stays on the target, that Resume exists, that the source is untouched."""
-    (element,) = elements(
+    _, element = elements(
         progress_message(samples.card(Status.RUNNING), samples.progress(), samples.now)
     )
     said = element["confirm"]["text"]["text"]
@@ -342,11 +368,11 @@ def test_every_refusal_has_its_own_words(samples: Any, reason: Reason) -> None:
 
 
 def test_the_loser_of_a_race_is_told_who_won(samples: Any) -> None:
-    """Who decided and when, and that the click changed nothing."""
+    """Who decided and when, and that nothing was changed."""
     card = samples.card(Status.QUEUED)
     said = refusal(Reason.ALREADY_APPROVED, card, by="U02BOB", at=samples.now)
     assert said.startswith("This was already approved by <@U02BOB>, <!date^")
-    assert "Your click changed nothing" in said
+    assert "Nothing was changed" in said
     assert "`M-4K7QX2F` to `staging` / `shop`" in said
 
 
@@ -361,9 +387,7 @@ def test_who_may_not_approve_is_told_whom_to_ask(samples: Any) -> None:
 
 def test_a_reason_without_a_text_says_its_sentence() -> None:
     """A later reason is answered with what the service says of it, escaped."""
-    assert refusal("frozen", sentence="Ask <!here>") == (
-        "Ask &lt;!here&gt;. Nothing was changed by your click."
-    )
+    assert refusal("frozen", sentence="Ask <!here>") == ("Ask &lt;!here&gt;. Nothing was changed.")
 
 
 def test_the_jobs_list_has_the_jobs_pages_columns(samples: Any, texts: Any) -> None:
