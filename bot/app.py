@@ -63,11 +63,13 @@ def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) 
 def delivery_of(body: dict[str, Any]) -> str:
     """What makes a delivery the same one when Slack sends it again: never the attempt, never the envelope.
 
-    Events have an id; a click is a person's, on a message, at an instant (`action_ts`); a view is sent once with success. The rest
-    (options, commands) has no effect in the ledger and no key.
+    Events have an id; a command has a trigger of its own; a click is a person's, on a message, at an instant (`action_ts`); a view
+    is sent once with success. The rest (options) has no effect in the ledger and no key.
     """
     user = (body.get("user") or {}).get("id", "")
     kind = body.get("type")
+    if body.get("command"):
+        return f"command:{body.get('trigger_id', '')}"
     if kind == "event_callback":
         return f"event:{body.get('event_id', '')}"
     if kind == "view_submission":

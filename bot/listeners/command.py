@@ -1,51 +1,75 @@
-"""The slash command `/migrate`: the form, the jobs, a freeze and its end, or how it is used."""
+"""The slash command `/migrate`: the form, the jobs, the acts of the buttons by typing, a freeze and its end, or how it is used.
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+Answers are seen by the person alone. Who may do what is the service's to decide; nothing is decided here.
+"""
 
-from slack_bolt import Ack, App, Respond
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
 from bot import answers
+from bot.approvals import Reason
 from bot.listeners.desk import Desk
+from bot.service import Answer, Click
 from bot.views import home, request_modal
 from bot.views import text as t
 from bot.views.request_modal import RequestForm
+from bot.views.standing import headline
+from bot.views.status import status_message
+from engine.errors import InputRejected
+from engine.ledger import normal_id
 
 COMMAND = "/migrate"
-
-HELP = (
-    "*/migrate* opens the form: which database goes where. Somebody else approves it; then it runs, "
-    "and its thread shows the progress.\n"
-    "*/migrate jobs* lists the migrations.\n"
-    "*/migrate freeze* and a reason: nothing starts until somebody types */migrate thaw*; what runs goes on.\n"
-    "*/migrate help* shows this."
-)
 JOBS_SHOWN = 15
 
 
 class Typed(NamedTuple):
-    """What somebody typed behind the command: its first word, and the rest."""
+    """What somebody typed behind the command: its first word, and the rest; and the delivery from Slack that says so."""
 
     user_id: str
     word: str
     rest: str
+    delivery: str = ""
+
+
+class Word(NamedTuple):
+    """A word that the command knows.
+
+    Attributes:
+        does: What it does, for the help: the end of a sentence.
+        act: Does it; its result is the answer for `respond`, which is not called when there is none.
+        takes: What has to stand behind it, as the help names it.
+    """
+
+    does: str
+    act: Callable[[Desk, Typed], dict[str, Any]]
+    takes: str = ""
 
 
 def register(app: App, desk: Desk) -> None:
     """Listen for the command."""
 
     @app.command(COMMAND)
-    def migrate(ack: Ack, command: dict[str, Any], client: WebClient, respond: Respond) -> None:
+    def migrate(
+        ack: Ack, command: dict[str, Any], client: WebClient, respond: Respond, context: BoltContext
+    ) -> None:
         ack()
         word, _, rest = str(command.get("text") or "").strip().partition(" ")
         if not word:
             open_form(desk, client, command["trigger_id"])
             return
-        typed = Typed(command["user_id"], word, rest.strip())
-        known = _WORDS.get(word.casefold())
-        said = _unknown(desk, typed) if known is None else known(desk, typed)
-        respond(**said)
+        typed = Typed(command["user_id"], word, rest.strip(), context["delivery"])
+        said = answered(desk, typed)
+        if said:
+            respond(**said)
+
+
+def answered(desk: Desk, typed: Typed) -> dict[str, Any]:
+    """Do what the word says; the answer as `respond` takes it, empty when the same delivery was answered before."""
+    known = _WORDS.get(typed.word.casefold())
+    return _unknown(typed) if known is None else known.act(desk, typed)
 
 
 def open_form(desk: Desk, client: WebClient, trigger_id: str) -> None:
@@ -85,14 +109,80 @@ def _thaw(desk: Desk, typed: Typed) -> dict[str, Any]:
     return {"text": "Thawed: what is approved and due starts by itself."}
 
 
-def _unknown(_desk: Desk, typed: Typed) -> dict[str, Any]:
+def _unknown(typed: Typed) -> dict[str, Any]:
     word = t.code(f"{typed.word} {typed.rest}".strip(), 60)
     return {"text": f"{word} is not something that `{COMMAND}` knows. Nothing was done.\n{HELP}"}
 
 
-_WORDS: dict[str, Callable[[Desk, Typed], dict[str, Any]]] = {
-    "help": _help,
-    "jobs": _jobs,
-    "freeze": _freeze,
-    "thaw": _thaw,
+def _of_one(work: Callable[[Desk, Typed, str], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """What is about one migration: its id stands behind the word, and nothing else does."""
+
+    def act(desk: Desk, typed: Typed) -> dict[str, Any]:
+        if len(typed.rest.split()) != 1:
+            name = typed.word.casefold()
+            usage = _usage(name, _WORDS[name])
+            return {"text": f"{usage}\nNothing was done. `{COMMAND} jobs` shows the IDs."}
+        return work(desk, typed, normal_id(typed.rest))
+
+    return act
+
+
+def _status(desk: Desk, _typed: Typed, migration_id: str) -> dict[str, Any]:
+    try:
+        return dict(status_message(desk.cards.card(migration_id))._asdict())
+    except InputRejected as error:
+        unknown = Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        return {"text": answers.ephemeral(unknown, None)}
+
+
+def _steering(
+    of: Callable[[Desk], Callable[[Click], Answer]],
+) -> Callable[..., dict[str, Any]]:
+    """An act of the service by typing: the same as its button, answered with how the migration stands now."""
+
+    def work(desk: Desk, typed: Typed, migration_id: str) -> dict[str, Any]:
+        answer = of(desk)(Click(typed.user_id, migration_id, typed.delivery))
+        if answer.reason is Reason.DUPLICATE:
+            return {}
+        card = desk.cards.card_of(answer.migration) if answer.migration else None
+        if card is not None and answer.done:
+            return {"text": headline(card)}
+        return {"text": answers.ephemeral(answer, card)}
+
+    return _of_one(work)
+
+
+_WORDS: Final[Mapping[str, Word]] = {
+    "jobs": Word("lists the migrations", _jobs),
+    "status": Word("shows how one stands", _of_one(_status), "ID"),
+    "cancel": Word(
+        "stops it; what was copied stays on the target", _steering(lambda d: d.service.cancel), "ID"
+    ),
+    "pause": Word("lets it rest until it is resumed", _steering(lambda d: d.service.pause), "ID"),
+    "resume": Word(
+        "lets it go on from what is already copied", _steering(lambda d: d.service.resume), "ID"
+    ),
+    "retry": Word(
+        "tries again what failed or was canceled, and mends just the entities that differ where it is MISMATCHED",
+        _steering(lambda d: d.service.retry),
+        "ID",
+    ),
+    "freeze": Word(
+        "lets nothing start until somebody types */migrate thaw*; what runs goes on",
+        _freeze,
+        "[reason]",
+    ),
+    "thaw": Word("ends a freeze", _thaw),
+    "help": Word("shows this", _help),
 }
+
+
+def _usage(name: str, word: Word) -> str:
+    return f"*{t.joined((COMMAND, name, word.takes))}* {word.does}."
+
+
+_FORM: Final = (
+    f"*{COMMAND}* opens the form: which database goes where. Somebody else approves it; then it runs, "
+    "and its thread shows the progress."
+)
+HELP: Final = "\n".join((_FORM, *(_usage(name, word) for name, word in _WORDS.items())))

@@ -38,7 +38,7 @@ def root_message(card: MigrationCard) -> m.Message:
         headline(card),
         m.header(f"Migrate {route_plain(card)}"),
         m.section(f"{status_line(card)} · {standing(card)}"),
-        _request(card),
+        request_fields(card),
         m.section(t.quote(card.migration.reason)),
         *(_plan_blocks(card, card.plan) if card.plan else ()),
         *_warnings(card),
@@ -50,7 +50,8 @@ def root_message(card: MigrationCard) -> m.Message:
     )
 
 
-def _request(card: MigrationCard) -> m.Block | None:
+def request_fields(card: MigrationCard) -> m.Block | None:
+    """Source, target, who asked, what moves, and the times, two columns."""
     migration = card.migration
     asked = f"{t.person(migration.requester)}, {t.when(migration.created_at)}"
     return m.fields(

@@ -217,7 +217,7 @@ def test_an_old_request_expires(story: Any, world: Settings) -> None:
 
 
 def test_the_command_explains_itself(story: Any) -> None:
-    """`help` and unknown words are answered to the person alone; `jobs` lists what there is."""
+    """`help`, unknown words and `status` are answered to the person alone; `jobs` lists what there is; `cancel` stops it."""
     ada = story.sandbox.user(ADA)
     assert ada.command("/migrate", "help", channel=CHANNEL)
     assert "/migrate jobs" in words_of(ada.wait_for_ephemeral(CHANNEL, "opens the form"))
@@ -226,6 +226,11 @@ def test_the_command_explains_itself(story: Any) -> None:
     root = story.request()
     assert ada.command("/migrate", "jobs", channel=CHANNEL)
     assert "PENDING" in words_of(ada.wait_for_ephemeral(CHANNEL, story.id_of(root)))
+    assert ada.command("/migrate", f"status {story.id_of(root).lower()}", channel=CHANNEL)
+    ada.wait_for_ephemeral(CHANNEL, "Offline Migration")
+    assert ada.command("/migrate", f"cancel {story.id_of(root)}", channel=CHANNEL)
+    ada.wait_for_ephemeral(CHANNEL, "was canceled")
+    story.wait_for_reply(root, "Canceled by")
 
 
 def test_the_home_tab_lists_the_jobs(story: Any) -> None:

@@ -190,7 +190,7 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
 
 
 def test_a_migration_rests_goes_on_and_is_repaired(story: Any, empty: str) -> None:
-    """Paused from its thread it stops; Resume works under the next bot; what then mismatches is mended by Repair, without another plan."""
+    """Paused in its thread it stops; Resume works under the next bot; Repair mends what then mismatches, without another plan."""
     root = story.request()
     migration_id = story.id_of(root)
     story.sandbox.user(GRACE).click(root, APPROVE)

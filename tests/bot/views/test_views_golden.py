@@ -17,6 +17,7 @@ from bot.views.replies import reply
 from bot.views.report import report_message
 from bot.views.request_modal import RequestForm, build, failed, sent, working
 from bot.views.root import root_message
+from bot.views.status import status_message
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict
 
@@ -76,6 +77,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
     },
     **{f"reply-{name}": lambda s, of=of: _event(s, of[0], of[1]) for name, of in REPLIES.items()},
     "reply-phase-verify": lambda s: _event(s, "phase", Status.RUNNING, "worker", phase="verify"),
+    "status-running": lambda s: status_message(s.card(Status.RUNNING)),
+    "status-awaiting_approval": lambda s: status_message(s.card()),
     "root-replacing": lambda s: root_message(s.replacing()),
     "root-due": lambda s: root_message(s.card(due_at=s.now + timedelta(hours=3))),
     "root-two-approvals": lambda s: root_message(_counted(s)),

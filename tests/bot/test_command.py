@@ -1,0 +1,103 @@
+"""What is typed behind `/migrate`: the same acts as the buttons, for the same people, answered to the person alone."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from bot.app import delivery_of
+from bot.listeners.command import Typed, answered
+from bot.listeners.desk import Desk
+from bot.service import Click, Service
+from bot.settings import Settings
+from bot.sources import Sources
+from bot.verbs import EngineVerbs
+from engine.ledger import Ledger, new_owner
+from engine.lifecycle import EventName, Status
+from engine.model import Migration
+
+Type = Callable[..., str]
+
+
+@pytest.fixture
+def typed(service: Service, configured: Callable[..., Settings]) -> Iterator[Type]:
+    """`typed("pause M-1", user="U0OTHER", delivery="")`: the answer's text."""
+    sources = Sources(configured(), EngineVerbs())
+    desk = Desk(configured(), service, service._cards, sources, lambda work, **_: work())
+
+    def type_(text: str, user: str = "U0OTHER", delivery: str = "") -> str:
+        word, _, rest = text.partition(" ")
+        return str(answered(desk, Typed(user, word, rest, delivery)).get("text", ""))
+
+    yield type_
+    sources.close()
+
+
+@pytest.fixture
+def queued(ledger: Ledger, service: Service, awaiting: Callable[..., Migration]) -> Migration:
+    """A migration that was approved."""
+    migration = awaiting()
+    assert migration.plan is not None
+    assert service.approve(Click("U0OTHER", migration.id), migration.plan.hash).done
+    return ledger.migration(migration.id)
+
+
+def test_a_migration_is_paused_resumed_and_canceled_by_typing(
+    typed: Type, ledger: Ledger, queued: Migration
+) -> None:
+    """The id is understood in small letters and without its M-; the answer says how it stands now."""
+    bare = queued.id.removeprefix("M-").lower()
+    assert typed(f"PAUSE {bare}").endswith("is paused.")
+    assert ledger.migration(queued.id).status is Status.PAUSED
+    assert "is already" not in typed(f"resume m-{bare}")
+    assert ledger.migration(queued.id).status is Status.QUEUED
+    assert typed(f"cancel {queued.id}").endswith("was canceled.")
+    assert "already canceled by <@U0OTHER>" in typed(f"cancel {queued.id}")
+
+
+def test_retry_resumes_what_was_canceled_and_repairs_what_mismatched(
+    typed: Type, ledger: Ledger, queued: Migration
+) -> None:
+    """One word for both: which event it is depends on how the migration ended."""
+    typed(f"cancel {queued.id}")
+    typed(f"retry {queued.id}")
+    assert ledger.events(migration_id=queued.id)[-1].name == EventName.RESUME
+    ledger.finish(ledger.claim(queued.id, new_owner()), EventName.MISMATCH)
+    typed(f"retry {queued.id}")
+    assert ledger.events(migration_id=queued.id)[-1].name == EventName.REPAIR
+
+
+@pytest.mark.parametrize("word", ["cancel", "pause", "resume", "retry"])
+def test_who_may_not_click_may_not_type(
+    typed: Type, ledger: Ledger, queued: Migration, word: str
+) -> None:
+    """Somebody without a role is refused as at the button, and everyone may look."""
+    if word in {"resume", "retry"}:
+        typed(f"cancel {queued.id}")
+    before = ledger.migration(queued.id).status
+    assert "You may not do this" in typed(f"{word} {queued.id}", "U0STRANGER")
+    assert ledger.migration(queued.id).status is before
+    assert queued.id in typed(f"status {queued.id}", "U0STRANGER")
+
+
+@pytest.mark.parametrize("word", ["status", "cancel", "pause", "resume", "retry"])
+def test_what_is_typed_wrongly_is_answered_with_the_usage_that_fits(typed: Type, word: str) -> None:
+    """No id, or more than an id, is answered with the line of that word alone; an unknown id is said to be unknown."""
+    for text in (word, f"{word} M-1 M-2"):
+        said = typed(text)
+        assert said.startswith(f"*/migrate {word} ID*")
+        assert "Nothing was done." in said
+        assert said.count("*/migrate") == 1
+    assert "does not know this migration" in typed(f"{word} 0000000")
+
+
+def test_a_command_that_slack_sends_again_counts_once(
+    typed: Type, ledger: Ledger, queued: Migration
+) -> None:
+    """The trigger of a command tells its deliveries apart; the second has no effect and no answer."""
+    body = {"command": "/migrate", "user_id": "U0OTHER", "trigger_id": "1.2.3"}
+    key = delivery_of(body)
+    assert key != delivery_of(body | {"trigger_id": "1.2.4"})
+    assert typed(f"pause {queued.id}", delivery=key)
+    typed(f"resume {queued.id}")
+    assert typed(f"pause {queued.id}", delivery=key) == ""
+    assert ledger.migration(queued.id).status is Status.QUEUED
