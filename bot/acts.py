@@ -114,8 +114,7 @@ class Acting:
         click: Click,
         act: str,
         decide: Callable[[Scene], Answer | str],
-        effect: Callable[[Scene, str], Migration],
-        late: Callable[[Migration], Answer] | None = None,
+        effect: Callable[[Scene, str], Migration | Answer],
     ) -> Answer:
         """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
 
@@ -123,8 +122,7 @@ class Acting:
             click: Who, and which migration.
             act: What they do, for the trail.
             decide: The role in which they may do it, or why not.
-            effect: Does it, in that role.
-            late: The answer when the migration does not stand so that it can be done; by default, who decided it before.
+            effect: Does it, in that role; or why it is not possible, where nothing was written for it.
         """
         try:
             migration = self._ledger.migration(click.migration_id)
@@ -140,13 +138,13 @@ class Acting:
                     return Answer(Reason.DUPLICATE)
                 scene = Scene(tx, person, tx.migration(click.migration_id), places)
                 decided = decide(scene)
-                if isinstance(decided, Answer):
-                    self._note_refused(scene, act, decided.reason)
-                    return decided
-                migration = effect(scene, decided)
-            return self._did(Answer(Reason.ALLOWED, migration, click.user_id, tx.now))
+                done = decided if isinstance(decided, Answer) else effect(scene, decided)
+                if isinstance(done, Answer):
+                    self._note_refused(scene, act, done.reason)
+                    return done
+            return self._did(Answer(Reason.ALLOWED, done, click.user_id, tx.now))
         except TransitionRefused as refused:
-            return (late or self._too_late)(refused.migration)._replace(sentence=refused.sentence)
+            return self._too_late(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
 

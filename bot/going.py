@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bot import approvals
 from bot.acts import Acting, Answer, Click, Scene
 from bot.approvals import Reason, Verdict
+from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Migration
 
@@ -44,15 +45,17 @@ class Going(Acting):
                 return Answer(verdict.reason, scene.migration, sentence=verdict.sentence)
             return verdict.role
 
-        def effect(scene: Scene, role: str) -> Migration:
-            return scene.tx.apply(
-                scene.migration.id,
-                event(scene.migration),
-                actor=click.user_id,
-                details={"role": role},
-            )
+        def effect(scene: Scene, role: str) -> Migration | Answer:
+            migration = scene.migration
+            try:
+                return scene.tx.apply(
+                    migration.id, event(migration), actor=click.user_id, details={"role": role}
+                )
+            except TransitionRefused as refused:
+                reason = Reason.WRONG_STATE
+                return Answer(reason, refused.migration, sentence=refused.sentence)
 
-        return self._act(click, act, decide, effect, _not_now)
+        return self._act(click, act, decide, effect)
 
 
 def _may_pause(scene: Scene) -> Verdict:
@@ -65,7 +68,3 @@ def _may_go_on(scene: Scene) -> Verdict:
 
 def _again(migration: Migration) -> EventName:
     return EventName.REPAIR if migration.status is Status.MISMATCHED else EventName.RESUME
-
-
-def _not_now(migration: Migration) -> Answer:
-    return Answer(Reason.WRONG_STATE, migration)

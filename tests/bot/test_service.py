@@ -202,6 +202,9 @@ def test_a_running_migration_is_asked_to_rest_once(
     second = service.pause(Click("U0OWNER", migration.id))
     assert second.reason is Reason.WRONG_STATE
     assert "already being paused" in second.sentence
+    last = ledger.events(migration_id=migration.id)[-1]
+    assert (last.name, last.actor) == (REFUSED, "U0OWNER")
+    assert (last.details["act"], last.details["reason"]) == ("pause", "wrong_state")
     assert service.resume(Click("U0HALF", migration.id)).reason is Reason.NO_ROLE
     assert service.resume(Click("U0OTHER", migration.id)).done
     assert ledger.migration(migration.id).pause_requested_at is None
