@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackClientError
 from bot.ledger import BotLedger
 from bot.listeners import buttons, command, glass, home, request
 from bot.listeners.desk import Desk, where_of, whisper
+from bot.meter import OUTCOME, Completed, Meter
 from bot.views import request_modal
 from bot.views import text as t
 from engine.errors import FerryError
@@ -28,8 +29,15 @@ LISTENER_THREADS: Final = 32
 _log = structlog.get_logger(__name__)
 
 
-def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) -> App:
+def build(
+    client: WebClient,
+    records: BotLedger,
+    desk: Desk,
+    threads: Executor,
+    meter: Meter | None = None,
+) -> App:
     """The app with all listeners, which run on `threads`; asks Slack nothing yet."""
+    meter = meter or Meter()
     app = App(
         client=client,
         logger=getLogger("slack_bolt"),
@@ -47,14 +55,20 @@ def build(client: WebClient, records: BotLedger, desk: Desk, threads: Executor) 
         context["delivery"] = key = delivery_of(body)
         if key and records.received(key):
             _log.info("delivered_again", key=key)
+            meter.interaction(body, "repeated")
             return BoltResponse(status=200)
         return next_()
 
     @app.error
-    def failed(error: Exception, body: dict[str, Any], client: WebClient) -> BoltResponse:
+    def failed(
+        error: Exception, body: dict[str, Any], context: BoltContext, client: WebClient
+    ) -> BoltResponse:
+        context[OUTCOME] = outcome = "refused" if isinstance(error, FerryError) else "failed"
+        meter.interaction(body, outcome)
         _answer_failure(error, body, client)
         return BoltResponse(status=200)
 
+    app.listener_runner.listener_completion_handler = Completed(meter)
     for surface in (command, request, buttons, glass, home):
         surface.register(app, desk)
     return app

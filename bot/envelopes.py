@@ -22,6 +22,8 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
+from bot.meter import Meter
+
 ANSWERED: Final = frozenset({"block_suggestion", "view_submission"})
 """The payloads that Slack wants an answer to in the acknowledgement itself."""
 ANSWER_THREADS: Final = 16
@@ -42,10 +44,12 @@ class Client(SocketModeClient):
         app: Who gets the payloads.
         app_token: xapp-…
         web_client: For `apps.connections.open`.
+        meter: Counts what comes in.
     """
 
-    def __init__(self, app: App, app_token: str, web_client: WebClient) -> None:
+    def __init__(self, app: App, app_token: str, web_client: WebClient, meter: Meter) -> None:
         self._app = app
+        self._meter = meter
         self._answering = ThreadPoolExecutor(ANSWER_THREADS, thread_name_prefix="answering")
         self._working = ThreadPoolExecutor(WORK_THREADS, thread_name_prefix="working")
         self._read_at = 0.0
@@ -55,15 +59,15 @@ class Client(SocketModeClient):
 
     def enqueue_message(self, message: str) -> None:
         """Take what was read: an envelope goes its own way, the rest (hello, disconnect) the SDK's."""
-        self._read_at = time.monotonic()
+        self._read_at = read_at = time.monotonic()
         envelope = json.loads(message) if message.startswith("{") else {}
         request = SocketModeRequest.from_dict(envelope)
         if request is None:
             super().enqueue_message(message)
         elif request.payload.get("type") in ANSWERED:
-            self._answering.submit(self._reported, self._answer, request)
-        elif self._acknowledged(request):
-            self._working.submit(self._reported, self._work, request, self._read_at)
+            self._answering.submit(self._reported, self._answer, request, read_at)
+        elif self._acknowledged(request, read_at):
+            self._working.submit(self._reported, self._work, request, read_at)
 
     def close(self) -> None:
         """Disconnect; what was acknowledged is worked on to its end."""
@@ -73,22 +77,27 @@ class Client(SocketModeClient):
         self._answering.shutdown()
         self._working.shutdown()
 
-    def _acknowledged(self, request: SocketModeRequest) -> bool:
+    def _acknowledged(self, request: SocketModeRequest, read_at: float) -> bool:
         try:
             self.send_socket_mode_response(SocketModeResponse(request.envelope_id))
         except (WebSocketException, OSError, AttributeError) as error:
             # Slack does not know that it arrived: it repeats an event, and tells a person to click again.
             _log.warning("not_acknowledged", error=f"{type(error).__name__}: {error}")
+            self._meter.interaction(request.payload, "unacknowledged")
             return False
+        self._meter.acknowledged(request.payload, time.monotonic() - read_at)
         return True
 
-    def _answer(self, request: SocketModeRequest) -> None:
+    def _answer(self, request: SocketModeRequest, read_at: float) -> None:
         started = time.time()
         send_response(self, request, run_bolt_app(self._app, request), started)
+        self._meter.acknowledged(request.payload, time.monotonic() - read_at)
 
-    def _work(self, request: SocketModeRequest) -> None:
+    def _work(self, request: SocketModeRequest, read_at: float) -> None:
+        self._wait_for_a_lull(read_at)
         answer: Any = run_bolt_app(self._app, request)
         if answer.status != 200:  # noqa: PLR2004  # HTTP's word for well
+            self._meter.interaction(request.payload, "unheard")
             _log.error("nobody_listens", type=request.payload.get("type"), status=answer.status)
 
     def _wait_for_a_lull(self, read_at: float) -> None:
@@ -100,14 +109,12 @@ class Client(SocketModeClient):
 
     def _reported(
         self,
-        work: Callable[[SocketModeRequest], None],
+        work: Callable[[SocketModeRequest, float], None],
         request: SocketModeRequest,
-        read_at: float | None = None,
+        read_at: float,
     ) -> None:
         try:
-            if read_at is not None:
-                self._wait_for_a_lull(read_at)
-            work(request)
+            work(request, read_at)
         except (WebSocketException, SlackClientError, OSError) as error:
             _log.warning("envelope_unanswered", error=f"{type(error).__name__}: {error}")
         except Exception:  # noqa: BLE001  # the outermost frame of these threads: the log says what happened

@@ -22,6 +22,7 @@ from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
 )
+from slack_sdk.http_retry.handler import RetryHandler
 
 from bot import app as bolt
 from bot import logs
@@ -32,6 +33,8 @@ from bot.directory import Directory
 from bot.gate import Gate
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
+from bot.meter import Meter, Watch
+from bot.metrics import Exposition, Gauges
 from bot.narrator import Narrator
 from bot.outbox import Room
 from bot.planning import Planner
@@ -84,7 +87,9 @@ class Bot(NamedTuple):
     service: Service
     narrator: Narrator
     scheduler: Scheduler
+    workers: Workers
     app: App
+    meter: Meter
     web: Web | None = None
 
 
@@ -146,7 +151,8 @@ def running_bot(
 
 def _socket(settings: Settings, bot: Bot) -> Socket:
     token = settings.slack_app_token.get_secret_value()
-    return Socket(bot.app, token, web_client(settings, token="", retries=False))
+    client = web_client(settings, token="", retries=False, meter=bot.meter)
+    return Socket(bot.app, token, client, bot.meter)
 
 
 def _web(settings: Settings, bot: Bot, socket: Socket | None) -> Web | None:
@@ -158,10 +164,21 @@ def _web(settings: Settings, bot: Bot, socket: Socket | None) -> Web | None:
     ready = {"ledger": lambda: _answers(bot.ledger)}
     requests = None
     if socket is None:
-        requests = SlackRequests(bot.app, settings.slack_signing_secret.get_secret_value())
+        secret = settings.slack_signing_secret.get_secret_value()
+        requests = SlackRequests(bot.app, secret, bot.meter)
     else:
         ready["slack"] = socket.is_connected
-    return Web(where.host, where.port, alive=alive, ready=ready, requests=requests)
+    gauges = Gauges(
+        bot.ledger, bot.records, workers=bot.workers.running, rounds=bot.scheduler.round_ages
+    )
+    return Web(
+        where.host,
+        where.port,
+        alive=alive,
+        ready=ready,
+        metrics=Exposition(bot.meter.registry, gauges),
+        requests=requests,
+    )
 
 
 def _answers(ledger: Ledger) -> bool:
@@ -177,31 +194,40 @@ def _load_verbs() -> None:
     import_module("engine.verbs")
 
 
-def web_client(settings: Settings, *, token: str | None = None, retries: bool = True) -> WebClient:
+def web_client(
+    settings: Settings,
+    *,
+    token: str | None = None,
+    retries: bool = True,
+    meter: Meter | None = None,
+) -> WebClient:
     """Slack's Web API at the configured address.
 
     Args:
         settings: Address and token.
         token: Another token; "" for none.
         retries: Whether a call waits for Retry-After and repeats; the courier does that by itself.
+        meter: Counts the calls.
     """
-    handlers = [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
+    handlers: list[RetryHandler] = [Watch(meter)] if meter else []
+    if retries:
+        handlers += [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
     return WebClient(
         token=settings.slack_bot_token.get_secret_value() if token is None else token,
         base_url=settings.slack.api_url,
         timeout=CALL_SECONDS,
-        retry_handlers=handlers if retries else [],
+        retry_handlers=handlers,
     )
 
 
 def _wired(
     settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, threads: Executor
 ) -> tuple[Bot, Sources]:
-    client = web_client(settings)
+    meter = Meter()
     records = BotLedger(ledger)
-    directory = _directory(settings)
+    directory = _directory(settings, meter)
     cards = Cards(ledger, records, settings, directory, verbs)
-    courier = Courier(web_client(settings, retries=False), Budget(pace.rates))
+    courier = Courier(web_client(settings, retries=False, meter=meter), Budget(pace.rates))
     room = Room(settings.approvals_channel, ledger, records, cards, courier)
     narrator = _narrator(room, pace)
 
@@ -250,13 +276,14 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     desk = Desk(settings, service, cards, sources, scheduler.soon)
-    app = bolt.build(client, records, desk, threads)
-    return Bot(settings, ledger, records, service, narrator, scheduler, app), sources
+    app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
+    bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
+    return bot, sources
 
 
-def _directory(settings: Settings) -> Directory:
+def _directory(settings: Settings, meter: Meter) -> Directory:
     # A click is answered from what is known rather than after Retry-After, which can be half a minute.
-    client = web_client(settings, retries=False)
+    client = web_client(settings, retries=False, meter=meter)
     client.retry_handlers.append(ConnectionErrorRetryHandler())
     return Directory(client, settings.roles)
 

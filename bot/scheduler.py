@@ -10,7 +10,8 @@ No truth is kept here: whatever a dead process was about to do, the next round f
 """
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
@@ -96,9 +97,10 @@ class Scheduler:
             "expire": (self.expire_old, ticks.expire),
             "forget": (self.forget_old, ticks.forget),
         }
+        self._went = dict.fromkeys(rounds, time.monotonic())
         for name, (work, seconds) in rounds.items():
             self._clock.add_job(
-                _reported(name, work),
+                _reported(name, self._timed(name, work)),
                 "interval",
                 seconds=seconds,
                 id=name,
@@ -112,6 +114,11 @@ class Scheduler:
     def is_alive(self) -> bool:
         """Whether its rounds come."""
         return bool(self._clock.running)
+
+    def round_ages(self) -> Mapping[str, float]:
+        """Seconds since each kind of round last went through without a failure, or since the start."""
+        now = time.monotonic()
+        return {name: now - at for name, at in self._went.items()}
 
     def close(self) -> None:
         """Have the workers hand back what they do, then no more rounds; waits for those that run."""
@@ -182,6 +189,13 @@ class Scheduler:
     def forget_old(self) -> None:
         """Drop deliveries that Slack will not repeat."""
         self._records.forget_deliveries(datetime.now(UTC) - KEEP_DELIVERIES)
+
+    def _timed(self, name: str, work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            work()
+            self._went[name] = time.monotonic()
+
+        return run
 
     def _plan(self, migration_id: str) -> None:
         try:

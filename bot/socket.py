@@ -17,6 +17,7 @@ from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
 from bot.envelopes import Client
+from bot.meter import Meter
 from engine.errors import ConfigurationInvalid
 
 OPEN_SECONDS: Final = 10.0
@@ -39,10 +40,13 @@ class Socket:
         app: Who gets what comes in.
         app_token: xapp-…
         client: For `apps.connections.open`, at the right address.
+        meter: Counts what comes in.
     """
 
-    def __init__(self, app: App, app_token: str, client: WebClient) -> None:
-        self._client = Client(app, app_token, client)
+    def __init__(
+        self, app: App, app_token: str, client: WebClient, meter: Meter | None = None
+    ) -> None:
+        self._client = Client(app, app_token, client, meter or Meter())
         self._client.default_auto_reconnect_enabled = False
         self._client.current_app_monitor_started = True  # its part is `_keep`
         _hasten(self._client)

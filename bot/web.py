@@ -3,6 +3,7 @@
     POST /slack/events   everything that Slack sends: commands, clicks, lists, events; signed, of the last five minutes, each once
     GET  /healthz        200 while the bot's threads live; 503 with what is dead: restart it
     GET  /readyz         200 while it can do its work; 503 with what is missing: send nothing, wait
+    GET  /metrics        what Prometheus reads: `metrics.py`
 
 It decides nothing: what Slack sends goes to the same Bolt app as over Socket Mode.
 """
@@ -27,6 +28,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from bot.meter import Meter
+from bot.metrics import Exposition
 from engine.errors import ConfigurationInvalid
 
 EVENTS_PATH: Final = "/slack/events"
@@ -77,10 +80,12 @@ class SlackRequests:
     Args:
         app: Who gets them.
         signing_secret: What Slack signs them with.
+        meter: Counts them.
     """
 
-    def __init__(self, app: App, signing_secret: str) -> None:
+    def __init__(self, app: App, signing_secret: str, meter: Meter) -> None:
         self._app = app
+        self._meter = meter
         self._verifier = SignatureVerifier(signing_secret)
         self._seen = Seen()
         self._limiter = CapacityLimiter(THREADS)
@@ -90,13 +95,15 @@ class SlackRequests:
         body = await _body(request)
         if body is None:
             return PlainTextResponse("too large", 413)
+        read_at = time.monotonic()
         refusal = self._refusal(body, request)
         if refusal:
+            self._meter.interaction({}, "unsigned")
             _log.warning("request_refused", reason=refusal)
             return PlainTextResponse(refusal, 401)
-        answer = await to_thread.run_sync(
-            self._app.dispatch, to_bolt_request(request, body), limiter=self._limiter
-        )
+        sent = to_bolt_request(request, body)
+        answer = await to_thread.run_sync(self._app.dispatch, sent, limiter=self._limiter)
+        self._meter.acknowledged(sent.body, time.monotonic() - read_at)
         return to_starlette_response(answer)
 
     def _refusal(self, body: bytes, request: Request) -> str:
@@ -117,6 +124,7 @@ class Web:
         port: 0 takes a free one.
         alive: What must live, by name; asked with every `/healthz`.
         ready: What must be there, by name; asked with every `/readyz`.
+        metrics: What `/metrics` tells.
         requests: Slack's, when they come over HTTP.
 
     Attributes:
@@ -130,12 +138,14 @@ class Web:
         *,
         alive: Checks,
         ready: Checks,
+        metrics: Exposition,
         requests: SlackRequests | None = None,
     ) -> None:
         self._address = (host, port)
         routes = [
             Route("/healthz", _asked(alive), methods=["GET"]),
             Route("/readyz", _asked(ready), methods=["GET"]),
+            Route("/metrics", _told(metrics), methods=["GET"]),
         ]
         if requests is not None:
             routes.append(Route(EVENTS_PATH, requests.take, methods=["POST"]))
@@ -198,6 +208,15 @@ def _asked(checks: Checks) -> Callable[[Request], Awaitable[Response]]:
     async def answer(_request: Request) -> Response:
         found = await to_thread.run_sync(lambda: {name: check() for name, check in checks.items()})
         return JSONResponse(found, 200 if all(found.values()) else 503)
+
+    return answer
+
+
+def _told(metrics: Exposition) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        accept = request.headers.get("accept", "")
+        text, content_type = await to_thread.run_sync(metrics.told, accept)
+        return Response(text, media_type=content_type)
 
     return answer
 

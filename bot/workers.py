@@ -99,6 +99,10 @@ class Workers:
         self._closed = False
         self._guard = threading.Lock()
 
+    def running(self) -> int:
+        """How many processes were started and not yet seen to end."""
+        return len(self._running)
+
     def round(self) -> None:
         """See to the workers that ended, then start what is due."""
         with self._guard:

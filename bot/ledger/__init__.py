@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import AwareDatetime
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
@@ -33,7 +33,17 @@ from bot.ledger.tables import (
 from engine.ledger import Ledger, Transaction, upgrade
 from engine.model import Record
 
-__all__ = ["BotLedger", "Decided", "Delivery", "Freeze", "Kind", "Owed", "Posted", "Verdict"]
+__all__ = [
+    "BotLedger",
+    "Decided",
+    "Delivery",
+    "Freeze",
+    "Kind",
+    "Owed",
+    "Posted",
+    "Verdict",
+    "Waiting",
+]
 
 VERSION_TABLE: Final = "bot_version"
 _NARRATOR: Final = "narrator"
@@ -55,6 +65,13 @@ class Posted(NamedTuple):
 
     channel: str
     ts: str
+
+
+class Waiting(NamedTuple):
+    """How many messages are owed to Slack, and since when (aware) the oldest is; None without any."""
+
+    messages: int
+    oldest: datetime | None
 
 
 class Owed(Record):
@@ -174,6 +191,14 @@ class BotLedger(Freezes):
         fields = set(Owed.model_fields)
         with self._read() as session:
             return tuple(Owed(**row.model_dump(include=fields)) for row in session.exec(query))
+
+    def waiting(self) -> Waiting:
+        """How much is owed to Slack, counted by the database."""
+        query = select(func.count(), func.min(OutboxRow.created_at)).where(
+            col(OutboxRow.delivery) == Delivery.PENDING
+        )
+        with self._read() as session:
+            return Waiting(*session.exec(query).one())
 
     def settle(
         self,

@@ -127,7 +127,7 @@ class Slack(Section):
 
 
 class Web(Section):
-    """Where the bot's own web server listens: health, readiness, and Slack's requests over HTTP. 0 takes a free port."""
+    """Where the bot's own web server listens: health, readiness, metrics, Slack's requests over HTTP. 0 takes a free port."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)

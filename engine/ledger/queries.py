@@ -72,6 +72,14 @@ class Queries(Database):
                 query = query.where(col(MigrationRow.number) < load(session, before).number)
             return tuple(migration_of(row, listed=True) for row in session.exec(query))
 
+    def status_counts(self) -> dict[Status, int]:
+        """How many migrations stand in each status; statuses without any are left out."""
+        query = select_columns(col(MigrationRow.status), func.count()).group_by(
+            col(MigrationRow.status)
+        )
+        with self._read() as session:
+            return {status: int(number) for status, number in session.connection().execute(query)}
+
     def unfinished(self, identity: str) -> Migration | None:
         """The newest migration of that `Request.identity` that can go on: waiting, running, or resumable after a failure or cancel.
 
