@@ -27,11 +27,15 @@ class ServerFailed(RuntimeError):
     """A server ended, or did not answer in time; the message holds the end of its log."""
 
 
-def free_ports(count: int) -> list[int]:
-    """Picks different ports that nothing listens on, outside the range that the system uses for outgoing connections."""
+PORTS = range(20_000, 27_000)
+"""Outside the range that systems use for outgoing connections."""
+
+
+def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
+    """Picks different ports that nothing listens on."""
     ports: set[int] = set()
     while len(ports) < count:
-        candidate = random.SystemRandom().randrange(20_000, 32_000)
+        candidate = random.SystemRandom().choice(among)
         if is_free(candidate):
             ports.add(candidate)
     return list(ports)

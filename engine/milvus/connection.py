@@ -28,7 +28,7 @@ DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
 """Deadline of one call: how a dead connection is noticed (keepalive pings make some servers hang up)."""
 
-_READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Show")
+_READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Search", "Show")
 """How the names of all calls begin that change nothing."""
 
 _SERVICE = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"]

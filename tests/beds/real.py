@@ -6,6 +6,7 @@ template are. `python -m tests.beds.real` keeps a pair running until Ctrl-C. Not
 
 import argparse
 import contextlib
+import fcntl
 import importlib.util
 import lzma
 import os
@@ -23,6 +24,9 @@ PACKAGE = "milvus"
 VERSION = "2.3.5"
 CACHE = Path(tempfile.gettempdir()) / f"ferry-milvus-{VERSION}-{os.getuid()}"
 """Where the package's binaries are unpacked, once for all runs (4 s of CPU, 200 MB)."""
+
+PORTS = range(27_000, 32_000)
+"""Apart from those of the small servers, which are started at the same time."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*(?:\((\w+)\))?\s*(?::\s*(.*?))?\s*\}\}")
 
@@ -71,7 +75,7 @@ def start_real(data: Path, directory: Path, *, port: int | None = None) -> Serve
     shutil.copy(data / "glog.conf", config / "glog.conf")
     template = (data / "config.yaml.template").read_text()
     names = [name for name, _, _ in _PLACEHOLDER.findall(template) if name.endswith("_port")]
-    *ports, etcd_peer, metrics = free_ports(len(names) + 2)
+    *ports, etcd_peer, metrics = free_ports(len(names) + 2, PORTS)
     values = dict(zip(names, map(str, ports), strict=True)) | _paths(directory)
     if port is not None:
         values["proxy_port"] = str(port)
@@ -108,12 +112,21 @@ def real_pair(
     with contextlib.ExitStack() as stack:
         for name in ("source", "target"):
             stack.callback(shutil.rmtree, directory / name / "data", ignore_errors=True)
-        servers = [
-            stack.enter_context(start_real(data, directory / name, port=port))
-            for name, port in zip(("source", "target"), wanted, strict=True)
-        ]
-        source, target = (server.wait() for server in servers)
+        with _one_at_a_time():
+            servers = [
+                stack.enter_context(start_real(data, directory / name, port=port))
+                for name, port in zip(("source", "target"), wanted, strict=True)
+            ]
+            source, target = (server.wait() for server in servers)
         yield source, target
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Of several processes one starts its servers: a port that was free is not taken by another one before they listen."""
+    with CACHE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _paths(directory: Path) -> dict[str, str]:

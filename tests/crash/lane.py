@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pymilvus import MilvusClient
+
 import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
@@ -140,6 +142,20 @@ class Run:
         target.insert(NUMBERS, [made[10], made[10], made[-598]])
         target.insert(NUMBERS, rows([-5_000, 5_000]))
         target.client.close()
+
+    def left(self) -> list[str]:
+        """What of the migration stands on the target: its collections, or at least its database."""
+        server = MilvusClient(self.lane.target_uri)
+        try:
+            if self.database not in server.list_databases():
+                return []
+        finally:
+            server.close()
+        target = Side(self.lane.target_uri, self.database)
+        try:
+            return [self.database, *target.client.list_collections()]
+        finally:
+            target.client.close()
 
     def wrong(self) -> Wrong:
         """Compares the target with the source, entity by entity."""

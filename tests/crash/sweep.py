@@ -3,7 +3,10 @@
 A chain is one migration that is killed again and again: each attempt goes on from what the last one left behind.
 """
 
+import os
 import random
+import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine import crashpoints
 from engine.lifecycle import Status
 from tests.crash.lane import WHO, Lane, Run
 from tests.crash.workers import KILLED
@@ -48,6 +52,12 @@ class Tally:
             self.points.update(names)
             if not found.nothing:
                 self.wrong.append(f"killed at {', '.join(crash_at)}: {found}")
+
+    def killed(self, name: str) -> None:
+        """Adds a kill after which nothing is to be compared."""
+        with self._lock:
+            self.kills += 1
+            self.points.add(name)
 
     def __str__(self) -> str:
         return (
@@ -91,6 +101,20 @@ def repairs(lane: Lane, points: Iterable[str], tally: Tally) -> None:
             assert run.work(point) == KILLED, f"no repair ever reaches {point}"
             died.append(point)
         tally.compared(run, died, (point.partition(":")[0] for point in died))
+
+
+def undoes(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+    """Kills the undo of one proved migration at all these points, one after the other; afterwards nothing of it is left."""
+    with lane.migration() as run:
+        assert run.work() == 0
+        for point in points:
+            environment = os.environ | {crashpoints.CRASH_AT: point}
+            command = [sys.executable, "-m", "tests.crash.undoing", lane.url, run.id]
+            died = subprocess.run(command, env=environment, capture_output=True, check=False)
+            assert died.returncode == KILLED, f"{point}: {died.stderr.decode()}"
+            tally.killed(point.partition(":")[0])
+        assert lane.ledger.migration(run.id).status is Status.UNDONE
+        tally.wrong += [f"undone, and still there: {name}" for name in run.left()]
 
 
 def single(lane: Lane, number: int, log: Path, tally: Tally) -> bool:

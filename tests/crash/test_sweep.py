@@ -27,6 +27,7 @@ Lanes = Callable[[int], list[Lane]]
 Say = Callable[[str], None]
 
 
+@pytest.mark.timeout(300)
 def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> None:
     """Killed at every named point, one after the other, migrations lose and double nothing."""
     tally = Tally()
@@ -34,10 +35,15 @@ def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> 
     passed = sweep.clean_points(lane, crash_log, tally)
     names = list(dict.fromkeys(passed))
     sweep.chain(lane, (f"{name}:1" for name in names), tally)
+    sweep.chain(
+        lane, ["written:1", "settled:1"], tally
+    )  # settled: what another worker left in doubt
     replacing = ["replacing:1", "dropped:1", "collection_made:1", "receipt:2"]
     sweep.chain(lane, replacing, tally, on_conflict=OnConflict.REPLACE)
     repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
     sweep.repairs(lane, repairing, tally)
+    undoing = ["undo_checked:1", "dropping_created:1", "created_dropped:1"]
+    sweep.undoes(lane, [*undoing, "dropping_database:1", "undone:1"], tally)
     say(f"crash sweep (each named point: {' '.join(sorted(tally.points))}): {tally}")
     assert tally.points == _named()
     assert tally.wrong == []

@@ -30,6 +30,7 @@ READS = {
     "ListDatabases",
     "LoadCollection",
     "Query",
+    "Search",
     "ReleaseCollection",
     "ShowCollections",
     "ShowPartitions",
