@@ -23,6 +23,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first, so that at the end no process works alone; beside that the order stays random."""
+
+    def longest(item: pytest.Item) -> tuple[float, bool]:
+        limit = item.get_closest_marker("timeout")
+        return -float(limit.args[0] if limit else 0), "real_milvus" not in item.keywords
+
+    items.sort(key=longest)
+
+
 def require(reason: str) -> NoReturn:
     """Skips the test because this machine lacks a part, or fails it where FERRY_REQUIRE_ALL=1 says that nothing may be skipped."""
     if os.environ.get(REQUIRE_ALL) == "1":
