@@ -12,6 +12,7 @@ import grpc
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 
+from engine.milvus.client import preparing_client
 from engine.milvus.sample_values import Row, articles, documents, events, products
 
 PARTITIONS = ("archive", "year_2025", "year_2026")
@@ -40,7 +41,7 @@ def fill(
     Returns:
         Entities by collection.
     """
-    client = MilvusClient(uri, db_name=database)
+    client = preparing_client(uri, db_name=database)
     try:
         made = {
             "products": _products(client, int(10_000 * scale), seed),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
+from engine.milvus.client import preparing_client
 from engine.milvus.sample_values import vectors
 
 KeyType = Literal["INT64", "VARCHAR"]
@@ -47,7 +48,7 @@ def fill_vectors(
     Raises:
         ConnectionError: The server refused a request.
     """
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     try:
         _create(client, name, dim, key_type)
         with grpc.insecure_channel(uri.removeprefix("http://")) as channel:

@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from pymilvus import MilvusClient
 
 from bot.demo.clusters import Server, ServerFailed, free_ports
+from engine.milvus.client import preparing_client
 
 
 @pytest.mark.real_milvus
 def test_pair_is_two_real_servers(real_milvus_pair: tuple[Server, Server]) -> None:
     """Source and target are two Milvus 2.3.5 processes that do not see each other's collections."""
-    clients = [MilvusClient(server.uri) for server in real_milvus_pair]
+    clients = [preparing_client(server.uri) for server in real_milvus_pair]
     clients[0].create_collection("only_here", dimension=4)
     try:
         assert [client.has_collection("only_here") for client in clients] == [True, False]
@@ -28,12 +28,12 @@ def test_pair_is_two_real_servers(real_milvus_pair: tuple[Server, Server]) -> No
 def test_lite_server_keeps_its_data(lite_server: Callable[..., Server]) -> None:
     """A Milvus Lite server that was killed holds its collections when it is started over the same directory."""
     first = lite_server("kept")
-    client = MilvusClient(first.uri)
+    client = preparing_client(first.uri)
     client.create_collection("kept", dimension=4)
     client.close()
     first.close()
     assert not psutil.pid_exists(first.pid)
-    client = MilvusClient(lite_server("kept").uri)
+    client = preparing_client(lite_server("kept").uri)
     assert client.list_collections() == ["kept"]
     client.close()
 

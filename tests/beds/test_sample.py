@@ -6,6 +6,7 @@ import pytest
 from pymilvus import MilvusClient
 
 from bot.demo.clusters import Server
+from engine.milvus.client import preparing_client
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_bulk import KeyType, fill_vectors
 from engine.milvus.sample_values import AWKWARD, awkward_key, events
@@ -22,7 +23,7 @@ def test_lite_sample_has_every_kind(lite_server: Callable[..., Server]) -> None:
     """The sample of a modern server holds vectors, searchable text, awkward keys with partitions and alias, JSON with nulls."""
     uri = lite_server().uri
     made = fill(uri, scale=0.1)
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     assert {name: _count(client, name) for name in made} == made
     assert set(made) == {"products", "documents", "events", "articles"}
     assert set(PARTITIONS) < set(client.list_partitions("documents"))
@@ -44,7 +45,7 @@ def test_equal_seeds_make_equal_rows(lite_server: Callable[..., Server]) -> None
     for name, seed in (("one", 1), ("two", 1), ("three", 2)):
         uri = lite_server(name).uri
         fill(uri, seed=seed, scale=0.01)
-        client = MilvusClient(uri)
+        client = preparing_client(uri)
         rows.append(
             list(client.query("documents", filter='id != ""', output_fields=["*"], limit=100))
         )
@@ -64,10 +65,10 @@ def test_awkward_keys_differ() -> None:
 def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Server, Server]) -> None:
     """Milvus 2.3.5 takes the sample without functions and nulls, in a database of its own."""
     uri = real_milvus_pair[0].uri
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     client.create_database("sample_test")
     made = fill(uri, scale=0.1, modern=False, database="sample_test")
-    sample = MilvusClient(uri, db_name="sample_test")
+    sample = preparing_client(uri, db_name="sample_test")
     assert {name: _count(sample, name) for name in made} == made
     assert len(sample.list_partitions("ports")) == 7
     for name in made:
@@ -88,7 +89,7 @@ def test_bulk_vectors_span_segments(
     """Bulk data is complete, and lies in as many sealed segments as asked, each over the whole range of keys."""
     uri, name = real_milvus_pair[0].uri, f"bulk_{key_type}"
     fill_vectors(uri, name, 5_000, 32, key_type, segments=3)
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     try:
         assert _count(client, name) == 5_000
         assert _count(client, name, 'payload["number"] >= 2500') == 2_500

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pymilvus import MilvusClient
 
 from bot.demo.clusters import Server
+from engine.milvus.client import preparing_client
 from engine.milvus.sample_bulk import fill_vectors
 from tests.bench.figures import Shape, median_ratio, show
 from tests.bench.meter import wait_until_at_rest
@@ -94,6 +94,6 @@ def _run(module: str, pair: tuple[Server, Server], *more: str) -> dict[str, Any]
 
 
 def _drop(uri: str) -> None:
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     client.drop_collection(COLLECTION)
     client.close()

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from pymilvus import MilvusClient
-
 from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
 from bot.views import break_glass, buttons
 from engine.lifecycle import EventName, Status
+from engine.milvus.client import preparing_client
 
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
 CHANNEL, ALARM = "C0MIGRATE", "C0ALARM"
@@ -110,7 +109,7 @@ def test_what_changed_after_the_approval_is_approved_again(
 ) -> None:
     """A collection is added to the source of an approved migration: it waits for approval again, the difference shown."""
     own = lite_server("own").uri
-    client = MilvusClient(own)
+    client = preparing_client(own)
     try:
         client.create_collection("films", dimension=4)
         client.insert("films", [{"id": 1, "vector": [0.1] * 4}])

@@ -5,13 +5,12 @@ from contextlib import closing, contextmanager
 from socket import create_server
 from typing import Any
 
-from pymilvus import MilvusClient
-
 from bot.listeners.latest import Latest
 from bot.sandbox import words_of
 from bot.settings import Settings
 from bot.views.request_modal import BACK
 from engine.lifecycle import Status
+from engine.milvus.client import preparing_client
 from tests.engine.proxy import Proxy
 
 ADA, GRACE, LINUS, CHANNEL = "U0ADA", "U0GRACE", "U0LINUS", "C0MIGRATE"
@@ -196,7 +195,7 @@ def test_the_same_request_twice_is_one(story: Any) -> None:
 
 def test_what_stands_in_the_way_is_told_to_the_requester(story: Any, empty: str) -> None:
     """A target that holds the collection already ends the request with the way out, in a direct message."""
-    client = MilvusClient(empty)
+    client = preparing_client(empty)
     try:
         client.create_collection("articles", dimension=4)
     finally:

@@ -4,7 +4,6 @@ import threading
 from typing import Any
 
 import pytest
-from pymilvus import MilvusClient
 
 from bot.notes import NOT_STARTED, REFUSED
 from bot.sandbox import Sandbox, words_of
@@ -13,6 +12,7 @@ from bot.views.buttons import APPROVE, CANCEL, PAUSE, REJECT, REMIGRATE, REPAIR,
 from bot.views.request_modal import CALLBACK_ID
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
+from engine.milvus.client import preparing_client
 
 ADA, GRACE, LINUS, OLGA, CHANNEL = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA", "C0MIGRATE"
 
@@ -145,7 +145,7 @@ def is_copied(ledger: Ledger, migration_id: str) -> bool:
 
 def damage(uri: str) -> None:
     """Change one vector on the target and take another entity away."""
-    client = MilvusClient(uri)
+    client = preparing_client(uri)
     try:
         (row,) = client.query("products", filter="id == 7", output_fields=["*"])
         row["embedding"] = [0.5] * len(row["embedding"])

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus import MilvusClient
-
 import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
+from engine.milvus.client import preparing_client
 from engine.model import Endpoint, OnConflict, Plan, Request, Secrets
 from tests.crash.workers import Workers
 from tests.engine.bed import Key, Row, Side, rows
@@ -145,7 +144,7 @@ class Run:
 
     def left(self) -> list[str]:
         """What of the migration stands on the target: its collections, or at least its database."""
-        server = MilvusClient(self.lane.target_uri)
+        server = preparing_client(self.lane.target_uri)
         try:
             if self.database not in server.list_databases():
                 return []

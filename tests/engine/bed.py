@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from pymilvus import DataType, MilvusClient
+from pymilvus import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
+from engine.milvus.client import preparing_client
 from engine.model import Endpoint, OnConflict, Progress, Report, Request, Secrets
 from engine.ranges import CHUNK_BYTES
 
@@ -51,11 +52,11 @@ class Side:
         self.uri = uri
         self.database = database
         if database != "default":
-            with_default = MilvusClient(uri)
+            with_default = preparing_client(uri)
             if database not in with_default.list_databases():
                 with_default.create_database(database)
             with_default.close()
-        self.client = MilvusClient(uri, db_name=database)
+        self.client = preparing_client(uri, db_name=database)
         self._loading: list[str] = []
 
     @property
@@ -166,7 +167,7 @@ class Side:
         self.empty()
         self.client.close()
         if self.database != "default":
-            client = MilvusClient(self.uri)
+            client = preparing_client(self.uri)
             if self.database in client.list_databases():
                 client.drop_database(self.database)
             client.close()

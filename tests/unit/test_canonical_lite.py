@@ -13,6 +13,7 @@ from bot.demo.clusters import Server, start_lite
 from engine.comparison import explain, keyed_rows
 from engine.digest import ContentDigest
 from engine.milvus.canonical import canonical_columns
+from engine.milvus.client import preparing_client
 
 SCALARS: dict[str, tuple[DataType, str, list[Any]]] = {
     "flag": (DataType.BOOL, "bool_data", [True, False, None]),
@@ -125,7 +126,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def stub(server: Server) -> Iterator[Any]:
     """Raw calls to the server, which holds the collection, empty."""
-    client = MilvusClient(server.uri)
+    client = preparing_client(server.uri)
     client.drop_collection("all")
     create(client)
     with grpc.insecure_channel(server.uri.removeprefix("http://")) as channel:
