@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from engine.digest import ContentDigest
 from engine.errors import DataUnreadable
 from engine.milvus.canonical import canonical_columns
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import ChunkRange
+from engine.proof.digest import ContentDigest
 
 
 @dataclass

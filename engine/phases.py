@@ -13,7 +13,6 @@ from engine.copier import Copier
 from engine.descent import Tally
 from engine.errors import MustStartOver
 from engine.heartbeat import Heartbeat
-from engine.keyless import proof_of
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.milvus import definitions, loading, properties
@@ -22,6 +21,7 @@ from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
 from engine.model import ChunkRange, CollectionPlan, CollectionState, KeyPolicy, Lease, Plan
 from engine.preparer import Preparer
+from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
 

@@ -27,7 +27,7 @@ from engine.model import (
 )
 from engine.ownership import Fate, Owner, drop_created, owner_of
 from engine.preparer import CREATING_DATABASE
-from engine.untouched import Untouched
+from engine.proof.untouched import Untouched
 
 _SAID_MAX = 6
 

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 
 from engine import reports, undoing
 from engine.errors import PlanBlocked
-from engine.keyless import proof_of
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status
@@ -34,11 +33,12 @@ from engine.model import (
     Undone,
 )
 from engine.planner import Standing, make_plan, standing_of
+from engine.proof.keyless import proof_of
+from engine.proof.tally import Listing, Tally
 from engine.ranges import CHUNK_BYTES
 from engine.remake import remigrated, remigration
 from engine.reports import listed
 from engine.runner import drive
-from engine.tally import Listing, Tally
 
 __all__ = [
     "blocked",

@@ -35,7 +35,7 @@ class Receipt(Record):
     Attributes:
         entities: Entities read and written.
         bytes: Bytes of the columns as they went over the wire.
-        digest: The content digest, 32 hexadecimal digits (`engine/digest.py`).
+        digest: The content digest, 32 hexadecimal digits (`engine/proof/digest.py`).
     """
 
     entities: int

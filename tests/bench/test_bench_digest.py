@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.digest import ContentDigest
 from engine.milvus.canonical import canonical_columns
+from engine.proof.digest import ContentDigest
 
 T = schema_pb2.DataType
 ROWS = 2_000

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 import engine
-from engine.drift import SAMPLE_CHUNKS
 from engine.lifecycle import EventName
 from engine.model import Outcome, Secrets
+from engine.proof.drift import SAMPLE_CHUNKS
 from engine.ranges import CHUNK_BYTES
 from tests.engine.bed import Bed, Side, rows, running
 from tests.engine.proxy import Proxy

@@ -21,7 +21,7 @@ from engine.model import (
     SearchComparison,
     Secrets,
 )
-from engine.searches import compare_searches
+from engine.proof.searches import compare_searches
 from tests.engine.bed import Bed, rows
 from tests.engine.proxy import Proxy
 

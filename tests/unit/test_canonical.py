@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.comparison import explain, keyed_rows
-from engine.digest import ContentDigest
 from engine.errors import DataUnreadable
 from engine.milvus.canonical import NULL, canonical_column, canonical_columns
+from engine.proof.comparison import explain, keyed_rows
+from engine.proof.digest import ContentDigest
 
 T = schema_pb2.DataType
 Put = Callable[[Any, Sequence[Any]], None]

@@ -10,10 +10,10 @@ from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
 from bot.demo.clusters import Server, start_lite
-from engine.comparison import explain, keyed_rows
-from engine.digest import ContentDigest
 from engine.milvus.canonical import canonical_columns
 from engine.milvus.client import preparing_client
+from engine.proof.comparison import explain, keyed_rows
+from engine.proof.digest import ContentDigest
 
 SCALARS: dict[str, tuple[DataType, str, list[Any]]] = {
     "flag": (DataType.BOOL, "bool_data", [True, False, None]),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.digest import ContentDigest, differing_fields
+from engine.proof.digest import ContentDigest, differing_fields
 
 FIELDS = ("id", "title", "vector")
 Entity = tuple[bytes, ...]

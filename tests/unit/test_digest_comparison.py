@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.comparison import Row, explain, keyed_rows
 from engine.errors import DataUnreadable
 from engine.model import Mismatch, MismatchKind, PrimaryKey
+from engine.proof.comparison import Row, explain, keyed_rows
 
 Entity = tuple[PrimaryKey, bytes, bytes]
 Found = tuple[PrimaryKey, str, tuple[str, ...]]

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.drift import Drift, sample
+from engine.proof.drift import Drift, sample
 
 DRAWS = 2_000
 

@@ -5,7 +5,7 @@ from pymilvus.grpc_gen import schema_pb2
 
 from engine.milvus.searching import Hits, vectors_of
 from engine.model import SearchComparison
-from engine.searches import overlap, sentence
+from engine.proof.searches import overlap, sentence
 
 OURS: Hits = [(1, 0.9), (2, 0.8), (3, 0.5)]
 

@@ -12,8 +12,8 @@ from engine.model import (
     Mismatch,
     MismatchKind,
 )
-from engine.tally import Tally
-from engine.verifier import Finding
+from engine.proof.tally import Tally
+from engine.proof.verifier import Finding
 
 MANY = 100_000
 BYTES_MAX = 1 << 20

@@ -6,7 +6,7 @@
     ContentDigest.of_receipt(count, hexdigest) == digest            # what the verifier compares
     differing_fields({"id": b"..."}, {"id": b"..."})                # ("id",) where the bytes differ
 
-The canonical values come from `engine/milvus/canonical.py`; which entities differ is found by `engine/comparison.py`.
+The canonical values come from `engine/milvus/canonical.py`; which entities differ is found by `engine/proof/comparison.py`.
 
 Each value is hashed (xxh3_128), an entity is the hash of its values' hashes in the order of their field names behind a hash of
 those names, and the digest is the count and the sum of the entities modulo 2**128. All parts of an entity have 16 bytes, so no

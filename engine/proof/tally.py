@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from engine.milvus.pages import CollectionReader
 from engine.model import EXAMPLES_MAX, CollectionReport, Found, Mismatch, MismatchKind, Reason
-from engine.verifier import Finding
+from engine.proof.verifier import Finding
 
 Listing: TypeAlias = Callable[[Found], None]
 """Takes each line of the whole list of what was found; one call at a time."""

@@ -13,7 +13,6 @@ from typing import Final
 
 from engine import crashpoints
 from engine.content import read_range
-from engine.digest import ContentDigest, entity_hashes
 from engine.executors import pipeline
 from engine.ledger import Ledger
 from engine.milvus.canonical import canonical_columns
@@ -32,10 +31,11 @@ from engine.model import (
     MismatchKind,
     PrimaryKey,
 )
-from engine.proof import Proof
+from engine.proof.digest import ContentDigest, entity_hashes
+from engine.proof.proving import Proof
+from engine.proof.tally import Listing, Uncompared
+from engine.proof.verifier import Verifier
 from engine.ranges import chunk_entities, cut
-from engine.tally import Listing, Uncompared
-from engine.verifier import Verifier
 
 SHARE_ENTITIES: Final = 200_000
 """Entities of a side whose hashes are held at a time while a difference is explained."""

@@ -12,9 +12,9 @@ from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import TypeAlias
 
-from engine.digest import differing_fields
 from engine.errors import DataUnreadable
 from engine.model import Mismatch, MismatchKind, PrimaryKey
+from engine.proof.digest import differing_fields
 
 Row: TypeAlias = tuple[PrimaryKey, Mapping[str, bytes]]
 """An entity: its primary key and its canonical values by field name."""

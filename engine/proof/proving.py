@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from engine import crashpoints
-from engine.drift import SAMPLE_CHUNKS, reread, sample, sampled
 from engine.ledger import Ledger
 from engine.milvus import definitions, duplicates
 from engine.milvus.connection import Cluster
@@ -22,11 +21,12 @@ from engine.model import (
     MismatchKind,
     Reason,
 )
+from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled
+from engine.proof.searches import RANGES, compare_searches, sentences
+from engine.proof.tally import Listing, Tally, Uncompared
+from engine.proof.verifier import Finding, Verifier
 from engine.ranges import chunk_entities, plan_ranges
 from engine.reports import findings
-from engine.searches import RANGES, compare_searches, sentences
-from engine.tally import Listing, Tally, Uncompared
-from engine.verifier import Finding, Verifier
 
 
 @dataclass(frozen=True)

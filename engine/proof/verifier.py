@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
-from engine.comparison import Row, explain, keyed_rows
 from engine.content import Content, read_range
-from engine.digest import ContentDigest
 from engine.errors import DataUnreadable, FerryError
 from engine.executors import pipeline
 from engine.milvus import duplicates
@@ -19,6 +17,8 @@ from engine.milvus.canonical import canonical_columns
 from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind, Reason
+from engine.proof.comparison import Row, explain, keyed_rows
+from engine.proof.digest import ContentDigest
 
 _INCOMPARABLE = (DataUnreadable, MessageTooLarge)
 """What a server answers for one range alone; anything else ends the whole verification, which can be continued."""

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from engine.content import Content, read_range
-from engine.digest import ContentDigest
 from engine.errors import FerryError
 from engine.executors import pipeline
-from engine.keyless import copied_digests, partition_digest
 from engine.ledger import Ledger
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of
 from engine.model import Chunk, CollectionPlan, KeyPolicy
+from engine.proof.digest import ContentDigest
+from engine.proof.keyless import copied_digests, partition_digest
 from engine.ranges import chunk_entities
 
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from engine.content import read_range
-from engine.digest import ContentDigest
 from engine.executors import pipeline
 from engine.milvus.pages import CollectionReader
 from engine.model import Chunk
+from engine.proof.digest import ContentDigest
 
 SAMPLE_CHUNKS: Final = 4
 """Ranges that are always read again, about 12 MB: writes to half of all ranges go unseen once in 16 times."""

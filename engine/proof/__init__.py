@@ -1,0 +1,1 @@
+"""Proves that nothing was lost: digests, comparisons, and what explains a difference; nothing here writes to a cluster."""
