@@ -29,11 +29,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from google.protobuf.unknown_fields import UnknownFieldSet
 from numpy.typing import NDArray
-from pymilvus.grpc_gen import schema_pb2
 
 from engine.errors import DataUnreadable
 from engine.milvus.canonical_geometry import canonical_wkb, canonical_wkt
 from engine.milvus.canonical_json import canonical_documents
+from engine.milvus.grpc_gen import schema_pb2
 
 NULL = b"\0"
 """The canonical value of null, in every type."""

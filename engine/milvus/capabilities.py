@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from pymilvus.grpc_gen import schema_pb2
-
+from engine.milvus.grpc_gen import schema_pb2
 from engine.milvus.indexing import INDEX_TYPE, JSON_PATH
 from engine.milvus.schemas import fields_of, params_of
 from engine.model import IndexDefinition

@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.message_factory import GetMessageClass
-from pymilvus.grpc_gen import milvus_pb2
 
 from engine.errors import ConfigurationInvalid, ServiceUnavailable
 from engine.milvus import failures, lite, retry
+from engine.milvus.grpc_gen import milvus_pb2
 from engine.model import Endpoint
 
 Answer = TypeVar("Answer")

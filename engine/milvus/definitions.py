@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
-
 from engine import crashpoints
 from engine.milvus import indexing, properties, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import COLLECTION_NOT_FOUND, MilvusRefused
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2
 from engine.model import CollectionPlan, IndexDefinition
 
 ConsistencyLevel = common_pb2.ConsistencyLevel

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymilvus.grpc_gen import common_pb2, milvus_pb2
-
 from engine.errors import ServiceUnavailable, TemporaryFailure
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MilvusRefused
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2
 
 LOAD_SECONDS_MAX = 3600.0
 """How long a load may take: it waits for indexes to be built."""

@@ -7,8 +7,7 @@ passes encoded as it came. Nothing is sent.
 from itertools import compress
 from typing import Any
 
-from pymilvus.grpc_gen import schema_pb2
-
+from engine.milvus.grpc_gen import schema_pb2
 from engine.milvus.schemas import DYNAMIC_FIELD
 from engine.milvus.wire import Column
 

@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
-
 from engine.errors import DataUnreadable
 from engine.milvus import expressions
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from engine.milvus.wire import Column, QueryAnswer
 from engine.model import PrimaryKey
 

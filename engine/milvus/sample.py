@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 
 import grpc
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
-from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 
 from engine.milvus.client import preparing_client
+from engine.milvus.grpc_gen import milvus_pb2, milvus_pb2_grpc
 from engine.milvus.sample_values import Row, articles, documents, events, products
 
 PARTITIONS = ("archive", "year_2025", "year_2026")

@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
 from engine.milvus.client import preparing_client
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 from engine.milvus.sample_values import vectors
 
 KeyType = Literal["INT64", "VARCHAR"]

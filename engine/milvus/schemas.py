@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from google.protobuf.json_format import MessageToDict
-from pymilvus.grpc_gen import schema_pb2
 
+from engine.milvus.grpc_gen import schema_pb2
 from engine.model import CollectionPlan
 
 DataType = schema_pb2.DataType

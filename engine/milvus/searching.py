@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from engine.milvus import schemas
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from engine.milvus.pages import CollectionReader
 from engine.model import CollectionPlan, PrimaryKey
 

@@ -7,13 +7,12 @@ import re
 from functools import partial
 from typing import Any
 
-from pymilvus.grpc_gen import milvus_pb2
-
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.definitions import ConsistencyLevel
 from engine.milvus.failures import MilvusRefused
+from engine.milvus.grpc_gen import milvus_pb2
 from engine.milvus.schemas import DataType
 from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
+from engine.milvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}

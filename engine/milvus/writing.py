@@ -7,11 +7,10 @@ waited out here.
 
 from collections.abc import Sequence
 
-from pymilvus.grpc_gen import milvus_pb2
-
 from engine.errors import DataUnreadable
 from engine.milvus import expressions
 from engine.milvus.connection import Cluster
+from engine.milvus.grpc_gen import milvus_pb2
 from engine.milvus.outgoing import writable
 from engine.milvus.wire import Column, write_request
 from engine.model import PrimaryKey
