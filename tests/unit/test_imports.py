@@ -23,8 +23,12 @@ assert grpc_gen.milvus_pb2 is milvus_pb2
 """
 
 
-@pytest.mark.parametrize("order", [WORKER_FIRST, CLIENT_FIRST], ids=["the worker first", "the client first"])
+@pytest.mark.parametrize(
+    "order", [WORKER_FIRST, CLIENT_FIRST], ids=["the worker first", "the client first"]
+)
 def test_a_worker_loads_no_client_and_shares_its_messages_with_one(order: str) -> None:
     """In either order the messages are the same classes; a worker alone loads neither pymilvus's client nor pandas."""
-    ended = subprocess.run([sys.executable, "-c", order], capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", order], capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
