@@ -13,7 +13,7 @@ import structlog
 import typer
 
 import engine
-from bot import console, terminal, trail
+from bot import console, terminal, throttles, trail
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
@@ -235,6 +235,9 @@ def pause(migration_id: MigrationId, *, json: Json = False) -> None:
 @app.command()
 def throttle(
     migration_id: MigrationId,
+    limit: Annotated[
+        list[str] | None, typer.Argument(metavar=f"[{throttles.TAKES}]", help="As in Slack.")
+    ] = None,
     entities: EntitiesPerSecond = None,
     megabytes: MegabytesPerSecond = None,
     *,
@@ -242,17 +245,19 @@ def throttle(
     json: Json = False,
 ) -> None:
     """Limit how fast a migration copies, also while it runs."""
-    if off is (entities is not None or megabytes is not None):
-        raise typer.BadParameter("give --entities-per-second, --megabytes-per-second, or --off")
-    wanted = console.throttle_of(entities, megabytes)
+    by_option = entities is not None or megabytes is not None
+    if off + by_option + bool(limit) != 1:
+        raise typer.BadParameter(f"{throttles.HOW} The same as options; --off lifts the limit")
+    written = throttles.parsed(" ".join(limit or ()) or throttles.OFF)
+    wanted = console.throttle_of(entities, megabytes) if by_option else written
     with console.open_ledger() as ledger, ledger.transaction() as act:
         migration = act.throttle(migration_id, wanted, console.operator())
     if json:
         allowed = wanted and wanted.model_dump()
         terminal.as_json({"migration": migration.id, "throttle": allowed})
     else:
-        limit = f"copies at most {wanted}" if wanted else "copies as fast as it can"
-        terminal.out.print(f"{migration.id} {limit}.", markup=False)
+        limited = f"copies at most {wanted}" if wanted else "copies as fast as it can"
+        terminal.out.print(f"{migration.id} {limited}.", markup=False)
 
 
 @app.command()

@@ -15,7 +15,16 @@ import structlog
 
 from bot.courier import Gone, Undelivered
 from bot.ledger import Kind
-from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
+from bot.notes import (
+    BREAK_GLASS,
+    COUNTED,
+    FREED,
+    HELD,
+    NOT_STARTED,
+    REMINDED,
+    THROTTLED,
+    WAITING,
+)
 from bot.outbox import Outbox, Room
 from bot.views.progress import progress_message
 from bot.views.replies import TOLD_PHASES
@@ -39,6 +48,7 @@ _NOTES: Final = {
     FREED: (Kind.ROOT, Kind.REPLY),
     NOT_STARTED: (Kind.REPLY,),
     REMINDED: (Kind.REPLY,),
+    THROTTLED: (Kind.ROOT, Kind.REPLY),
     WAITING: (Kind.REPLY,),
 }
 """What changes no state and is told all the same."""
@@ -61,9 +71,11 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
     """The messages that an event makes, in the order in which they are posted.
 
     Migrations that were started on the command line are not Slack's business. What ends before it was put up for approval is
-    told to its requester alone.
+    told to its requester alone, and what changes no state before that stands in the root message that follows.
     """
     if not _SLACK_USER.fullmatch(migration.requester):
+        return ()
+    if event.to_status is None and migration.plan is None:
         return ()
     if event.to_status is None:
         told = event.name == PHASE and event.details.get("phase") in TOLD_PHASES

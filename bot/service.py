@@ -1,4 +1,4 @@
-"""What people do to migrations: request, cancel, re-migrate, beside `deciding.py` and `going.py`; one transaction each.
+"""What people do to migrations: request, cancel, re-migrate, beside `deciding.py`, `going.py`, …; one transaction each.
 
 Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster, except `check`.
 """
@@ -14,6 +14,7 @@ from bot.freezing import Freezing
 from bot.going import Going
 from bot.notes import REFUSED
 from bot.settings import Place, Policy
+from bot.throttling import Throttling
 from engine import remake
 from engine.errors import FerryError
 from engine.lifecycle import EventName, Status
@@ -26,7 +27,7 @@ _IN_VAIN: Final = frozenset(
 )
 
 
-class Service(Deciding, Going, Freezing):
+class Service(Deciding, Going, Freezing, Throttling):
     """All acts; see `Acting` for what it is made of."""
 
     def may_request(self, user_id: str, request: Request) -> Answer:

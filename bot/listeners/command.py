@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 from slack_bolt import Ack, App, BoltContext, Respond
 from slack_sdk import WebClient
 
-from bot import answers
+from bot import answers, throttles
 from bot.approvals import Reason
 from bot.listeners.desk import Desk
 from bot.service import Answer, Click
 from bot.views import home, request_modal
 from bot.views import text as t
+from bot.views.card import MigrationCard
 from bot.views.request_modal import RequestForm
 from bot.views.standing import headline
 from bot.views.status import status_message
@@ -142,14 +143,33 @@ def _steering(
 
     def work(desk: Desk, typed: Typed, migration_id: str) -> dict[str, Any]:
         answer = of(desk)(Click(typed.user_id, migration_id, typed.delivery))
-        if answer.reason is Reason.DUPLICATE:
-            return {}
-        card = desk.cards.card_of(answer.migration) if answer.migration else None
-        if card is not None and answer.done:
-            return {"text": headline(card)}
-        return {"text": answers.ephemeral(answer, card)}
+        return _said(desk, answer, headline)
 
     return _of_one(work)
+
+
+def _throttle(desk: Desk, typed: Typed) -> dict[str, Any]:
+    migration_id, _, limit = typed.rest.partition(" ")
+    try:
+        throttle = throttles.parsed(limit)
+    except InputRejected as error:
+        usage = _usage("throttle", _WORDS["throttle"])
+        said = f"{usage}\n{t.escape(error.message)} {error.next_step} Nothing was done."
+        return {"text": said}
+    click = Click(typed.user_id, normal_id(migration_id), typed.delivery)
+    limited = f"copies at most {throttle}" if throttle else "copies as fast as it can"
+    answer = desk.service.throttle(click, throttle)
+    return _said(desk, answer, lambda card: f"{t.code(card.migration.id)} {limited}.")
+
+
+def _said(desk: Desk, answer: Answer, done: Callable[[MigrationCard], str]) -> dict[str, Any]:
+    """What the person is told of what they typed; nothing when it was answered before."""
+    if answer.reason is Reason.DUPLICATE:
+        return {}
+    card = desk.cards.card_of(answer.migration) if answer.migration else None
+    if card is not None and answer.done:
+        return {"text": done(card)}
+    return {"text": answers.ephemeral(answer, card)}
 
 
 _WORDS: Final[Mapping[str, Word]] = {
@@ -166,6 +186,11 @@ _WORDS: Final[Mapping[str, Word]] = {
         "tries again what failed or was canceled, and mends just the entities that differ where it is MISMATCHED",
         _steering(lambda d: d.service.retry),
         "ID",
+    ),
+    "throttle": Word(
+        "limits how fast it copies, entities or megabytes per second, also while it runs",
+        _throttle,
+        f"ID {throttles.TAKES}",
     ),
     "freeze": Word(
         "lets nothing start until somebody types */migrate thaw*; what runs goes on",

@@ -9,14 +9,23 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from bot.notes import BREAK_GLASS, COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
+from bot.notes import (
+    BREAK_GLASS,
+    COUNTED,
+    FREED,
+    HELD,
+    NOT_STARTED,
+    REMINDED,
+    THROTTLED,
+    WAITING,
+)
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
 from bot.views.refusals import refusal
 from bot.views.standing import failure, failure_lines, stays_behind, verdict
 from engine.lifecycle import EventName, Status
-from engine.model import ErrorText, Event
+from engine.model import ErrorText, Event, Throttle
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
@@ -136,6 +145,14 @@ def _not_started(card: MigrationCard, event: Event) -> Said:
 def _waiting(_card: MigrationCard, event: Event) -> Said:
     why = t.sentence(t.escape(t.prose(_detail(event, "reason"))))
     return Said("IN PROGRESS", f"It waits. {why} Nothing is lost; it goes on by itself.")
+
+
+def _throttled(card: MigrationCard, event: Event) -> Said:
+    limits = {name: event.details.get(name) for name in Throttle.model_fields}
+    if not any(limits.values()):
+        return Said(card.word, f"{_by(event)} lifted the throttle; it copies as fast as it can.")
+    allowed = t.escape(str(Throttle.model_validate(limits)))
+    return Said(card.word, f"{_by(event)} throttled it: it copies at most {allowed}.")
 
 
 def _reminded(card: MigrationCard, _event: Event) -> Said:
@@ -300,5 +317,6 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     FREED: _freed,
     NOT_STARTED: _not_started,
     REMINDED: _reminded,
+    THROTTLED: _throttled,
     WAITING: _waiting,
 }

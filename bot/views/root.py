@@ -61,6 +61,7 @@ def request_fields(card: MigrationCard) -> m.Block | None:
         ("Plan", amount(card.plan) if card.plan else "being made"),
         ("Migration Type", "Offline Migration"),
         ("Starts", _starts(card)),
+        ("Throttle", _throttle(card)),
         ("Expires", t.when(card.expires_at) if card.expires_at else ""),
         ("Started", t.when(migration.started_at) if migration.started_at else ""),
         ("Ended", _ended(card)),
@@ -78,6 +79,11 @@ def _starts(card: MigrationCard) -> str:
         return t.when(due)
     queued = card.migration.status is Status.QUEUED
     return "as soon as a worker is free" if queued else "as soon as it is approved"
+
+
+def _throttle(card: MigrationCard) -> str:
+    throttle = card.migration.throttle
+    return "" if throttle is None or card.ended else f"at most {t.escape(str(throttle))}"
 
 
 def _ended(card: MigrationCard) -> str:

@@ -56,6 +56,7 @@ class Transaction:
         requester: str,
         reason: str = "",
         due_at: datetime | None = None,
+        throttle: Throttle | None = None,
         status: Status = Status.PLANNING,
         details: Details | None = None,
     ) -> Migration:
@@ -66,6 +67,7 @@ class Transaction:
             reason: Why, in the requester's words.
             requester: A Slack user id, or `user@host`.
             due_at: Aware; when it may start. None: as soon as it is allowed to.
+            throttle: What its copy is limited to from the beginning.
             status: PLANNING, or QUEUED where nobody has to approve it.
             details: What the event carries.
         """
@@ -88,12 +90,15 @@ class Transaction:
                 cleared_at=self.now if status is Status.QUEUED else None,
                 attempts=0,
                 lease_token=0,
+                throttle=throttle and throttle.model_dump_json(),
             )
         )
         append_event(
             self.session, migration_id, REQUESTED, requester, self.now, details, (None, status)
         )
-        told = {"request": request.model_dump(mode="json"), "reason": reason}
+        told: Details = {"request": request.model_dump(mode="json"), "reason": reason}
+        told |= {"due_at": due_at.isoformat()} if due_at else {}
+        told |= {"throttle": throttle.model_dump()} if throttle else {}
         self.audit(
             REQUESTED, requester, status, migration_id=migration_id, details=told | (details or {})
         )
@@ -162,8 +167,20 @@ class Transaction:
         self.note(migration_id, PLAN_RECORDED, actor, details)
         return self.migration(migration_id)
 
-    def throttle(self, migration_id: str, throttle: Throttle | None, actor: str) -> Migration:
+    def throttle(
+        self,
+        migration_id: str,
+        throttle: Throttle | None,
+        actor: str,
+        details: Details | None = None,
+    ) -> Migration:
         """Limit a migration's copy, now or when it runs, or lift the limit (None), with the event "throttled".
+
+        Args:
+            migration_id: Which one.
+            throttle: The limit.
+            actor: Who sets it.
+            details: What the event carries beside the limit.
 
         Raises:
             TransitionRefused: It has ended and cannot go on.
@@ -175,7 +192,7 @@ class Transaction:
         stored = None if throttle is None else throttle.model_dump_json()
         self.session.connection().execute(change.values(throttle=stored))
         allowed = (throttle or Throttle()).model_dump()
-        self.note(row.id, THROTTLED, actor, allowed)
+        self.note(row.id, THROTTLED, actor, allowed | (details or {}))
         return self.migration(migration_id)
 
     def note(

@@ -7,11 +7,12 @@ import pytest
 from bot.app import delivery_of
 from bot.listeners.command import Typed, answered
 from bot.listeners.desk import Desk
+from bot.notes import THROTTLED
 from bot.service import Click, Service
 from bot.settings import Settings
 from bot.sources import Sources
 from bot.verbs import EngineVerbs
-from engine.ledger import Ledger, new_owner
+from engine.ledger import AuditFilter, Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import Migration
 
@@ -101,3 +102,39 @@ def test_a_command_that_slack_sends_again_counts_once(
     typed(f"resume {queued.id}")
     assert typed(f"pause {queued.id}", delivery=key) == ""
     assert ledger.migration(queued.id).status is Status.QUEUED
+
+
+def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
+    """Whoever may pause may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
+    assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(
+        "copies at most 5,000 entities/s and 20 MB/s."
+    )
+    limit = ledger.migration(queued.id).throttle
+    assert str(limit) == "5,000 entities/s and 20 MB/s"
+    (row,) = ledger.audit(AuditFilter(migration_id=queued.id, act=THROTTLED))
+    assert (row.actor, row.role) == ("U0HALF", "Project Admin of acme/search")
+    assert "You may not do this" in typed(f"throttle {queued.id} off", "U0STRANGER")
+    assert ledger.migration(queued.id).throttle == limit
+    assert typed(f"throttle {queued.id.lower()} OFF").endswith("copies as fast as it can.")
+    assert ledger.migration(queued.id).throttle is None
+
+
+@pytest.mark.parametrize("limit", ["", "fast", "-1", "0"])
+def test_a_limit_that_is_none_is_answered_with_how_to_write_one(
+    typed: Type, ledger: Ledger, queued: Migration, limit: str
+) -> None:
+    """The usage of the word and the forms of a limit; nothing is changed."""
+    said = typed(f"throttle {queued.id} {limit}")
+    assert said.startswith("*/migrate throttle ID 5000 | 20MB | off*")
+    assert "Write entities per second (5000)" in said
+    assert ledger.migration(queued.id).throttle is None
+
+
+def test_what_has_ended_for_good_is_not_limited(
+    typed: Type, ledger: Ledger, awaiting: Callable[..., Migration]
+) -> None:
+    """A rejected request copies nothing; whoever would limit it is told that it has ended."""
+    migration = awaiting()
+    with ledger.transaction() as act:
+        act.apply(migration.id, EventName.REJECT, actor="U0OTHER")
+    assert "nothing to throttle" in typed(f"throttle {migration.id} 5000")

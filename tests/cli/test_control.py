@@ -32,7 +32,7 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         allowed = {"entities_per_second": 100_000, "megabytes_per_second": 50.0}
         assert (status, shown["throttle"], shown["slowed"]) == (0, allowed, "")
         assert "Throttled to 100,000 entities/s and 50 MB/s." in shell.run("show", migration).stdout
-        off, lifted = shell.object("throttle", migration, "--off")
+        off, lifted = shell.object("throttle", migration, "off")
         assert (off, lifted) == (0, {"migration": migration, "throttle": None})
         status, ended = shell.object("resume", migration)
         assert (status, ended["status"], ended["entities"]) == (0, "SUCCESSFUL", ENTITIES)

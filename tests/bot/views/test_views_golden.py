@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, WAITING
+from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
 from bot.views import break_glass
 from bot.views.freeze import freeze_message, thaw_message
 from bot.views.home import home_view
@@ -19,7 +19,7 @@ from bot.views.request_modal import RequestForm, build, failed, sent, working
 from bot.views.root import root_message
 from bot.views.status import status_message
 from engine.lifecycle import EventName, Status
-from engine.model import OnConflict
+from engine.model import OnConflict, Throttle
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CLUSTERS = ("prod-eu", "staging")
@@ -97,6 +97,19 @@ CASES: dict[str, Callable[[Any], Any]] = {
         s.card(Status.QUEUED), s.event(NOT_STARTED, "ferry", error=s.error.model_dump())
     ),
     "reply-held": lambda s: reply(_held(s), s.event(HELD, "ferry", why=WHY)),
+    "reply-throttled": lambda s: reply(
+        s.card(Status.RUNNING),
+        s.event(
+            THROTTLED, role="Project Admin", entities_per_second=5_000, megabytes_per_second=20.0
+        ),
+    ),
+    "reply-unthrottled": lambda s: _event(s, THROTTLED, Status.QUEUED),
+    "root-throttled": lambda s: root_message(
+        s.card(Status.RUNNING, throttle=Throttle(entities_per_second=5_000))
+    ),
+    "progress-throttled": lambda s: _progress(
+        s, 12_000, slowed="Throttled by the operator to 5,000 entities/s."
+    ),
     "reply-freed": lambda s: _event(s, FREED, Status.QUEUED, "ferry"),
     "reply-forced": lambda s: reply(
         _forced(s), s.event(EventName.APPROVE, break_glass=True, comment="The disk <fails>.")
