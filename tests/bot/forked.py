@@ -5,6 +5,7 @@ Everything but the way in which a worker is started is the engine's own.
 
 import signal
 import subprocess
+from contextlib import suppress
 from typing import IO
 
 from bot.verbs import EngineVerbs
@@ -47,11 +48,8 @@ class Forked:
 
     def _signal(self, number: signal.Signals) -> None:
         if not self._worker.ended:
-            self._worker.signal(number)
-
-
-LEASE_SECONDS = 10
-"""A killed worker is replaced at once; what it left in doubt waits for the end of its lease."""
+            with suppress(ProcessLookupError):  # it ended a moment ago; `Popen` forgives that too
+                self._worker.signal(number)
 
 
 class ForkedVerbs(EngineVerbs):

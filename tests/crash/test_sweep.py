@@ -31,19 +31,28 @@ Say = Callable[[str], None]
 def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> None:
     """Killed at every named point, one after the other, migrations lose and double nothing."""
     tally = Tally()
-    (lane,) = lanes(1)
-    passed = sweep.clean_points(lane, crash_log, tally)
-    names = list(dict.fromkeys(passed))
-    sweep.chain(lane, (f"{name}:1" for name in names), tally)
-    sweep.chain(
-        lane, ["written:1", "settled:1"], tally
-    )  # settled: what another worker left in doubt
+    first, second, third, fourth = lanes(LANES)
+    names = dict.fromkeys(sweep.clean_points(first, crash_log, tally))
+    points = [f"{name}:1" for name in names]
+    in_doubt = ["written:1", "settled:1"]  # settled: what another worker left in doubt
     replacing = ["replacing:1", "dropped:1", "collection_made:1", "receipt:2"]
-    sweep.chain(lane, replacing, tally, on_conflict=OnConflict.REPLACE)
     repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
-    sweep.repairs(lane, repairing, tally)
-    undoing = ["undo_checked:1", "dropping_created:1", "created_dropped:1"]
-    sweep.undoes(lane, [*undoing, "dropping_database:1", "undone:1"], tally)
+    dropping = ["undo_checked:1", "dropping_created:1", "created_dropped:1"]
+    undoing = [*dropping, "dropping_database:1", "undone:1"]
+
+    def others() -> None:
+        sweep.chain(third, in_doubt, tally)
+        sweep.chain(third, replacing, tally, on_conflict=OnConflict.REPLACE)
+        sweep.repairs(third, repairing, tally)
+
+    _at_once(
+        (
+            (sweep.chain, first, points[::2], tally),
+            (sweep.chain, second, points[1::2], tally),
+            (others,),
+            (sweep.undoes, fourth, undoing, tally),
+        )
+    )
     say(f"crash sweep (each named point: {' '.join(sorted(tally.points))}): {tally}")
     assert tally.points == _named()
     assert tally.wrong == []
