@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from engine.errors import DataUnreadable
-from engine.milvus.canonical import canonical_columns
+from engine.milvus.canonical_page import canonical_page
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import ChunkRange
 from engine.proof.digest import ContentDigest
@@ -84,7 +84,7 @@ def _read(
         limit=page_entities,
         careful=careful,
     ):
-        columns = canonical_columns(page.messages(), len(page.keys))
+        columns = canonical_page(page)
         columns.pop(without, None)
         content.digest.add(columns)
         content.bytes += page.bytes

@@ -1,7 +1,9 @@
 """Turns a column of a query answer into one canonical value per entity, so that equal content has equal bytes; never writes.
 
-    canonical_columns(page.messages(), rows)  -> {field name: [bytes, ...]}     # what ContentDigest.add and keyed_rows take
-    canonical_column(field, rows)          -> [bytes, ...]                   # one schema_pb2.FieldData
+    canonical_columns(fields, rows)  -> {field name: [bytes, ...]}     # what ContentDigest.add and keyed_rows take
+    canonical_column(field, rows)    -> [bytes, ...]                   # one schema_pb2.FieldData
+
+A page goes through `engine/milvus/canonical_page.py`, which comes to the same values sooner.
 
 A value is a tag byte and the value; null is the tag NULL alone. What counts as equal, whichever server encoded the answer:
 
@@ -21,7 +23,7 @@ A field absent on one side is the caller's to find. Parts of an answer that the 
 error: what the digest cannot see must not be called verified.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import compress
 from typing import Any, TypeAlias
@@ -53,8 +55,9 @@ _NUMBERS = {
 }
 _TEXTS = {"string_data": b"s", "mol_smiles_data": b"M"}
 _BLOBS = {"bytes_data": b"y", "mol_data": b"m"}
+FLOAT_VECTOR_TAG = b"F"
 _VECTORS = {
-    "float_vector": (b"F", 32),
+    "float_vector": (FLOAT_VECTOR_TAG, 32),
     "binary_vector": (b"B", 1),
     "float16_vector": (b"H", 16),
     "bfloat16_vector": (b"G", 16),
@@ -71,19 +74,22 @@ _BLOCK_BYTES = 1 << 17
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def canonical_columns(fields: Iterable[Any], rows: int) -> dict[str, list[bytes]]:
+def canonical_columns(
+    fields: Iterable[Any], rows: int, *, taken: Container[str] = ()
+) -> dict[str, list[bytes]]:
     """The canonical values of a page by field name.
 
     Args:
         fields: `FieldData` messages of one answer.
         rows: How many entities the page has.
+        taken: Names of columns that the answer has as well.
 
     Raises:
         DataUnreadable: A column's lengths fit no encoding, it holds what this version does not know, or a name comes twice.
     """
     columns: dict[str, list[bytes]] = {}
     for field in fields:
-        if field.field_name in columns:
+        if field.field_name in columns or field.field_name in taken:
             raise _unreadable(field, "it comes twice in one answer")
         columns[field.field_name] = canonical_column(field, rows)
     return columns
@@ -131,6 +137,7 @@ def _scalars(field: Any, data: Any, type_: int, valid: Sequence[bool] = ()) -> l
     if slot is None:
         return []
     items = getattr(data, slot)
+    _check_known(field, items)
     if slot in _NUMBERS:
         tag, dtype = _NUMBERS[slot]
         return _tagged(tag, _numbers(items.data, dtype), np.dtype(dtype).itemsize)
@@ -198,7 +205,6 @@ def _timestamp(text: str) -> bytes:
 
 def _arrays(field: Any, arrays: Any) -> list[bytes]:
     """Arrays, each the tag A and its elements; an empty array is the tag alone, whatever slot the server chose for it."""
-    _check_known(field, arrays)
     slots = {row.WhichOneof("data") for row in arrays.data} - {None}
     if len(slots) > 1:  # int_data here and long_data there
         each = (_elements(field, row, arrays.element_type) for row in arrays.data)
@@ -230,6 +236,8 @@ def _vectors(field: Any, rows: int, valid: Sequence[bool]) -> list[bytes]:
     if slot is None:
         return []
     payload = getattr(field.vectors, slot)
+    if not isinstance(payload, bytes):
+        _check_known(field, payload)
     if slot == "sparse_float_vector":
         return _sparse(field, list(payload.contents))
     if slot == "vector_array":

@@ -25,6 +25,11 @@ _COLUMNS = _number(milvus_pb2.QueryResults, "fields_data")
 _TYPE = _number(schema_pb2.FieldData, "type")
 _NAME = _number(schema_pb2.FieldData, "field_name")
 _VALID = _number(schema_pb2.FieldData, "valid_data")
+_FIELD_ID = _number(schema_pb2.FieldData, "field_id")
+_VECTORS = _number(schema_pb2.FieldData, "vectors")
+_DIMENSION = _number(schema_pb2.VectorField, "dim")
+_FLOATS = _number(schema_pb2.VectorField, "float_vector")
+_PACKED = _number(schema_pb2.FloatArray, "data")
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,17 @@ class Column:
     def may_hold_nulls(self) -> bool:
         """Whether it says which entities are null."""
         return _VALID in self._fields
+
+    def float_vectors(self) -> tuple[int, memoryview] | None:
+        """Dimension and numbers (32 bit, little-endian) of a column that is float vectors and nothing else; None for all others."""
+        if self.type != schema_pb2.DataType.FloatVector:
+            return None
+        outer = _only(self.wire, {_TYPE, _NAME, _FIELD_ID, _VECTORS})
+        vectors = _only(outer[_VECTORS].data, {_DIMENSION, _FLOATS}) if _VECTORS in outer else {}
+        floats = _only(vectors[_FLOATS].data, {_PACKED}) if _FLOATS in vectors else {}
+        if _DIMENSION not in vectors or _PACKED not in floats:
+            return None
+        return vectors[_DIMENSION].varint, floats[_PACKED].data
 
     def message(self) -> Any:
         """The decoded `FieldData`; decoded anew each time, since a page would else be in memory twice."""
@@ -105,6 +121,16 @@ class _Field(NamedTuple):
 
 
 _ABSENT = _Field(0, 0, memoryview(b""))
+
+
+def _only(data: memoryview, known: set[int]) -> dict[int, _Field]:
+    """The fields by number; none at all if there is another one, or one twice (it would have to be merged)."""
+    found: dict[int, _Field] = {}
+    for field in _fields(data):
+        if field.number not in known or field.number in found:
+            return {}
+        found[field.number] = field
+    return found
 
 
 def _fields(data: memoryview) -> Iterator[_Field]:

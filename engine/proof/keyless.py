@@ -15,7 +15,7 @@ from engine import crashpoints
 from engine.content import read_range
 from engine.executors import pipeline
 from engine.ledger import Ledger
-from engine.milvus.canonical import canonical_columns
+from engine.milvus.canonical_page import canonical_page
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.model import (
@@ -184,7 +184,7 @@ class KeylessProof(Proof):
         size = chunk_entities(self.plan.entities, self.plan.bytes)
         for page in reader.pages(partition, limit=size):
             self.check()
-            columns = canonical_columns(page.messages(), len(page.keys))
+            columns = canonical_page(page)
             columns.pop(self.plan.uncompared_field, None)
             for key, content in zip(page.keys, entity_hashes(columns), strict=True):
                 if content % shares == share:

@@ -13,7 +13,7 @@ from engine.content import Content, read_range
 from engine.errors import DataUnreadable, FerryError
 from engine.executors import pipeline
 from engine.milvus import duplicates
-from engine.milvus.canonical import canonical_columns
+from engine.milvus.canonical_page import canonical_page
 from engine.milvus.failures import MessageTooLarge
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind, Reason
@@ -123,7 +123,7 @@ class Verifier:
 
     def _rows(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Row]:
         for page in self._pages(reader, key_range):
-            yield from keyed_rows(page.keys, canonical_columns(page.messages(), len(page.keys)))
+            yield from keyed_rows(page.keys, canonical_page(page))
 
     def _pages(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Page]:
         if reader is self.target and key_range.partition in self.absent:
