@@ -15,7 +15,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
 from bot.ledger import BotLedger
-from bot.listeners import buttons, command, glass, home, request
+from bot.listeners import buttons, command, details, glass, home, request
 from bot.listeners.desk import Desk, where_of, whisper
 from bot.meter import OUTCOME, Completed, Meter
 from bot.views import request_modal
@@ -69,7 +69,7 @@ def build(
         return BoltResponse(status=200)
 
     app.listener_runner.listener_completion_handler = Completed(meter)
-    for surface in (command, request, buttons, glass, home):
+    for surface in (command, request, buttons, details, glass, home):
         surface.register(app, desk)
     return app
 

@@ -11,13 +11,13 @@ import structlog
 from bot import waiting
 from bot.approvals import is_void
 from bot.directory import Directory
-from bot.ledger import BotLedger
+from bot.ledger import BotLedger, Kind, Posted
 from bot.notes import FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard
 from engine.errors import FerryError
-from engine.ledger import Ledger
+from engine.ledger import JobFilter, Ledger
 from engine.lifecycle import EventName, Status, is_terminal
 from engine.model import Event, Migration, Progress, Report
 
@@ -72,12 +72,26 @@ class Cards:
             report=self.report(migration),
         )
 
-    def listed(self, limit: int) -> tuple[MigrationCard, ...]:
-        """The newest migrations, as they are drawn in a list: without decisions, progress and report."""
-        return tuple(
-            MigrationCard(migration=each, canceled_by=each.cancel_requested_by)
-            for each in self._ledger.migrations(limit=limit)
+    def listed(self, migration: Migration) -> MigrationCard:
+        """A migration as it is drawn in a list: without decisions, progress and report."""
+        return MigrationCard(
+            migration=migration,
+            canceled_by=migration.cancel_requested_by,
+            hold=self._hold(migration),
         )
+
+    def newest(self, limit: int) -> tuple[tuple[MigrationCard, ...], int]:
+        """The newest migrations as they are drawn in a list, and how many there are in all."""
+        page = self._ledger.jobs(JobFilter(), limit=limit)
+        return tuple(map(self.listed, page.migrations)), page.total
+
+    def log(self, migration: Migration) -> tuple[Event, ...]:
+        """What happened to a migration, oldest first."""
+        return self._ledger.events(migration_id=migration.id, limit=10_000)
+
+    def root(self, migration_id: str) -> Posted | None:
+        """Where the root message of a migration's thread stands, once it was posted."""
+        return self._records.posted(migration_id).get(Kind.ROOT)
 
     def places(self, migration: Migration) -> tuple[Place, ...]:
         """The projects that a migration concerns; raises ConfigurationInvalid when one is no longer configured."""
@@ -120,8 +134,8 @@ class Cards:
         return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
 
     def _last(self, migration: Migration, names: Collection[str]) -> Event | None:
-        events = self._ledger.events(migration_id=migration.id, limit=10_000)
-        return next((event for event in reversed(events) if event.name in names), None)
+        events = reversed(self.log(migration))
+        return next((event for event in events if event.name in names), None)
 
     def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""

@@ -31,6 +31,7 @@ from bot.cards import Cards
 from bot.courier import Courier
 from bot.directory import Directory
 from bot.gate import Gate
+from bot.jobs import Jobs
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
 from bot.meter import Meter, Watch
@@ -275,7 +276,8 @@ def _wired(
         ticks=pace.ticks,
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
-    desk = Desk(settings, service, cards, sources, scheduler.soon)
+    jobs = Jobs(settings, ledger, records, directory, cards)
+    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs)
     app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources

@@ -8,11 +8,14 @@ from slack_sdk import WebClient
 
 from bot import answers
 from bot.approvals import Reason
+from bot.listeners import home
 from bot.listeners.desk import Desk, where_of, whisper
 from bot.service import Answer, Click
 from bot.views import buttons
 from bot.views import text as t
 from bot.views.card import ActionValue, parse_action_value
+from bot.views.home import Notice
+from bot.views.standing import headline
 from engine.errors import InputRejected
 
 
@@ -44,8 +47,12 @@ def _listener(
         ack()
         value = parse_action_value(str(action.get("value") or ""))
         click = Click(body["user"]["id"], value.migration_id, context["delivery"])
-        said = _said(desk, action_id, click, act(click, value))
-        if said:
+        answer = act(click, value)
+        said = _said(desk, action_id, click, answer)
+        if home.is_home(body):
+            said = said or headline(desk.cards.card(click.migration_id))
+            home.tell(desk, client, body, Notice(said, click.migration_id))
+        elif said:
             whisper(client, where_of(body), said)
 
     return clicked

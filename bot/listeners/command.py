@@ -13,9 +13,10 @@ from bot import answers, throttles
 from bot.approvals import Reason
 from bot.listeners.desk import Desk
 from bot.service import Answer, Click
-from bot.views import home, request_modal
+from bot.views import request_modal
 from bot.views import text as t
 from bot.views.card import MigrationCard
+from bot.views.jobs import SHOWN, jobs_message
 from bot.views.request_modal import RequestForm
 from bot.views.standing import headline
 from bot.views.status import status_message
@@ -23,7 +24,6 @@ from engine.errors import InputRejected
 from engine.ledger import normal_id
 
 COMMAND = "/migrate"
-JOBS_SHOWN = 15
 
 
 class Typed(NamedTuple):
@@ -89,8 +89,7 @@ def _help(_desk: Desk, _typed: Typed) -> dict[str, Any]:
 
 
 def _jobs(desk: Desk, _typed: Typed) -> dict[str, Any]:
-    view = home.home_view(desk.cards.listed(JOBS_SHOWN), request_button=False)
-    return {"text": "The migrations, newest first.", "blocks": view["blocks"]}
+    return dict(jobs_message(*desk.cards.newest(SHOWN))._asdict())
 
 
 def _freeze(desk: Desk, typed: Typed) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.cards import Cards
+from bot.jobs import Jobs
 from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
@@ -34,6 +35,7 @@ class Desk(NamedTuple):
     cards: Cards
     sources: Sources
     soon: Soon
+    jobs: Jobs
 
 
 class Where(NamedTuple):

@@ -1,28 +1,147 @@
-"""The Home tab: the jobs as they are when it is opened, and a button for a new request."""
+"""The Home tab: the jobs as they are when it is opened or something is clicked on it, and what became of the click.
 
+Filters and page are read from the view that was clicked, so a bot that was started since goes on with them.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
+from bot import answers
 from bot.listeners.command import open_form
 from bot.listeners.desk import Desk
-from bot.views import home
+from bot.listeners.latest import Latest
+from bot.service import Answer
+from bot.views import freeze, home
+from bot.views.home import HomeState, Notice
 
 EVENT = "app_home_opened"
 
 
 def register(app: App, desk: Desk) -> None:
-    """Listen for the tab and its button."""
+    """Listen for the tab and what stands on it."""
 
     @app.event(EVENT)
     def opened(event: dict[str, Any], client: WebClient) -> None:
-        if event.get("tab", "home") != "home":
-            return
-        view = home.home_view(desk.cards.listed(home.JOBS + 1))
-        client.views_publish(user_id=event["user"], view=view)
+        if event.get("tab", "home") == "home":
+            show(desk, client, event["user"], home.parse(event.get("view")))
 
     @app.action(home.NEW_REQUEST)
     def new_request(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         ack()
         open_form(desk, client, body["trigger_id"])
+
+    latest = Latest()
+    for action_id, turned in _TURNS.items():
+        app.action(action_id)(_turning(desk, latest, turned))
+
+    @app.options(home.TARGET)
+    def targets(ack: Ack, payload: dict[str, Any]) -> None:
+        typed = str(payload.get("value") or "")
+        every = () if typed else ("",)
+        ack(options=[home.target_option(name) for name in (*every, *desk.jobs.targets(typed))])
+
+    _freeze(app, desk)
+
+
+def show(
+    desk: Desk, client: WebClient, user_id: str, state: HomeState, notice: Notice | None = None
+) -> None:
+    """Draw a person's Home tab anew, with the answer to their last click."""
+    view = home.home_view(desk.jobs.page(user_id, state, notice))
+    client.views_publish(user_id=user_id, view=view)
+
+
+def is_home(body: dict[str, Any]) -> bool:
+    """Whether a click came from the Home tab."""
+    return bool((body.get("view") or {}).get("type") == "home")
+
+
+def tell(desk: Desk, client: WebClient, body: dict[str, Any], notice: Notice) -> None:
+    """Answer a click on the Home tab there, beside what was clicked."""
+    show(desk, client, body["user"]["id"], home.parse(body["view"]), notice)
+
+
+_Turn = Callable[[Desk, str, HomeState, str], HomeState]
+
+
+def _next(_desk: Desk, _user: str, state: HomeState, _chosen: str) -> HomeState:
+    return state.model_copy(update={"before": state.last})
+
+
+def _previous(desk: Desk, user: str, state: HomeState, _chosen: str) -> HomeState:
+    return desk.jobs.above(user, state)
+
+
+def _same(_desk: Desk, _user: str, state: HomeState, _chosen: str) -> HomeState:
+    return state
+
+
+def _filtered(name: str) -> _Turn:
+    """Another filter begins with its first page."""
+
+    def turn(_desk: Desk, _user: str, state: HomeState, chosen: str) -> HomeState:
+        every = chosen in {"", home.EVERY}
+        value: str | bool = chosen == home.MINE if name == "mine" else "" if every else chosen
+        return state.model_copy(update={name: value, "before": ""})
+
+    return turn
+
+
+_TURNS: dict[str, _Turn] = {
+    home.NEXT: _next,
+    home.PREVIOUS: _previous,
+    home.REFRESH: _same,
+    home.STATUS: _filtered("status"),
+    home.CREATED_BY: _filtered("mine"),
+    home.TARGET: _filtered("target"),
+}
+
+
+def _turning(desk: Desk, latest: Latest, turned: _Turn) -> Callable[..., None]:
+    """A listener for what only changes what is shown; of two clicks at once the last one is drawn."""
+
+    def turn(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        user, at = body["user"]["id"], float(action["action_ts"])
+        latest.happened(user, at)
+        chosen = str((action.get("selected_option") or {}).get("value") or "")
+        state = turned(desk, user, home.parse(body["view"]), chosen)
+        view = home.home_view(desk.jobs.page(user, state))
+        if latest.is_last(user, at):
+            client.views_publish(user_id=user, view=view)
+
+    return turn
+
+
+def _freeze(app: App, desk: Desk) -> None:
+    """The words freeze and thaw as buttons."""
+
+    @app.action(freeze.FREEZE)
+    def asked(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        carried = body["view"]["private_metadata"]
+        client.views_open(trigger_id=body["trigger_id"], view=freeze.freeze_form(carried))
+
+    @app.view(freeze.CALLBACK_ID)
+    def sent(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        user = body["user"]["id"]
+        answer = desk.service.freeze(user, freeze.asked_reason(body["view"]))
+        said = Notice(_said(answer, "Frozen: nothing starts until the freeze is ended."))
+        show(desk, client, user, home.parse(body["view"]), said)
+
+    @app.action(freeze.THAW)
+    def thawed(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        ack()
+        answer = desk.service.thaw(body["user"]["id"])
+        said = Notice(
+            _said(answer, "The freeze has ended: what is approved and due starts by itself.")
+        )
+        tell(desk, client, body, said)
+
+
+def _said(answer: Answer, done: str) -> str:
+    return done if answer.done else f":no_entry_sign: {answers.ephemeral(answer, None)}"

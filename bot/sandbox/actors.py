@@ -6,6 +6,7 @@ allow: a button that is gone cannot be clicked, a confirm dialog can be declined
 
 import copy
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from bot.sandbox import interactions, modals, snapshot
@@ -63,7 +64,8 @@ class Actor:
 
         Args:
             target: a message's ts, a message as `Sandbox.messages` returns it (its blocks are what
-                the person sees, even if the message was changed since), "modal" or "home".
+                the person sees, even if the message was changed since), "modal", "home", or the
+                Home tab as `home` returned it earlier.
             action_id: the element.
             value: what to choose: an option's value or label, a date, a user id, a list of those.
                 Of several buttons with one action_id the one with that value is clicked.
@@ -252,6 +254,8 @@ class Actor:
             return on_modal(self._core, self.id)
         if target == HOME:
             return on_home(self._core, self.id)
+        if isinstance(target, dict) and "ts" not in target:
+            return replace(on_home(self._core, self.id), blocks=target["blocks"])
         if isinstance(target, dict):
             return on_message(
                 self._core, self.id, target["channel"], target["ts"], target["blocks"]

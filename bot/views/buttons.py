@@ -20,6 +20,9 @@ REPAIR = "ferry_repair"
 REMIGRATE = "ferry_remigrate"
 BREAK_GLASS = "ferry_break_glass"
 
+DETAILS = "ferry_details"
+"""Changes nothing, so everyone may; not among the acts."""
+
 ACTION_IDS = (APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, BREAK_GLASS)
 """Every action that a message's button can send."""
 
@@ -189,6 +192,12 @@ def remigrate(card: MigrationCard) -> m.Block:
         confirm=dialog,
         says=f"Request a re-migration of what differs in {card.migration.id}",
     )
+
+
+def details(card: MigrationCard) -> m.Block:
+    """View Details, in the seed document's words: the log of what happened, in a modal."""
+    says = f"View the details and the log of {card.migration.id}"
+    return m.button("View Details", DETAILS, action_value(card), says=says)
 
 
 def _differing(card: MigrationCard) -> str:

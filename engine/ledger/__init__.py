@@ -6,6 +6,7 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
     questions          migrations, totals, events …            queries.py
+    the list of jobs   jobs, page_above, targets               jobs.py
     the audit trail    audit, check_audit                      audit.py
 """
 
@@ -23,6 +24,7 @@ from engine.ledger.database import (
     upgrade_ledger,
     utc_now,
 )
+from engine.ledger.jobs import JobFilter, Jobs, JobsPage
 from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
 from engine.ledger.queries import Queries
@@ -39,6 +41,8 @@ __all__ = [
     "AuditCheck",
     "AuditEntry",
     "AuditFilter",
+    "JobFilter",
+    "JobsPage",
     "Ledger",
     "RecordedMismatch",
     "Transaction",
@@ -53,7 +57,7 @@ __all__ = [
 ]
 
 
-class Ledger(Chunks, Queries, Audits):
+class Ledger(Chunks, Queries, Jobs, Audits):
     """An open ledger; several threads and several processes may use one at the same time.
 
     Every method is one transaction. A database that does not answer is `ServiceUnavailable`, and what was begun is rolled back.

@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 
 from bot import app as bolt
 from bot.doctor import SCOPES
+from bot.jobs import Jobs
 from bot.ledger import BotLedger
 from bot.listeners import home
 from bot.listeners.command import _WORDS, COMMAND, HELP
@@ -21,7 +22,7 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
 from bot.verbs import EngineVerbs
-from bot.views import buttons, request_modal
+from bot.views import buttons, freeze, request_modal
 
 ROOT = Path(__file__).parents[2]
 BOT = ROOT / "bot"
@@ -29,6 +30,7 @@ BOT = ROOT / "bot"
 NEEDS: dict[str, set[str]] = {
     "apps_connections_open": set(),
     "auth_test": set(),
+    "chat_getPermalink": set(),
     "chat_postEphemeral": {"chat:write"},
     "chat_postMessage": {"chat:write"},
     "chat_update": {"chat:write"},
@@ -97,7 +99,9 @@ def test_every_element_that_is_drawn_is_heard(
 ) -> None:
     """Each button and select of the views has a listener: none of them is dead."""
     sources = Sources(configured(), EngineVerbs())
-    desk = Desk(configured(), service, service._cards, sources, lambda work, **_: work())
+    cards = service._cards
+    jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
+    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs)
     with ThreadPoolExecutor() as threads:
         app = bolt.build(WebClient("xoxb-none"), records, desk, threads)
     heard = [listener.matchers for listener in app._listeners]
@@ -110,7 +114,11 @@ def test_every_element_that_is_drawn_is_heard(
         *(field.value for field in request_modal.RESHAPES),
         request_modal.BACK,
         request_modal.CALLBACK_ID,
-        home.home.NEW_REQUEST,
+        *home.home.ACTION_IDS,
+        buttons.DETAILS,
+        freeze.FREEZE,
+        freeze.THAW,
+        freeze.CALLBACK_ID,
     }
     assert drawn <= texts
     sources.close()

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
-from bot.views import break_glass
-from bot.views.freeze import freeze_message, thaw_message
-from bot.views.home import home_view
+from bot.views import break_glass, buttons, freeze, home
+from bot.views.details import details_view
+from bot.views.freeze import freeze_form, freeze_message, thaw_message
+from bot.views.home import Frozen, HomePage, HomeState, Job, Notice, home_view
+from bot.views.jobs import jobs_message
 from bot.views.progress import progress_message
 from bot.views.replies import reply
 from bot.views.report import report_message
@@ -138,9 +140,70 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "modal-working": lambda _: working(FORM),
     "modal-failed": lambda s: failed(s.error, FORM),
     "modal-sent": lambda _: sent("M-4K7QX2F", "C0APPROVALS"),
-    "home-empty": lambda _: home_view(()),
-    "home-jobs": lambda s: home_view([s.card(status) for status in Status], total=31),
+    "home-empty": lambda s: home_view(HomePage(s.now, offered=HEAD, role=ROLE)),
+    "home-jobs": lambda s: home_view(_jobs(s, tuple(Status)[:7])),
+    "home-jobs-older": lambda s: home_view(_jobs(s, tuple(Status)[7:], newer=15, total=28)),
+    "home-looking": lambda s: home_view(_looking(s)),
+    "home-frozen": lambda s: home_view(_frozen_home(s)),
+    "home-no-match": lambda s: home_view(HomePage(s.now, state=HomeState(status="FAILED"))),
+    "jobs": lambda s: jobs_message([s.card(status) for status in Status], 31),
+    "jobs-empty": lambda _: jobs_message((), 0),
+    "freeze-form": lambda _: freeze_form('{"mine":true}'),
+    **{
+        f"details-{status.value}": lambda s, at=status: details_view(s.card(at), _log(s), LINK)
+        for status in Status
+    },
 }
+
+
+HEAD = (home.NEW_REQUEST, freeze.FREEZE)
+ROLE = "You are Project Admin of acme/search."
+LINK = "https://acme.slack.com/archives/C0MIGRATE/p1700000000000100"
+
+
+def _jobs(s: Any, statuses: tuple[Status, ...], **given: Any) -> HomePage:
+    jobs = tuple(Job(s.card(status), buttons.ACTION_IDS) for status in statuses)
+    values: dict[str, Any] = {"total": len(jobs), "offered": HEAD, "role": ROLE}
+    return HomePage(s.now, jobs, **(values | given))
+
+
+def _looking(s: Any) -> HomePage:
+    return HomePage(
+        s.now,
+        (Job(s.card(Status.RUNNING)),),
+        HomeState(status="IN PROGRESS", mine=True, target="staging"),
+        total=1,
+        role="You may look. To request or change something takes Organization Owner or Project Admin: ask #data-platform.",
+    )
+
+
+def _frozen_home(s: Any) -> HomePage:
+    card = s.card(Status.RUNNING)
+    return HomePage(
+        s.now,
+        (Job(card, buttons.ACTION_IDS),),
+        total=1,
+        freeze=Frozen("U02BOB", "Organization Owner of acme", s.now, "Audit & <all>"),
+        windows=(":snowflake: `staging` is frozen by configuration until 18:00: inventory",),
+        offered=(home.NEW_REQUEST, freeze.THAW),
+        role="You are Organization Owner of acme.",
+        notice=Notice("It cannot be paused: it has already failed.", card.migration.id),
+    )
+
+
+def _log(s: Any) -> list[Any]:
+    return [
+        s.event("requested", "U01ALICE"),
+        s.event(EventName.PLANNED, "ferry"),
+        s.event(HELD, "ferry", why=WHY),
+        s.event(FREED, "ferry"),
+        s.event(EventName.APPROVE, "U02BOB", role="Project Admin", comment="Go <now>."),
+        s.event(EventName.CLAIM, "host:1:boot:0"),
+        s.event("phase", "host:1:boot:0", phase="copy"),
+        *[s.event(WAITING, "host:1:boot:0", reason="staging did not answer")] * 3,
+        s.event("refused", "U09EVE", act="cancel", reason="no_role"),
+        s.event(EventName.FAIL, "host:1:boot:0", error=s.error.model_dump()),
+    ]
 
 
 WHY = "<@U02BOB> has frozen all migrations since 2026-11-03 09:00 UTC: audit of <all>"

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from bot.views import buttons, freeze, home
 from bot.views import message as m
 from bot.views.card import Decision
-from bot.views.home import home_view
+from bot.views.details import details_view
+from bot.views.home import JOBS, Frozen, HomePage, HomeState, Job, Notice, home_view
+from bot.views.jobs import jobs_message
 from bot.views.progress import progress_message
 from bot.views.refusals import REASONS, refusal
 from bot.views.replies import reply
@@ -205,10 +208,29 @@ def test_replies_and_refusals_keep_the_limits(data: Any, samples: Any, accepted:
 @relaxed
 @given(data=st.data())
 def test_the_home_tab_keeps_the_limits(data: Any, samples: Any, accepted: Any) -> None:
-    """Any number of jobs of any names."""
-    view = home_view([data.draw(cards(samples))] * data.draw(st.integers(0, 60)), total=1_000)
+    """A page of any jobs, each with all its buttons, under a freeze and with the answer to a click."""
+    job = Job(data.draw(cards(samples)), buttons.ACTION_IDS)
+    jobs = (job,) * data.draw(st.integers(0, JOBS))
+    said = data.draw(NAME)
+    page = HomePage(
+        samples.now,
+        jobs,
+        HomeState(target=said),
+        newer=JOBS,
+        total=1_000,
+        freeze=Frozen("U02BOB", said, samples.now, said),
+        offered=(home.NEW_REQUEST, freeze.FREEZE, freeze.THAW),
+        notice=Notice("Too late.", job.card.migration.id),
+    )
+    view = home_view(page)
     accepted(view)
     assert_no_injection(view)
+    message = jobs_message([job.card] * data.draw(st.integers(0, 60)), total=1_000)
+    accepted(message)
+    assert_no_injection(message)
+    modal = details_view(job.card, [samples.event("fail", said, reason=said)] * 50, "http://x/y")
+    accepted(modal)
+    assert_no_injection(modal)
 
 
 WORST_ERROR = ErrorText(code="E", message=WORST * 9, state=WORST * 9, next_step=WORST * 9)
