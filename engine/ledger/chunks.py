@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
-from engine.ledger.leases import Leases, fence
+from engine.ledger.leases import FENCE, Leases, held_by
 from engine.ledger.records import (
     chunk_of,
     chunk_values,
@@ -27,6 +27,23 @@ from engine.model import Chunk, ChunkRange, CollectionState, Lease, Mismatch, Re
 
 PAGE: Final = 500
 """Rows per statement: pages of chunks, keys in an IN list, rows of an insert."""
+
+_RECEIPT: Final = (
+    update(ChunkRow)
+    .where(
+        col(ChunkRow.id) == bindparam("of_chunk"),
+        col(ChunkRow.migration_id) == bindparam("held_id"),
+        FENCE.exists(),
+    )
+    .values(
+        attempted=True,
+        copied_entities=bindparam("its_entities"),
+        copied_bytes=bindparam("its_bytes"),
+        digest=bindparam("its_digest"),
+        copied_at=bindparam("taken_at"),
+        verified=None,
+    )
+)
 
 
 class Chunks(Leases):
@@ -144,24 +161,15 @@ class Chunks(Leases):
             LeaseLost: Another worker holds the migration; the receipt was not taken.
             LookupError: It is not a chunk of this migration.
         """
-        change = (
-            update(ChunkRow)
-            .where(
-                col(ChunkRow.id) == chunk_id,
-                col(ChunkRow.migration_id) == lease.migration_id,
-                fence(lease).exists(),
-            )
-            .values(
-                attempted=True,
-                copied_entities=receipt.entities,
-                copied_bytes=receipt.bytes,
-                digest=receipt.digest,
-                copied_at=self._clock(),
-                verified=None,
-            )
-        )
+        values = {
+            "of_chunk": chunk_id,
+            "its_entities": receipt.entities,
+            "its_bytes": receipt.bytes,
+            "its_digest": receipt.digest,
+            "taken_at": self._clock(),
+        }
         with self._write() as session:
-            if session.connection().execute(change).rowcount != 1:
+            if session.connection().execute(_RECEIPT, values | held_by(lease)).rowcount != 1:
                 self._check(session, lease)
                 raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
             if set_aside is not None:
