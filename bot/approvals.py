@@ -40,6 +40,8 @@ class Reason(StrEnum):
     TICKET_MISSING = "ticket_missing"
     NO_BREAK_GLASS = "no_break_glass"
     REASON_MISSING = "reason_missing"
+    ALREADY_TICKED = "already_ticked"
+    NOT_TICKED = "not_ticked"
     ALREADY_FROZEN = "already_frozen"
     NOT_FROZEN = "not_frozen"
     WRONG_STATE = "wrong_state"
@@ -106,6 +108,11 @@ def may_cancel(person: Standing, places: Iterable[Place], requester: str) -> Ver
 
 def may_pause(person: Standing, places: Iterable[Place], requester: str) -> Verdict:
     """Whether a person may let a migration rest: whoever may cancel it."""
+    return may_cancel(person, places, requester)
+
+
+def may_tick(person: Standing, places: Iterable[Place], requester: str) -> Verdict:
+    """Whether a person may say that a step of the cut-over is done: who asked for it, or a role in one of the projects."""
     return may_cancel(person, places, requester)
 
 

@@ -15,6 +15,7 @@ from bot.going import Going
 from bot.notes import REFUSED
 from bot.settings import Place, Policy
 from bot.throttling import Throttling
+from bot.ticking import Ticking
 from engine import remake
 from engine.errors import FerryError
 from engine.lifecycle import EventName, Status
@@ -27,7 +28,7 @@ _IN_VAIN: Final = frozenset(
 )
 
 
-class Service(Deciding, Going, Freezing, Throttling):
+class Service(Deciding, Going, Freezing, Throttling, Ticking):
     """All acts; see `Acting` for what it is made of."""
 
     def may_request(self, user_id: str, request: Request) -> Answer:

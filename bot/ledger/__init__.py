@@ -1,9 +1,10 @@
 """The bot's part of the ledger: what only the bot knows of a migration, in the same database and the same transactions.
 
     freezes     from when until when nothing starts                     written with the audit of it
+    ticks       steps of a cut-over that people have done                 written with the audit of it
     decisions   who approved or rejected which plan, in which role        written with the migration's change of state
     inbox       deliveries from Slack whose effect is recorded            written with that effect
-    outbox      messages owed to Slack, one of a kind per event           written with the narrator's place among the events
+    outbox      messages owed to Slack, one of a kind per event and person  written with the narrator's place among the events
     posted      where a migration's messages stand in Slack               written with the outbox row that posted them
 
 It never talks to Slack and never renders a text. SQL stays in here.
@@ -30,6 +31,7 @@ from bot.ledger.tables import (
     PostedRow,
     Verdict,
 )
+from bot.ledger.ticks import Ticked, Ticks
 from engine.ledger import Ledger, Transaction, upgrade
 from engine.model import Record
 
@@ -37,10 +39,12 @@ __all__ = [
     "BotLedger",
     "Decided",
     "Delivery",
+    "Due",
     "Freeze",
     "Kind",
     "Owed",
     "Posted",
+    "Ticked",
     "Verdict",
     "Waiting",
 ]
@@ -74,6 +78,15 @@ class Waiting(NamedTuple):
     oldest: datetime | None
 
 
+class Due(NamedTuple):
+    """A message that an event makes: of which migration, which event, which kind, and for whom where it is for one person."""
+
+    migration_id: str
+    event_id: int
+    kind: Kind
+    recipient: str = ""
+
+
 class Owed(Record):
     """A message that is owed to Slack: which event of which migration it tells, and how often it was tried."""
 
@@ -81,11 +94,12 @@ class Owed(Record):
     migration_id: str
     event_id: int
     kind: Kind
+    recipient: str = ""
     attempts: int
     not_before: AwareDatetime | None = None
 
 
-class BotLedger(Freezes):
+class BotLedger(Freezes, Ticks):
     """The bot's tables in an open ledger; creates and upgrades them. Each method is one transaction, unless it takes one.
 
     Raises:
@@ -153,13 +167,15 @@ class BotLedger(Freezes):
             row = session.get(PlaceRow, _NARRATOR)
             return 0 if row is None else row.event_id
 
-    def collect(self, after_id: int, up_to_id: int, owed: Iterable[tuple[str, int, Kind]]) -> bool:
+    def collect(
+        self, after_id: int, up_to_id: int, owed: Iterable[Due | tuple[str, int, Kind]]
+    ) -> bool:
         """Put messages into the outbox and move the narrator's place, both or neither.
 
         Args:
             after_id: The place from which the events were read.
             up_to_id: The last event that was read.
-            owed: Migration, event and kind of each message.
+            owed: The messages.
 
         Returns:
             False if another narrator was faster: then nothing was changed.
@@ -173,13 +189,13 @@ class BotLedger(Freezes):
             if moved.rowcount != 1:
                 return False
             now = self._clock()
-            for migration_id, event_id, kind in owed:
-                _insert_new(session, OutboxRow, _owed_values(migration_id, event_id, kind, now))
+            for due in owed:
+                _insert_new(session, OutboxRow, _owed_values(Due(*due), now))
         return True
 
     def owe(self, tx: Transaction, migration_id: str, event_id: int, kind: Kind) -> None:
         """Put a message into the outbox in the transaction of what it tells."""
-        _insert_new(tx.session, OutboxRow, _owed_values(migration_id, event_id, kind, tx.now))
+        _insert_new(tx.session, OutboxRow, _owed_values(Due(migration_id, event_id, kind), tx.now))
 
     def pending(self) -> tuple[Owed, ...]:
         """What is owed to Slack, in the order in which it came."""
@@ -237,11 +253,8 @@ def _decisions(session: Session, migration_id: str) -> tuple[Decided, ...]:
     )
 
 
-def _owed_values(migration_id: str, event_id: int, kind: Kind, now: datetime) -> dict[str, object]:
-    return {
-        "migration_id": migration_id,
-        "event_id": event_id,
-        "kind": kind,
+def _owed_values(due: Due, now: datetime) -> dict[str, object]:
+    return due._asdict() | {
         "delivery": Delivery.PENDING,
         "attempts": 0,
         "created_at": now,

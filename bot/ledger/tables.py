@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a message is: `root` and `progress` are one message each that is edited, the others are posted once.
+    """What a message is: `root`, `progress` and `checklist` are one message each that is edited, the others are posted once.
 
     `freeze` and `thaw` belong to no migration: their `event_id` is the freeze's id.
     """
@@ -37,6 +37,8 @@ class Kind(StrEnum):
     BROADCAST = "broadcast"
     FREEZE = "freeze"
     THAW = "thaw"
+    PLAN = "plan"
+    CHECKLIST = "checklist"
 
 
 class Delivery(StrEnum):
@@ -84,6 +86,21 @@ class FreezeRow(BotTable, table=True):
     thawed_at: datetime | None = None
 
 
+class TickRow(BotTable, table=True):
+    """A step of a cut-over checklist that somebody ticked, or whose tick they took back; appended, never changed."""
+
+    __tablename__ = "bot_tick"
+    __table_args__ = (Index(None, "migration_id"), GROWING)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    migration_id: str = Field(max_length=32)
+    step: str = Field(max_length=32)
+    done: bool
+    user_id: str = Field(max_length=32)
+    role: str = Field(sa_type=Text)
+    at: datetime
+
+
 class PostedRow(BotTable, table=True):
     """Where a message of a migration stands in Slack, so that it can be edited and its thread be found."""
 
@@ -98,11 +115,14 @@ class PostedRow(BotTable, table=True):
 
 
 class OutboxRow(BotTable, table=True):
-    """A message that is owed to Slack: at most one of each kind per event; its text is made when it is sent."""
+    """A message that is owed to Slack: at most one of each kind per event and recipient; its text is made when it is sent.
+
+    Only a direct message has a recipient.
+    """
 
     __tablename__ = "bot_outbox"
     __table_args__ = (
-        UniqueConstraint("migration_id", "event_id", "kind"),
+        UniqueConstraint("migration_id", "event_id", "kind", "recipient"),
         Index(None, "delivery"),
         GROWING,
     )
@@ -117,6 +137,7 @@ class OutboxRow(BotTable, table=True):
     created_at: datetime
     done_at: datetime | None = None
     error: str = Field(default="", sa_type=Text)
+    recipient: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
 
 
 class InboxRow(BotTable, table=True):

@@ -41,6 +41,8 @@ _TEXTS: dict[str, str] = {
         "Nothing was changed. Ask {approvers} to approve it."
     ),
     "reason_missing": "Breaking the glass takes a reason of at least a few words. Nothing was started.",
+    "already_ticked": "This step was already ticked{attribution}. Nothing was changed; there is nothing left to do.",
+    "not_ticked": "This step is not ticked: its tick was taken back{attribution}. Nothing was changed.",
     "already_frozen": "All migrations are frozen already{attribution}. {sentence} Your command changed nothing.",
     "not_frozen": "Nothing is frozen by anyone. Your command changed nothing.",
     "expired": "This request expired before anyone approved it. Nothing was written; make a new one with /migrate.",
