@@ -38,7 +38,7 @@ class Ticks(Database):
         done: bool,
     ) -> None:
         """Record a tick, or that it was taken back, in the transaction that lets it happen."""
-        values = {"migration_id": migration_id, "step": step.value, "done": done}
+        values: dict[str, object] = {"migration_id": migration_id, "step": step.value, "done": done}
         values |= {"user_id": user_id, "role": role, "at": tx.now}
         tx.session.connection().execute(insert(TickRow).values(values))
 
