@@ -45,6 +45,21 @@ _RECEIPT: Final = (
     )
 )
 
+_COMPARED: Final = (
+    update(ChunkRow)
+    .where(col(ChunkRow.id) == bindparam("of_chunk"))
+    .values(verified=bindparam("found_same"))
+)
+_FINDINGS_DROPPED: Final = delete(MismatchRow).where(
+    col(MismatchRow.chunk_id) == bindparam("of_chunk")
+)
+_SET_ASIDE_DROPPED: Final = delete(SetAsideRow).where(
+    col(SetAsideRow.chunk_id) == bindparam("of_chunk")
+)
+_COLLECTION: Final = select(ChunkRow.collection).where(
+    col(ChunkRow.id) == bindparam("of_chunk"), col(ChunkRow.migration_id) == bindparam("held_id")
+)
+
 
 class Chunks(Leases):
     """The ledger's methods about chunks and collections."""
@@ -215,12 +230,9 @@ class Chunks(Leases):
                 collection = _collection_of_chunk(session, lease, chunk_id)
                 connection = session.connection()
                 verified = None if following else not (recorded or page)
-                change = update(ChunkRow).where(col(ChunkRow.id) == chunk_id)
-                connection.execute(change.values(verified=verified))
+                connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": verified})
                 if recorded == 0:
-                    connection.execute(
-                        delete(MismatchRow).where(col(MismatchRow.chunk_id) == chunk_id)
-                    )
+                    connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
                 if page:
                     rows = [_mismatch_values(lease, collection, chunk_id, each) for each in page]
                     connection.execute(insert(MismatchRow), rows)
@@ -287,18 +299,16 @@ def _chunk_values(
 
 
 def _collection_of_chunk(session: Session, lease: Lease, chunk_id: int) -> str:
-    query = select(ChunkRow.collection).where(
-        col(ChunkRow.id) == chunk_id, col(ChunkRow.migration_id) == lease.migration_id
-    )
-    collection = session.exec(query).first()
+    named = {"of_chunk": chunk_id, "held_id": lease.migration_id}
+    collection = session.connection().execute(_COLLECTION, named).scalar()
     if collection is None:
         raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
-    return collection
+    return str(collection)
 
 
 def _put_aside(session: Session, lease: Lease, chunk_id: int, entities: Sequence[SetAside]) -> None:
     connection = session.connection()
-    connection.execute(delete(SetAsideRow).where(col(SetAsideRow.chunk_id) == chunk_id))
+    connection.execute(_SET_ASIDE_DROPPED, {"of_chunk": chunk_id})
     if entities:
         place = {
             "migration_id": lease.migration_id,

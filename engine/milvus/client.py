@@ -14,7 +14,7 @@ def preparing_client(uri: str, db_name: str = "") -> MilvusClient:
     """Opens a client whose connection is its own and sends no keepalive pings.
 
     By default clients of one process share a connection to an address and ping it every 10 s even
-    when idle (pymilvus 2.6 and 3.0, `grpc_handler._create_grpc_channel`); a server that follows gRPC's default of
+    when idle (pymilvus 3.0.2, `grpc_handler._create_grpc_channel`); a server that follows gRPC's default of
     at most one such ping in 5 minutes hangs up with "Too many pings", which Milvus Lite does.
     """
     quiet: dict[str, Any] = {
