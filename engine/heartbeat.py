@@ -29,6 +29,12 @@ BEAT_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 2.5
 """How long calls under way may take to end once the attempt must end; then their connections are cut (design.md: 5 s in all)."""
 
+TIDY_SECONDS: Final = 1.0
+"""How long what is done after that (the source is put back) may take even then."""
+
+LAST_BEAT_SECONDS: Final = 0.1
+"""The time between beats once the attempt must end: what hangs is cut on time."""
+
 RENEWALS: Final = 3
 """How often a lease is renewed in its time (procrastinate: every 10 s of 30 s)."""
 
@@ -134,9 +140,12 @@ class Heartbeat:
     def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
         """While the block runs, `cut` is called at each beat once the attempt should have ended `GRACE_SECONDS` ago.
 
+        A block that begins late in that time has `TIDY_SECONDS` of its own.
+
         A server that neither answers nor hangs up would hold a cancel for as long as a call may take.
         """
-        self._cut, self._cut_since = cut, _now()
+        self._cut_since = _now()
+        self._cut = cut
         try:
             yield
         finally:
@@ -161,6 +170,11 @@ class Heartbeat:
         self._waits_for = getattr(failure, "message", str(failure))
         self.flow.waits(self._waits_for)
 
+    def source_waits(self, failure: BaseException) -> None:
+        """As `waits`, for the source, which may have asked for fewer requests."""
+        self.flow.source_refused(failure)
+        self.waits(failure)
+
     def target_waits(self, failure: BaseException) -> None:
         """As `waits`, for the target, which may have asked for fewer requests."""
         self.flow.refused(failure)
@@ -170,7 +184,7 @@ class Heartbeat:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
 
     def _run(self) -> None:
-        while not self._done.wait(BEAT_SECONDS):
+        while not self._done.wait(LAST_BEAT_SECONDS if self.halt.is_set() else BEAT_SECONDS):
             self._cut_overdue()
             try:
                 self._beat()
@@ -186,8 +200,9 @@ class Heartbeat:
                 self._end(ShutdownRequested)
 
     def _cut_overdue(self) -> None:
-        cut, since = self._cut, max(self._halted_at, self._cut_since)
-        if cut is not None and self.halt.is_set() and _now() - since > GRACE_SECONDS:
+        cut = self._cut
+        due = max(self._halted_at + GRACE_SECONDS, self._cut_since + TIDY_SECONDS)
+        if cut is not None and self.halt.is_set() and _now() > due:
             self.has_cut = True
             cut()
 

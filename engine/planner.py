@@ -119,6 +119,7 @@ def _against(target: Standing, surveyed: CollectionPlan, request: Request) -> Co
             losses.append("the target's collection of that name is dropped first")
         else:
             obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")
+    obstacles += _null_obstacles(collection, schema, target.kind)
     obstacles += _alias_obstacles(collection, target)
     return collection.model_copy(
         update={
@@ -138,6 +139,16 @@ def _key_policy(
     if capabilities.takes_explicit_keys(target, schema):
         return KeyPolicy.ALLOWED
     return KeyPolicy.NEW if wanted is AutoId.NEW else KeyPolicy.PLAIN
+
+
+def _null_obstacles(collection: CollectionPlan, schema: Any, target: Target) -> Iterator[str]:
+    for name in capabilities.default_for_null(target, schema):
+        if entities := collection.nulls.get(name, 0):
+            yield (
+                f"“{collection.name}” cannot be copied as it is: {entities:,} of its entities are null in {name}, and the target "
+                "writes the field's default value in the place of a null (servers from 2.5 on do). Give these entities a value "
+                "on the source, or leave the collection out."
+            )
 
 
 def _alias_obstacles(collection: CollectionPlan, standing: Standing) -> list[str]:
@@ -171,10 +182,11 @@ def _losses(collection: CollectionPlan, schema: Any, target: Target) -> Iterator
         )
     yield from properties.left_behind(collection.properties)
     for name in capabilities.default_for_null(target, schema):
-        yield (
-            f"a null in {name} becomes its default value (servers from 2.5 on write it so); the proof will name such "
-            "entities as different"
-        )
+        if name not in collection.nulls:
+            yield (
+                f"a null in {name} becomes its default value (servers from 2.5 on write it so); how many there are could not "
+                "be counted, and the proof will name such entities as different"
+            )
     for function, provider in capabilities.provider_functions(schema):
         named = f" “{provider}”" if provider else ""
         yield (

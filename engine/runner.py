@@ -116,8 +116,8 @@ def _attempt(
     chunk_bytes: int,
 ) -> _End:
     ends = (
-        (plan.request.source, secrets.source, heartbeat.waits),
-        (plan.request.target, secrets.target, heartbeat.target_waits),
+        (plan.request.source, secrets.source, heartbeat.source_waits, heartbeat.flow.source),
+        (plan.request.target, secrets.target, heartbeat.target_waits, heartbeat.flow.target),
     )
     with ExitStack() as stack:
         source, target = (
@@ -129,9 +129,11 @@ def _attempt(
                     permit=heartbeat.permit,
                     told=told,
                     patient=True,
+                    cutting=heartbeat.cutting,
+                    pace=pace,
                 )
             )
-            for endpoint, token, told in ends
+            for endpoint, token, told, pace in ends
         )
 
         def cut() -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.milvus.grpc_gen import schema_pb2
 from engine.milvus.indexing import INDEX_TYPE, JSON_PATH
-from engine.milvus.schemas import fields_of, params_of
+from engine.milvus.schemas import fields_of, null_or_default, params_of
 from engine.model import IndexDefinition
 
 DataType = schema_pb2.DataType
@@ -190,7 +190,7 @@ def default_for_null(target: Target, schema: Any) -> list[str]:
     """The fields whose nulls a target writes as their default value (`fillWithDefaultValue` in Milvus's proxy)."""
     if target.lite or not target.since(DEFAULT_FOR_NULL_SINCE):
         return []
-    return [f.name for f in schema.fields if f.nullable and f.HasField("default_value")]
+    return null_or_default(schema)
 
 
 def _unsupported_fields(target: Target, schema: Any) -> Iterator[str]:

@@ -9,9 +9,10 @@ import base64
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -41,6 +42,16 @@ _CHANNEL_OPTIONS = (
 )
 
 
+class Pace(Protocol):
+    """How fast entities may be read; shared by all threads that read from one cluster."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """A block in which one page may be read."""
+
+    def spend(self, entities: int, size: int) -> None:
+        """So many entities and bytes were read."""
+
+
 @dataclass
 class Cluster:
     """An open connection to one database of one cluster.
@@ -52,6 +63,7 @@ class Cluster:
             allowed. It raises a `StopWork` when it is not; such a call has no deadline beyond it.
         told: Called with the failure when a call is going to be made again after a while.
         opened: Makes another channel to the same place.
+        pace: Asked before each page of entities is read; None reads as fast as the server answers.
     """
 
     endpoint: Endpoint
@@ -62,6 +74,7 @@ class Cluster:
     told: Callable[[BaseException], None] | None = None
     version: str = ""
     opened: Callable[[], grpc.Channel] | None = None
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()
@@ -182,6 +195,8 @@ def connect(
     permit: Callable[[], float] | None = None,
     told: Callable[[BaseException], None] | None = None,
     patient: bool = False,
+    cutting: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
+    pace: Pace | None = None,
 ) -> Cluster:
     """Opens a database of a cluster and asks for its version.
 
@@ -193,6 +208,8 @@ def connect(
         told: As in `Cluster`.
         patient: Whether a server that does not answer is waited for, as `retry` does; whoever sits in front of a
             terminal hears of it at once.
+        cutting: Makes a block in which the connection may be cut while it is being opened (`Heartbeat.cutting`).
+        pace: As in `Cluster`.
 
     Raises:
         ConfigurationInvalid: The URI is not one of these.
@@ -210,10 +227,11 @@ def connect(
     if token:
         metadata += (("authorization", base64.b64encode(token.encode()).decode()),)
     halt = stop or threading.Event()
-    cluster = Cluster(endpoint, opened(), metadata, halt, permit, told, opened=opened)
+    cluster = Cluster(endpoint, opened(), metadata, halt, permit, told, opened=opened, pace=pace)
     try:
         ask = cluster.call if patient else cluster.once
-        answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
+        with cutting(cluster.cut) if cutting else nullcontext():
+            answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
     except BaseException as error:
         cluster.close()
         if isinstance(error, ServiceUnavailable):

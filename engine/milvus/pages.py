@@ -6,10 +6,12 @@ page that does not advance is an error, never a loop. Nothing is written here.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import DataUnreadable
+from engine.flow import Sizes
 from engine.milvus import expressions
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
@@ -50,6 +52,7 @@ class CollectionReader:
 
     Attributes:
         fields: The columns to read, the primary key among them; outputs of functions left out.
+        sizes: How many entities a page may have, for all who read it: half as many after an answer that was too large.
         timestamp: A server timestamp (`read_point`): every page sees all that was written before
             it, on every replica; 0 reads with Strong consistency instead (correct, but every page
             waits for a time tick).
@@ -60,6 +63,7 @@ class CollectionReader:
     key_field: str
     fields: tuple[str, ...]
     timestamp: int = 0
+    sizes: Sizes = field(default_factory=lambda: Sizes(PAGE_ENTITIES_MAX, 1), compare=False)
 
     def pages(
         self,
@@ -81,8 +85,7 @@ class CollectionReader:
             partition: The partition's name; "" for all.
             lower: Exclusive lower bound; None reaches down to the first key.
             upper: Inclusive upper bound; None reaches up to the last key.
-            limit: Entities per page at most; less where pages are large, and halved for as long as an
-                answer is too large for the server.
+            limit: Entities per page at most; fewer where pages are large, or answers were too large for the server.
             careful: Whether the server stops its merge early, as above.
 
         Raises:
@@ -126,6 +129,10 @@ class CollectionReader:
         """
         return self._count(partition, expressions.key_in(self.key_field, keys))
 
+    def count_nulls(self, field: str) -> int:
+        """Counts the entities that are null in a field; only for servers that have nullable fields."""
+        return self._count("", f"{field} is null")
+
     def _count(self, partition: str, expression: str) -> int:
         answer = self.cluster.call("Query", self._query(partition, expression, ["count(*)"]))
         return int(answer.fields_data[0].scalars.long_data.data[0])
@@ -141,17 +148,22 @@ class CollectionReader:
         wanted: Sequence[PrimaryKey] = (),
     ) -> Iterator[Page]:
         last, upper = bounds
+        sizes = (
+            self.sizes if fields == self.fields else Sizes(PAGE_ENTITIES_MAX, 1)
+        )  # keys are small
         listed = [expressions.key_in(self.key_field, wanted)] if wanted else []
         while upper is None or last != upper:
             between = expressions.key_range(self.key_field, last, upper)
             expression = " and ".join([*listed, between] if between else listed)
+            asked = min(limit, sizes.now)
             try:
-                page = self._page(partition, expression, fields, limit, careful=careful)
-            except MessageTooLarge:
-                if limit == 1:
-                    raise
-                limit //= 2
+                page = self._page(partition, expression, fields, asked, careful=careful)
+            except MessageTooLarge as refusal:
+                if asked == 1:
+                    raise self._too_large(partition, expression, refusal) from refusal
+                sizes.too_large(asked)
                 continue
+            sizes.went_well()
             if not page.keys:
                 return
             self._check_order(page.keys, last)
@@ -174,11 +186,28 @@ class CollectionReader:
         params = {"limit": str(limit), "iterator": "True", "reduce_stop_for_best": str(careful)}
         for key, value in params.items():
             request.query_params.append(common_pb2.KeyValuePair(key=key, value=value))
-        answer = self.cluster.call("Query", request, answered=QueryAnswer.of)
+        pace = self.cluster.pace if fields == self.fields else None
+        with pace.turn() if pace else nullcontext():
+            answer = self.cluster.call("Query", request, answered=QueryAnswer.of)
         keys = next((each for each in answer.columns if each.name == self.key_field), None)
         if keys is None:
             return Page((), ())
-        return Page(_keys(keys.message()), answer.columns)
+        page = Page(_keys(keys.message()), answer.columns)
+        if pace:
+            pace.spend(len(page.keys), page.bytes)
+        return page
+
+    def _too_large(
+        self, partition: str, expression: str, refusal: MessageTooLarge
+    ) -> MessageTooLarge:
+        """Names the one entity that is too large to be read."""
+        page = self._page(partition, expression, (self.key_field,), 1, careful=True)
+        named = f"The entity {page.keys[0]!r} of" if page.keys else "An entity of"
+        return MessageTooLarge(
+            f"{named} “{self.collection}” cannot be read: {refusal.message}",
+            state=refusal.state,
+            next_step=refusal.next_step,
+        )
 
     def _query(self, partition: str, expression: str, fields: Sequence[str]) -> Any:
         return milvus_pb2.QueryRequest(

@@ -72,7 +72,15 @@ def comes_last(key: str) -> bool:
 
 def expires(properties: Mapping[str, str]) -> bool:
     """Whether entities of a collection with these properties have a lifetime."""
-    return any(properties.get(key, "-1") not in {"-1", "0", ""} for key in _EXPIRY)
+    return bool(lifetime(properties))
+
+
+def lifetime(properties: Mapping[str, str]) -> str:
+    """What gives entities of a collection with these properties a lifetime, as text; "" where they have none."""
+    given = {key: properties.get(key, "-1") for key in _EXPIRY}
+    return ", ".join(
+        f"{key} {value}" for key, value in given.items() if value not in {"-1", "0", ""}
+    )
 
 
 def for_the_copy(plan: CollectionPlan) -> dict[str, str]:

@@ -59,6 +59,11 @@ def marked_fields(schema: Any) -> frozenset[str]:
     )
 
 
+def null_or_default(schema: Any) -> list[str]:
+    """The fields that may be null and have a default value."""
+    return [f.name for f in schema.fields if f.nullable and f.HasField("default_value")]
+
+
 def makes_keys(schema: Any) -> bool:
     """Whether a collection makes its keys itself; some servers say it of the collection, some of the key field, some of both."""
     return bool(schema.autoID or any(field.autoID for field in schema.fields))

@@ -1,4 +1,4 @@
-"""Searches one vector field as exactly as its index allows, by vectors that entities of the collection have.
+"""Searches one vector field as exactly as its index allows, by vectors that entities of the collection have, or by their texts.
 
 Nothing is written, and nothing is said about what the answers mean.
 """
@@ -6,6 +6,7 @@ Nothing is written, and nothing is said about what the answers mean.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -38,9 +39,11 @@ _EXACT: Final = frozenset({"FLAT", "BIN_FLAT", "IVF_FLAT", "BIN_IVF_FLAT", "SPAR
 
 @dataclass(frozen=True)
 class VectorField:
-    """A vector field that can be searched by vectors.
+    """A vector field that can be searched by what entities have.
 
     Attributes:
+        asked_by: The field whose values are searched for: itself, or the text field that a BM25 function makes it of.
+        placeholder: How those values are sent.
         index_type: As its index says.
         metric: As its index says.
         params: What makes its index as exact as it gets.
@@ -48,37 +51,62 @@ class VectorField:
     """
 
     name: str
-    data_type: int
+    asked_by: str
+    placeholder: int
     index_type: str
     metric: str
     params: dict[str, Any]
     exact: bool
 
+    @property
+    def by_text(self) -> bool:
+        """Whether it is searched by texts."""
+        return bool(self.placeholder == _Placeholder.VarChar)
+
 
 def vector_fields(plan: CollectionPlan) -> Iterator[VectorField]:
-    """The indexed vector fields of a collection; those that a function makes take texts, not vectors, and are left out."""
+    """The indexed vector fields of a collection; those that a model outside Milvus makes are left out."""
     params = {index.field: index.params for index in plan.indexes}
-    for field in schemas.schema_of(plan).fields:
+    schema = schemas.schema_of(plan)
+    texts = _text_fields(schema)
+    for field in schema.fields:
+        made = field.is_function_output
         if (
-            field.data_type in _PLACEHOLDERS
-            and field.name in params
-            and not field.is_function_output
+            field.data_type not in _PLACEHOLDERS
+            or field.name not in params
+            or (made and field.name not in texts)
         ):
-            index = params[field.name]
-            kind = index.get("index_type", "")
-            yield VectorField(
-                name=field.name,
-                data_type=field.data_type,
-                index_type=kind,
-                metric=index.get("metric_type", ""),
-                params=_params(kind, index),
-                exact=kind in _EXACT and float(_setting(index, "drop_ratio_build", 0)) == 0,
-            )
+            continue
+        index = params[field.name]
+        kind = index.get("index_type", "")
+        yield VectorField(
+            name=field.name,
+            asked_by=texts.get(field.name, field.name),
+            placeholder=_Placeholder.VarChar if made else _PLACEHOLDERS[field.data_type],
+            index_type=kind,
+            metric=index.get("metric_type", ""),
+            params=_params(kind, index),
+            exact=kind in _EXACT and float(_setting(index, "drop_ratio_build", 0)) == 0,
+        )
 
 
-def vectors_of(column: Any, rows: int) -> list[bytes]:
-    """The vectors of a `FieldData` as a query's placeholder holds them; entities without one are left out."""
+def _text_fields(schema: Any) -> dict[str, str]:
+    """The text field that each output of a BM25 function is made of."""
+    return {
+        function.output_field_names[0]: function.input_field_names[0]
+        for function in schema.functions
+        if function.type == schema_pb2.FunctionType.BM25
+    }
+
+
+def values_of(column: Any, rows: int) -> list[bytes]:
+    """The vectors or texts of a `FieldData` as a query's placeholder holds them; entities without one are left out."""
     count = sum(column.valid_data) if column.valid_data else rows
+    if column.WhichOneof("field") == "scalars":
+        texts = list(column.scalars.string_data.data)
+        if len(texts) == len(column.valid_data):  # with placeholders for nulls
+            texts = list(compress(texts, column.valid_data))
+        return [text.encode() for text in texts if text]
     kind = column.vectors.WhichOneof("data")
     if kind is None or not count:
         return []
@@ -91,21 +119,20 @@ def vectors_of(column: Any, rows: int) -> list[bytes]:
 
 
 def search(
-    reader: CollectionReader, field: VectorField, vectors: Iterable[bytes], top_k: int
+    reader: CollectionReader, field: VectorField, queries: Iterable[bytes], top_k: int
 ) -> list[Hits]:
-    """The `top_k` nearest entities of each vector.
+    """The `top_k` nearest entities of each query.
 
     Args:
         reader: Where to search, and at which read point.
         field: Which field.
-        vectors: From `vectors_of`.
+        queries: From `values_of` its field `asked_by`.
         top_k: At most 16,384.
 
     Raises:
         MilvusRefused: The server does not take these parameters.
     """
-    values = list(vectors)
-    kind = _PLACEHOLDERS[field.data_type]
+    values, kind = list(queries), field.placeholder
     group = common_pb2.PlaceholderGroup(
         placeholders=[common_pb2.PlaceholderValue(tag="$0", type=kind, values=values)]
     )

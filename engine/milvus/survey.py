@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages, schemas
+from engine.milvus.capabilities import parse_version
 from engine.milvus.connection import Cluster
 from engine.milvus.definitions import ConsistencyLevel
 from engine.milvus.failures import MilvusRefused
@@ -17,6 +18,7 @@ from engine.milvus.schemas import DataType
 from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan
 
 _SAMPLE_ENTITIES = 100
+_LITE_PAGES_SINCE = (3, 2, 1)
 _TEXT_BYTES_GUESS = 64
 _NEVER_LOADED = "field.skipLoad"
 _UNREADABLE = re.compile(r"field (\S+) is not loaded|raw data of field (\S+)")
@@ -41,6 +43,7 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     Raises:
         SourceUnusable: There is no such collection.
     """
+    _require_ordered_pages(cluster)
     described = require_collection(cluster, name)
     schema = described.schema
     key = next(field for field in schema.fields if field.is_primary_key)
@@ -76,11 +79,22 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         aliases=definitions.aliases(cluster, name),
         loaded=loaded,
         replicas=loading.replicas(cluster, name) if loaded else 1,
+        nulls=_nulls(reader, schema) if loaded else {},
         conflict=never_loaded(name, schema)
         or _without_fields(name, unreadable)
         or (None if loaded else _why_not_loadable(name, schema, indexes) or _in_part(name, idle)),
         notes=() if loaded or idle else (_RELEASED,),
     )
+
+
+def _require_ordered_pages(cluster: Cluster) -> None:
+    if cluster.is_lite and parse_version(cluster.version) < _LITE_PAGES_SINCE:
+        raise SourceUnusable(
+            f"{cluster.endpoint.name} is {cluster.version}, which leaves entities out when it is read page by page "
+            "(milvus-lite #366).",
+            state="Nothing was changed.",
+            next_step="Install milvus-lite 3.2.1 or newer there; its data stays as it is.",
+        )
 
 
 def require_database(cluster: Cluster) -> None:
@@ -169,6 +183,14 @@ def _sampled(reader: pages.CollectionReader) -> tuple[float | None, str]:
             return None, field
         raise
     return (page.bytes / len(page.keys) if page else None), ""
+
+
+def _nulls(reader: pages.CollectionReader, schema: Any) -> dict[str, int]:
+    """How many entities are null in each field that has a default value: some targets write that in the place of a null."""
+    try:
+        return {name: reader.count_nulls(name) for name in schemas.null_or_default(schema)}
+    except MilvusRefused:
+        return {}
 
 
 def unreadable_field(message: str) -> str:

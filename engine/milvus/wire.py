@@ -42,11 +42,6 @@ class Column:
 
     wire: memoryview
 
-    @classmethod
-    def of(cls, message: Any) -> Self:
-        """The column of a decoded `FieldData`."""
-        return cls(memoryview(message.SerializeToString()))
-
     @cached_property
     def _fields(self) -> dict[int, "_Field"]:
         return {field.number: field for field in _fields(self.wire)}

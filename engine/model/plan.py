@@ -136,6 +136,8 @@ class CollectionPlan(Record):
         properties: All that the source tells; `engine/milvus/properties.py` says which are carried, and when.
         loaded: Whether the collection was loaded when it was surveyed.
         replicas: How many times it was loaded.
+        nulls: Entities that are null in a field that has a default value, by field; such a field is left out where it could
+            not be counted.
         conflict: What stands in the way, with what can be done about it; None when nothing does.
         losses: What of this collection will not be carried, one sentence each.
         notes: What else the reader should know, one sentence each.
@@ -160,6 +162,7 @@ class CollectionPlan(Record):
     aliases: tuple[str, ...]
     loaded: bool
     replicas: int = 1
+    nulls: dict[str, int] = Field(default_factory=dict)
     conflict: str | None = None
     losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -216,7 +219,7 @@ class Plan(Record):
         return {
             "request": _at_default(self.request, "replaces", "auto_id", "check_source"),
             "collections": {
-                place: _at_default(each, "keys", "replicas")
+                place: _at_default(each, "keys", "replicas", "nulls")
                 for place, each in enumerate(self.collections)
             },
             **dict.fromkeys(_at_default(self, "database_properties"), True),

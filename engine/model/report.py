@@ -89,10 +89,11 @@ class SearchComparison(Record):
     """What the same searches find on both sides, for one vector field.
 
     Attributes:
-        queries: How many vectors of the source were searched for.
+        queries: How many vectors or texts of the source were searched for.
         top_k: How many nearest entities were asked for each.
         overlap: The share of the source's hits that the target finds too, 0 … 1; ties count as found.
         exact: Whether the index was asked in a way that leaves nothing out.
+        by_text: Whether it is a field that a BM25 function makes, searched by texts.
         reason: Why it was not compared, a sentence; "" where it was.
     """
 
@@ -102,6 +103,7 @@ class SearchComparison(Record):
     top_k: int
     overlap: float = 0.0
     exact: bool = False
+    by_text: bool = False
     reason: str = ""
 
 

@@ -62,6 +62,8 @@ def reread(
     page_entities: int,
     check: Callable[[], None],
     without: str = "",
+    *,
+    expires: bool = False,
 ) -> Drift:
     """Reads the ranges of copied chunks on the source again.
 
@@ -74,6 +76,7 @@ def reread(
         page_entities: Entities per page at most.
         check: Called before each range; raises a `StopWork` when the work must end.
         without: A field that the receipts leave out.
+        expires: Whether entities of the collection expire: a range that holds fewer than before has not changed for that.
     """
     drift = Drift()
 
@@ -87,6 +90,8 @@ def reread(
     def read(copied: tuple[Chunk, ContentDigest]) -> tuple[int, bool]:
         chunk, expected = copied
         found = read_range(source, chunk.range, page_entities, without=without)
+        if expires and found.digest.count < expected.count:
+            return found.digest.count, False
         if found.counted != found.digest.count:
             return found.digest.count, found.digest.count != expected.count
         return found.digest.count, found.digest != expected

@@ -11,13 +11,13 @@ from typing import Final
 
 from engine.errors import FerryError
 from engine.milvus.pages import CollectionReader
-from engine.milvus.searching import Hits, VectorField, search, vector_fields, vectors_of
+from engine.milvus.searching import Hits, VectorField, search, values_of, vector_fields
 from engine.model import ChunkRange, CollectionPlan, SearchComparison
 
 QUERIES: Final = 10
 TOP_K: Final = 10
 RANGES: Final = 3
-"""How many ranges the queries' vectors come from: each read costs more (40 ms, measured) than a search (5 to 30 ms)."""
+"""How many ranges the queries come from: each read costs more (40 ms, measured) than a search (5 to 30 ms)."""
 _TIE: Final = 1e-5
 """Scores that differ by less than this share are the same: servers add floats in different orders."""
 
@@ -28,19 +28,21 @@ def compare_searches(
     plan: CollectionPlan,
     ranges: Sequence[ChunkRange],
 ) -> tuple[SearchComparison, ...]:
-    """Searches each vector field on both sides, which must be loaded, by a few vectors of the source.
+    """Searches each vector field on both sides, which must be loaded, by what a few entities of the source have there.
+
+    That is the vector itself; a field that a BM25 function makes is searched by the text that it is made of.
 
     Args:
         source: The source's collection.
         target: The target's collection.
         plan: Its definition.
-        ranges: Where to take the vectors from, `RANGES` at most.
+        ranges: Where to take the queries from, `RANGES` at most.
     """
     fields = tuple(vector_fields(plan))
     if not fields or not ranges:
         return ()
     queries = _queries(source, fields, ranges)
-    return tuple(_compared(source, target, field, queries[field.name]) for field in fields)
+    return tuple(_compared(source, target, field, queries[field.asked_by]) for field in fields)
 
 
 def sentence(found: SearchComparison) -> str:
@@ -49,11 +51,11 @@ def sentence(found: SearchComparison) -> str:
         return f"Searches on “{found.field}” were not compared: {found.reason}"
     if found.overlap == 1.0:
         return ""
-    why = (
-        "every entity was looked at, so look at the target's index"
-        if found.exact
-        else f"{found.index_type} is approximate and was built anew on the target"
-    )
+    why = f"{found.index_type} is approximate and was built anew on the target"
+    if found.exact:
+        why = "every entity was looked at, so look at the target's index"
+    if found.by_text:
+        why = "words are weighed by statistics that each server keeps for itself"
     return (
         f"Searches on “{found.field}” find {found.overlap:.0%} of the same {found.top_k} nearest entities "
         f"({found.queries} queries): {why}. The entities themselves are as said above."
@@ -79,34 +81,35 @@ def _common(ours: Hits, theirs: Hits) -> int:
 def _queries(
     source: CollectionReader, fields: Sequence[VectorField], ranges: Sequence[ChunkRange]
 ) -> dict[str, list[bytes]]:
-    names = (source.key_field, *(field.name for field in fields))
-    reader = replace(source, fields=names)
+    found: dict[str, list[bytes]] = {field.asked_by: [] for field in fields}
+    reader = replace(source, fields=(source.key_field, *found))
     each = math.ceil(QUERIES / len(ranges))
-    found: dict[str, list[bytes]] = {field.name: [] for field in fields}
     for place in ranges:
         pages = reader.pages(place.partition, place.lower, place.upper, limit=each)
         page = next(pages, None)
         for column in page.messages() if page else ():
             if column.field_name in found:
-                vectors = vectors_of(column, len(page.keys) if page else 0)
-                found[column.field_name] += vectors[: QUERIES - len(found[column.field_name])]
+                values = values_of(column, len(page.keys) if page else 0)
+                found[column.field_name] += values[: QUERIES - len(found[column.field_name])]
     return found
 
 
 def _compared(
-    source: CollectionReader, target: CollectionReader, field: VectorField, vectors: list[bytes]
+    source: CollectionReader, target: CollectionReader, field: VectorField, queries: list[bytes]
 ) -> SearchComparison:
     told = SearchComparison(
         field=field.name,
         index_type=field.index_type,
-        queries=len(vectors),
+        queries=len(queries),
         top_k=TOP_K,
         exact=field.exact,
+        by_text=field.by_text,
     )
-    if not vectors:
-        return told.model_copy(update={"reason": "none of the entities looked at has a vector."})
+    if not queries:
+        what = "text" if field.by_text else "vector"
+        return told.model_copy(update={"reason": f"none of the entities looked at has a {what}."})
     try:
-        ours, theirs = (search(side, field, vectors, TOP_K) for side in (source, target))
+        ours, theirs = (search(side, field, queries, TOP_K) for side in (source, target))
     except (
         FerryError
     ) as failure:  # the copy is proved; that a search fails must be said, and fails nothing

@@ -13,6 +13,7 @@ import pytest
 from bot.demo.clusters import Server
 from engine.ledger import Ledger
 from tests.crash.lane import Lane
+from tests.crash.new_keys import NewKeysLane
 from tests.crash.workers import Workers
 from tests.engine.bed import Side
 
@@ -33,15 +34,10 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
         yield started
 
 
-@pytest.fixture(scope="session")
-def lanes(
-    real_milvus_pair: tuple[Server, Server],
-    workers: Workers,
-    tmp_path_factory: pytest.TempPathFactory,
+def _given(
+    kind: type[Lane], pair: tuple[Server, Server], workers: Workers, folder: Path
 ) -> Iterator[Callable[[int], list[Lane]]]:
-    """`lanes(n)` gives n lanes; each is filled when it is first asked for."""
-    source, target = real_milvus_pair
-    folder = tmp_path_factory.mktemp("lanes")
+    source, target = pair
     made: list[Lane] = []
     with ExitStack() as stack:
 
@@ -51,10 +47,31 @@ def lanes(
                 stack.callback(side.clear)
                 url = f"sqlite:///{folder}/{len(made)}.db"
                 ledger = stack.enter_context(Ledger.open(url))
-                made.append(Lane(side, target.uri, ledger, url, workers))
+                made.append(kind(side, target.uri, ledger, url, workers))
             return made[:count]
 
         yield give
+
+
+@pytest.fixture(scope="session")
+def lanes(
+    real_milvus_pair: tuple[Server, Server],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """`lanes(n)` gives n lanes; each is filled when it is first asked for."""
+    yield from _given(Lane, real_milvus_pair, workers, tmp_path_factory.mktemp("lanes"))
+
+
+@pytest.fixture(scope="session")
+def new_keys_lanes(
+    real_milvus_pair: tuple[Server, Server],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """As `lanes`, where the target makes all keys anew."""
+    folder = tmp_path_factory.mktemp("new-keys-lanes")
+    yield from _given(NewKeysLane, real_milvus_pair, workers, folder)
 
 
 @pytest.fixture(scope="session")

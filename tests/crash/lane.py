@@ -72,8 +72,26 @@ class Lane:
         self.url = url
         self.workers = workers
         self.target_uri = target_uri
-        self.held = _fill(source)
+        self.held: dict[str, Held] = {}
+        self.fill()
         self._plan = self.planned(self.request("unborn"))
+
+    def fill(self) -> None:
+        """Fills the source, and remembers what it holds."""
+        self.held = _fill(self.source)
+
+    def compared(self, target: Side) -> Wrong:
+        """Compares a target with the source, entity by entity."""
+        names = target.client.list_collections()
+        if sorted(names) != sorted(self.held):
+            return Wrong(0, 0, (f"collections {names}",))
+        found = [_differences(target, name, held) for name, held in self.held.items()]
+        other = [word for each in found for word in each.other]
+        if self.source.loaded(RESTING):
+            other.append(f"{RESTING} was left loaded on the source")
+        return Wrong(
+            sum(each.lost for each in found), sum(each.doubled for each in found), tuple(other)
+        )
 
     def request(
         self,
@@ -157,26 +175,17 @@ class Run:
             target.client.close()
 
     def wrong(self) -> Wrong:
-        """Compares the target with the source, entity by entity."""
+        """Compares the target with the source; a migration that did not succeed is wrong too."""
         standing = self.lane.ledger.migration(self.id)
         other = (
-            [] if standing.status is Status.SUCCESSFUL else [f"{standing.status} {standing.error}"]
+            () if standing.status is Status.SUCCESSFUL else (f"{standing.status} {standing.error}",)
         )
         target = Side(self.lane.target_uri, self.database)
         try:
-            names = target.client.list_collections()
-            if sorted(names) != sorted(self.lane.held):
-                return Wrong(0, 0, (*other, f"collections {names}"))
-            found = [_differences(target, name, held) for name, held in self.lane.held.items()]
+            found = self.lane.compared(target)
         finally:
             target.client.close()
-        if self.lane.source.loaded(RESTING):
-            other.append(f"{RESTING} was left loaded on the source")
-        return Wrong(
-            sum(each.lost for each in found),
-            sum(each.doubled for each in found),
-            (*other, *(word for each in found for word in each.other)),
-        )
+        return Wrong(found.lost, found.doubled, (*other, *found.other))
 
 
 def _differences(target: Side, name: str, held: Held) -> Wrong:

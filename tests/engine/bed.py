@@ -22,7 +22,7 @@ import engine
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.milvus.client import preparing_client
-from engine.model import Endpoint, OnConflict, Progress, Report, Request, Secrets
+from engine.model import Endpoint, OnConflict, Plan, Progress, Report, Request, Secrets
 from engine.ranges import CHUNK_BYTES
 
 PARTITIONS = 20
@@ -69,6 +69,7 @@ class Side:
         name: str,
         *,
         key: str = "INT64",
+        key_length: int = 200,
         fields: Sequence[tuple[str, DataType, Row]] = (),
         schema: Row | None = None,
         index: bool = True,
@@ -77,7 +78,7 @@ class Side:
     ) -> None:
         """Makes a collection of key, vector, text and `fields`; asks for it to be loaded and does not wait."""
         made = self.client.create_schema(**{"auto_id": False} | (schema or {}))
-        length = {"max_length": 200} if key == "VARCHAR" else {}
+        length = {"max_length": key_length} if key == "VARCHAR" else {}
         made.add_field("id", DataType[key], is_primary=True, **length)
         made.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
         made.add_field("text", DataType.VARCHAR, max_length=60_000)
@@ -204,10 +205,13 @@ class Bed:
     def enqueue(self, request: Request) -> str:
         """Plans this very request and queues it."""
         self.source.ready()
-        plan = engine.plan(request, Secrets())
+        return self.enqueue_plan(engine.plan(request, Secrets()))
+
+    def enqueue_plan(self, plan: Plan) -> str:
+        """Queues this very plan."""
         assert plan.conflicts == ()
         with self.ledger.transaction() as act:
-            migration_id = act.add_migration(request, requester=WHO).id
+            migration_id = act.add_migration(plan.request, requester=WHO).id
             act.record_plan(migration_id, plan, WHO)
             act.apply(migration_id, EventName.ENQUEUE, actor=WHO)
         return migration_id

@@ -98,7 +98,7 @@ def keyed_schema(kind: int = T.Int64) -> Any:
 
 def collection(**changes: Any) -> CollectionPlan:
     """A planned collection that makes its keys."""
-    return CollectionPlan(
+    plain = CollectionPlan(
         name="c",
         definition=schemas.encode(keyed_schema()),
         fields=("id: Int64 (primary key)",),
@@ -116,5 +116,5 @@ def collection(**changes: Any) -> CollectionPlan:
         indexes=(),
         aliases=(),
         loaded=True,
-        **changes,
     )
+    return plain.model_copy(update=changes)

@@ -10,7 +10,7 @@ import pytest
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running, until
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, rows, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -112,8 +112,10 @@ def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, p
 @pytest.mark.parametrize(
     ("side", "rpc", "number"),
     [
+        ("target", "GetVersion", 1),
         ("target", "CreateIndex", 1),
         ("target", "Insert", 3),
+        pytest.param("source", "GetVersion", 1, marks=pytest.mark.soak),
         pytest.param("source", "Query", 20, marks=pytest.mark.soak),
         pytest.param("target", "GetLoadState", 1, marks=pytest.mark.soak),
         ("target", "Query", 4),
@@ -122,7 +124,7 @@ def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, p
 def test_cancel_does_not_wait_for_a_server_that_hangs(
     crossing: Bed, proxied: Proxied, side: str, rpc: str, number: int
 ) -> None:
-    """A server that takes a call and never answers it holds a cancel for 5 s at most: index, write, read, load, verification."""
+    """A server that takes a call and never answers holds a cancel for 5 s at most: connection, index, write, read, load, proof."""
     source, target = proxied(crossing.source), proxied(crossing.target)
     migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
     proxy = source if side == "source" else target
@@ -138,6 +140,29 @@ def test_cancel_does_not_wait_for_a_server_that_hangs(
     standing = crossing.ledger.migration(migration)
     assert (standing.error, standing.lease_owner) == (None, None)
     assert standing.lease_expires_at is not None  # until then what was cut may still arrive
+    assert seconds < CANCEL_SECONDS
+
+
+def test_a_source_that_hangs_for_good_holds_a_cancel_no_longer(bed: Bed, proxied: Proxied) -> None:
+    """Where the source answers neither the read nor the release that follows, a cancel still ends within 5 s, and says so."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(3)))
+    proxy = proxied(bed.source)
+    migration = bed.queued("idle", source_uri=proxy.uri)
+    gate = proxy.hold("Query", proxy.calls["Query"] + 1)
+    release = proxy.hold("ReleaseCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        asked = time.monotonic()
+        bed.act(migration, EventName.CANCEL)
+        until(lambda: bed.ledger.migration(migration).status is not Status.RUNNING)
+        seconds = time.monotonic() - asked
+        gate.open.set()
+        release.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    standing = bed.ledger.migration(migration)
+    assert standing.error is not None
+    assert "are still loaded" in standing.error.state
     assert seconds < CANCEL_SECONDS
 
 

@@ -16,7 +16,16 @@ from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Secrets
 from engine.worker import LEASE_SECONDS, spawn
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, running, until
+from tests.engine.bed import (
+    PARTITION_ENTITIES,
+    PARTITIONS,
+    Bed,
+    Side,
+    heard,
+    rows,
+    running,
+    until,
+)
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -119,6 +128,24 @@ def test_an_insert_in_doubt_is_settled_by_an_upsert(
     assert proxy.calls["Insert"] == PARTITIONS
     assert proxy.calls["Upsert"] == 4
     crossing.assert_same("parts", KEYS)
+
+
+def test_one_key_in_several_partitions_is_several_entities(bed: Bed, proxied: Proxied) -> None:
+    """Each partition keeps its own entity of a key, also where a lost answer has one of them upserted, and where one is mended."""
+    bed.source.create("shared")
+    for part in ("a", "b"):
+        bed.source.client.create_partition("shared", part)
+        bed.source.insert("shared", rows(range(10), text=part), part)
+    proxy = proxied(bed.target)
+    proxy.lose_answer("Insert", 1, 2)
+    report = bed.migrate("shared", target_uri=proxy.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert proxy.calls["Upsert"] == 2
+    assert bed.target.count("shared") == 20
+    for part in ("a", "b"):
+        found = bed.target.client.query("shared", partition_names=[part], limit=100)
+        assert {row["text"][0] for row in found} == {part}
+        assert sorted(row["id"] for row in found) == list(range(10))
 
 
 def test_lost_answers_to_reads_and_definitions_do_no_harm(crossing: Bed, proxied: Proxied) -> None:

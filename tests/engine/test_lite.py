@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from pymilvus import DataType
 
 import engine
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_values import awkward_key
 from engine.model import CollectionReport, Outcome, Secrets
+from engine.proof.searches import QUERIES
 from tests.engine.bed import Bed, Side, rows
 from tests.engine.proxy import Proxy
 
@@ -24,6 +26,10 @@ def test_the_modern_sample_is_moved(lite_bed: Bed) -> None:
     report = lite_bed.migrate()
     assert report.status is Outcome.SUCCESSFUL, report
     assert {each.name: each.target_entities for each in report.collections} == made
+    searched = {each.name: each.searches for each in report.collections}
+    (words,) = [found for found in searched["articles"] if found.by_text]
+    assert (words.field, words.reason, words.overlap) == ("keywords", "", 1.0)
+    assert words.queries == QUERIES
     target = lite_bed.target.client
     question = {"data": ["silver lantern"], "anns_field": "keywords", "limit": 5}
     ours, theirs = (
@@ -110,4 +116,19 @@ def test_an_old_server_cannot_hold_what_is_new(bed: Bed, lite_bed: Bed) -> None:
     assert "no SPARSE_FLOAT_VECTOR (used by keywords)" in conflicts
     assert "no functions (text_bm25)" in conflicts
     assert "“products” cannot" not in conflicts
+    assert bed.target.client.list_collections() == []
+    # Were it not found in the plan, the description after the creation would show it.
+    lite_bed.source.create("quiet", fields=[("note", DataType.INT64, {"nullable": True})])
+    lite_bed.source.ready()
+    plan = engine.plan(request.model_copy(update={"collections": ("quiet",)}), Secrets())
+    (blind,) = plan.collections
+    assert blind.conflict is not None
+    plan = plan.model_copy(update={"collections": (blind.model_copy(update={"conflict": None}),)})
+    assert any("Users, roles, privileges" in lost for lost in plan.losses)
+    report = lite_bed.run(lite_bed.enqueue_plan(plan))
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert (
+        "made something else of “quiet”: field “note”: nullable is missing" in report.error.message
+    )
     assert bed.target.client.list_collections() == []

@@ -3,6 +3,7 @@
 import threading
 import uuid
 
+import numpy as np
 import pytest
 
 from bot.demo.clusters import Server
@@ -40,11 +41,26 @@ def test_several_segments_lose_nothing(
             assert all(bed.chunks(migration, name)[0] >= 20 for name in names.values())
             bed.assert_same(names["INT64"], range(ENTITIES))
             bed.assert_same(names["VARCHAR"], [awkward_key(n) for n in range(ENTITIES)])
+            _one_float_of_all_is_found(bed, names["INT64"], names["VARCHAR"])
     finally:
         for side in (source, target):
             for name in names.values():
                 side.client.drop_collection(name)
             side.client.close()
+
+
+def _one_float_of_all_is_found(bed: Bed, changed: str, same: str) -> None:
+    """One float of one of the 100,000 entities is set one bit off on the target: it is named, and nothing else is."""
+    (row,) = bed.target.get(changed, [ENTITIES // 2 + 7]).values()
+    vector = np.array(row["embedding"], "<f4")
+    vector[-1] = np.nextafter(vector[-1], np.float32(np.inf))
+    bed.target.client.upsert(changed, [row | {"embedding": vector.tolist()}])
+    report = bed.verify(changed, same)
+    assert report.status is Outcome.MISMATCHED
+    found = {each.name: each for each in report.collections}
+    assert found[same].verified
+    (one,) = found[changed].examples
+    assert (one.pk, one.kind, one.fields) == (row["id"], "different", ("embedding",))
 
 
 def _fill(uri: str, names: dict[KeyType, str]) -> None:

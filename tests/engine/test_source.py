@@ -101,6 +101,31 @@ def test_writes_during_the_copy_are_reported(bed: Bed, proxied: Proxied) -> None
     assert [(each.pk, each.kind) for each in found.examples] == [(500, "missing")]
 
 
+def test_what_expires_during_the_copy_is_explained(bed: Bed, proxied: Proxied) -> None:
+    """An entity that is gone after its chunk was read: where entities expire that is a note, elsewhere it is a write, and named."""
+    for name, properties in (("fading", {"collection.ttl.seconds": "86400"}), ("steady", {})):
+        bed.source.create(name, properties=properties)
+        bed.source.insert(name, rows(range(100)))
+    target = proxied(bed.target)
+    migration = bed.queued(target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        for name in ("fading", "steady"):
+            bed.source.client.delete(name, ids=[7])
+        gate.open.set()
+    fading, steady = sorted(reports[0].collections, key=lambda each: each.name)
+    assert fading.verified
+    assert (fading.missing, fading.extra, fading.different) == (0, 0, 0)
+    note, changed = fading.notes
+    assert "1 entities that were read are gone from the source since" in note
+    assert "collection.ttl.seconds 86400" in note
+    assert "it held 100 entities then and 99 when it was verified" in changed
+    assert not steady.verified
+    assert "The source was written to meanwhile" in steady.notes[0]
+    assert [(each.pk, each.kind) for each in steady.examples] == [(7, "extra")]
+
+
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_rewritten_entity_is_found_though_all_counts_agree(
     bed: Bed, proxied: Proxied, *, whole: bool

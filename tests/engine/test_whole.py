@@ -19,6 +19,9 @@ pytestmark = pytest.mark.real_milvus
 
 LEAST = [-(2**63), -(2**63) + 1, -1, 0, 1, 2**63 - 2]
 TEXTS = ["", "\0", "a\0b", "\x01", "\x7f", "?", "'", "\\0", "\\u0041", "\u2028", "\U0010ffff"]
+LONGEST = 65_535
+LONG_KEYS = [(mark * LONGEST)[: LONGEST - 1] + str(n) for n, mark in enumerate("\\'\"x")]
+"""As long as Milvus allows, of what has to be escaped: twice as long in an expression."""
 ODD = [float("nan"), float("inf"), float("-inf"), -0.0, 5e-324, 1e-45]
 ARRAYS = {"BOOL": True, "INT8": -7, "INT64": 2**40, "DOUBLE": 0.1, "VARCHAR": "a"}
 HALVES = 250
@@ -72,6 +75,8 @@ def _awkward(side: Side) -> None:
     side.insert("numbers", rows(LEAST))
     side.create("texts", key="VARCHAR")
     side.insert("texts", rows(TEXTS))
+    side.create("longest", key="VARCHAR", key_length=LONGEST)
+    side.insert("longest", rows(LONG_KEYS, text="x" * 59_900))
     side.create("empty")
     side.client.create_partition("empty", "bare")
     side.create("floats", fields=[("f", DataType.FLOAT, {}), ("d", DataType.DOUBLE, {})])
@@ -191,6 +196,12 @@ def test_keys_at_the_ends_of_their_type(moved: Moved, name: str, keys: list[int 
     found = moved.bed.target.client.query(name, output_fields=["id", "text"], limit=100)
     expected = {row["id"]: row["text"] for row in rows(keys)}
     assert {row["id"]: row["text"] for row in found} == expected
+
+
+def test_the_longest_keys_and_texts_arrive(moved: Moved) -> None:
+    """Keys of 65,535 bytes, backslashes and quotes throughout, bound ranges and arrive, with texts of almost that length."""
+    assert moved.of("longest").verified
+    moved.bed.assert_same("longest", LONG_KEYS)
 
 
 def test_an_empty_collection_is_carried(moved: Moved) -> None:

@@ -25,6 +25,12 @@ class Kind:
     put: Put
     blank: Any
     near: tuple[Any, ...]
+    element: int = 0
+
+    @property
+    def of(self) -> int:
+        """The type of its numbers: of its elements, if it has any."""
+        return self.element or self.type
 
 
 def scalar(type_: int, slot: str, blank: Any, *near: Any) -> Kind:
@@ -44,7 +50,7 @@ def array(element: int, slot: str, *near: Sequence[Any]) -> Kind:
         for value in values:
             getattr(field.scalars.array_data.data.add(), slot).data.extend(value)
 
-    return Kind(T.Array, put, [], near)
+    return Kind(T.Array, put, [], near, element)
 
 
 def set_vectors(message: Any, slot: str, dim: int, raw: bytes) -> None:
@@ -138,7 +144,11 @@ KINDS = {
         T.ArrayOfVector, put_vector_array, b"", (FLOATS, FLOATS * 2, *flipped(FLOATS))
     ),
     "struct array": Kind(
-        T.ArrayOfStruct, put_structs, ([], []), (([1], ["a"]), ([1, 2], ["a", "b"]), ([1], ["b"]))
+        T.ArrayOfStruct,
+        put_structs,
+        ([], []),
+        (([1], ["a"]), ([1, 2], ["a", "b"]), ([1], ["b"])),
+        T.Int8,
     ),
 }
 
@@ -192,6 +202,45 @@ def test_a_changed_value_is_named(kind: Kind) -> None:
         source = page(kind, [first, first, first])
         assert compare(source, page(kind, [first, other, first])) == [(2, "different", ("x",))]
         assert compare(page(kind, [first, other, first]), source) == [(2, "different", ("x",))]
+
+
+WIDTHS = {T.Int8: 8, T.Int16: 16, T.Int32: 32, T.Date: 32}
+
+
+def bit_flips(kind: Kind, value: Any) -> list[Any]:
+    """The value with one bit flipped, for each of its bits; of texts that are read as numbers, the lowest bit of each digit."""
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, int):
+        width = WIDTHS.get(kind.of, 64)
+        raws = flipped(value.to_bytes(width // 8, "big", signed=True))
+        return [int.from_bytes(raw, "big", signed=True) for raw in raws]
+    if isinstance(value, float):
+        width_of = "<f8" if kind.of == T.Double else "<f4"
+        raws = flipped(np.array(value, width_of).tobytes())
+        return [float(np.frombuffer(raw, width_of)[0]) for raw in raws]
+    if isinstance(value, str):
+        places = [n for n, char in enumerate(value) if char.isdigit()] or range(len(value))
+        bits = (1,) if any(map(str.isdigit, value)) else (1, 2, 4, 8, 16, 32, 64)
+        return [
+            value[:n] + chr(ord(value[n]) ^ bit) + value[n + 1 :] for n in places for bit in bits
+        ]
+    if isinstance(value, bytes):
+        return list(flipped(value))
+    within = [(n, bit) for n, each in enumerate(value) for bit in bit_flips(kind, each)]
+    made = [[*value[:n], changed, *value[n + 1 :]] for n, changed in within]
+    return [tuple(each) for each in made] if isinstance(value, tuple) else made
+
+
+@kinds
+def test_one_flipped_bit_is_named(kind: Kind) -> None:
+    """Every bit of a value of every type, one at a time, in the middle one of three entities: all of them are found."""
+    value = kind.near[0]
+    source = page(kind, [value] * 3)
+    flips = bit_flips(kind, value)
+    found = [compare(source, page(kind, [value, flip, value])) for flip in flips]
+    assert found == [[(2, "different", ("x",))]] * len(flips)
+    assert flips
 
 
 @pytest.mark.parametrize("name", COMPACT)

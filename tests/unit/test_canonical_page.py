@@ -13,6 +13,7 @@ from engine.milvus.canonical import canonical_columns
 from engine.milvus.canonical_page import UncutVectors, canonical_page
 from engine.milvus.pages import Page
 from engine.milvus.wire import Column
+from tests.unit.columns import column_of
 
 T = schema_pb2.DataType
 ROWS = 3
@@ -29,7 +30,7 @@ def vectors(name: str, numbers: list[float], dimension: int, valid: tuple[bool, 
 
 def page(fields: list[Any]) -> Page:
     """A page of these columns."""
-    return Page(range(ROWS), tuple(map(Column.of, fields)))
+    return Page(range(ROWS), tuple(map(column_of, fields)))
 
 
 def outcome(call: Callable[[], Mapping[str, Sequence[bytes]]]) -> dict[str, list[bytes]] | str:
@@ -96,7 +97,7 @@ def test_what_is_not_known_takes_the_long_way_and_is_refused(place: str) -> None
 def test_every_nan_is_the_same() -> None:
     """A NaN with other bits has the canonical value of any NaN."""
     field = vectors("a", [0.0] * 6, 2)
-    wire = Column.of(field).wire.tobytes()
+    wire = column_of(field).wire.tobytes()
     strange = Column(memoryview(wire[:-4] + NAN_WITH_PAYLOAD))
     plain = vectors("a", [0.0] * 5 + [float("nan")], 2)
     assert canonical_page(Page(range(ROWS), (strange,))) == canonical_columns([plain], ROWS)

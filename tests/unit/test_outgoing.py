@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pymilvus.grpc_gen import schema_pb2
 
 from engine.milvus.outgoing import make_writable, writable
-from engine.milvus.wire import Column
+from tests.unit.columns import column_of
 
 T = schema_pb2.DataType
 ELEMENTS = {
@@ -58,7 +58,7 @@ def arrays(element: int, rows: Sequence[Sequence[Any]]) -> Any:
 
 def sent_as(column: Any, rows: int) -> Any:
     """What a server decodes of a column that was answered so."""
-    return schema_pb2.FieldData.FromString(b"".join(writable(Column.of(column), rows)))
+    return schema_pb2.FieldData.FromString(b"".join(writable(column_of(column), rows)))
 
 
 @pytest.mark.parametrize("element", ELEMENTS, ids=T.Name)
@@ -136,16 +136,16 @@ def test_vectors_pass_untouched() -> None:
     column = schema_pb2.FieldData(field_name="v", type=T.FloatVector)
     column.vectors.dim = 2
     column.vectors.float_vector.data.extend([0.5, -0.0])
-    answered = Column.of(column)
+    answered = column_of(column)
     assert writable(answered, 1) == (answered.wire,)
 
 
 def test_a_field_with_a_default_value_says_that_it_is_valid() -> None:
     """An answer leaves the marks out; servers from 2.5 on refuse an insert of such a field without them."""
-    answered = Column.of(scalar(T.Int64, "long_data", [1, 2]))
+    answered = column_of(scalar(T.Int64, "long_data", [1, 2]))
     column = schema_pb2.FieldData.FromString(b"".join(writable(answered, 2, frozenset({"f"}))))
     assert list(column.valid_data) == [True, True]
     assert list(column.scalars.long_data.data) == [1, 2]
-    marked = Column.of(scalar(T.Int64, "long_data", [1], [True, False]))
+    marked = column_of(scalar(T.Int64, "long_data", [1], [True, False]))
     column = schema_pb2.FieldData.FromString(b"".join(writable(marked, 2, frozenset({"f"}))))
     assert list(column.valid_data) == [True, False]

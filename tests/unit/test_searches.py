@@ -3,9 +3,11 @@
 import pytest
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.milvus.searching import Hits, vectors_of
-from engine.model import SearchComparison
+from engine.milvus.schemas import encode
+from engine.milvus.searching import Hits, values_of, vector_fields
+from engine.model import IndexDefinition, SearchComparison
 from engine.proof.searches import overlap, sentence
+from tests.engine.shapes import T, collection, keyed_schema
 
 OURS: Hits = [(1, 0.9), (2, 0.8), (3, 0.5)]
 
@@ -44,6 +46,7 @@ def test_what_is_said() -> None:
         found()
     )
     assert "look at the target's index" in sentence(found(exact=True, index_type="FLAT"))
+    assert "statistics that each server keeps" in sentence(found(by_text=True))
     assert sentence(found(reason="the server said no.")).endswith(
         "not compared: the server said no."
     )
@@ -54,13 +57,49 @@ def test_vectors_are_cut_by_entity_and_nulls_left_out() -> None:
     column = schema_pb2.FieldData(field_name="v")
     column.vectors.dim = 2
     column.vectors.float_vector.data.extend([1, 2, 3, 4])
-    assert [len(vector) for vector in vectors_of(column, 2)] == [8, 8]
+    assert [len(vector) for vector in values_of(column, 2)] == [8, 8]
     column.valid_data.extend([True, False, True])
-    assert len(vectors_of(column, 3)) == 2
+    assert len(values_of(column, 3)) == 2
     column = schema_pb2.FieldData(field_name="v")
     column.vectors.dim = 16
     column.vectors.binary_vector = b"abcdef"
-    assert vectors_of(column, 3) == [b"ab", b"cd", b"ef"]
+    assert values_of(column, 3) == [b"ab", b"cd", b"ef"]
     column = schema_pb2.FieldData(field_name="v")
     column.vectors.sparse_float_vector.contents.extend([b"12345678", b""])
-    assert vectors_of(column, 2) == [b"12345678", b""]
+    assert values_of(column, 2) == [b"12345678", b""]
+
+
+def test_texts_that_are_null_or_empty_are_no_queries() -> None:
+    """A text column gives the texts that entities have, whether the server left placeholders for its nulls or not."""
+    column = schema_pb2.FieldData(field_name="t")
+    column.scalars.string_data.data.extend(["silver", "", "lantern"])
+    assert values_of(column, 3) == [b"silver", b"lantern"]
+    column.valid_data.extend([True, True, False])
+    assert values_of(column, 3) == [b"silver"]
+    column.valid_data.append(False)
+    assert values_of(column, 4) == [b"silver", b"lantern"]
+
+
+def test_a_field_that_bm25_makes_is_asked_by_its_text() -> None:
+    """The outputs of a BM25 function are searched by texts, a plain vector by itself, what a provider makes not at all."""
+    schema = keyed_schema()
+    for name, kind, made in (
+        ("v", T.FloatVector, False),
+        ("words", T.SparseFloatVector, True),
+        ("embedded", T.FloatVector, True),
+    ):
+        schema.fields.add(name=name, data_type=kind, is_function_output=made)
+    for output, kind in (
+        ("words", schema_pb2.FunctionType.BM25),
+        ("embedded", schema_pb2.FunctionType.TextEmbedding),
+    ):
+        schema.functions.add(
+            name=output, type=kind, input_field_names=["body"], output_field_names=[output]
+        )
+    indexes = tuple(
+        IndexDefinition(name=name, field=name, params={"index_type": "FLAT"})
+        for name in ("v", "words", "embedded")
+    )
+    plan = collection(indexes=indexes, definition=encode(schema))
+    asked = [(field.name, field.asked_by, field.by_text) for field in vector_fields(plan)]
+    assert asked == [("v", "v", False), ("words", "body", True)]

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
-from engine.milvus.wire import Column, QueryAnswer, write_request
+from engine.milvus.wire import QueryAnswer, write_request
+from tests.unit.columns import column_of
 
 T = schema_pb2.DataType
 
@@ -75,6 +76,6 @@ def test_a_cut_message_is_an_error(field: Any, data: st.DataObject) -> None:
 
 def test_a_view_of_a_message_is_no_copy() -> None:
     """A page is in memory once: its columns are views of the answer."""
-    column = Column.of(schema_pb2.FieldData(field_name="v"))
+    column = column_of(schema_pb2.FieldData(field_name="v"))
     answer = milvus_pb2.QueryResults(fields_data=[column.message()]).SerializeToString()
     assert QueryAnswer.of(answer).columns[0].wire.obj is answer
