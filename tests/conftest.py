@@ -14,6 +14,7 @@ import pytest
 
 if TYPE_CHECKING:  # importing pymilvus takes 2 s, which tests without a server need not pay
     from bot.demo.clusters import Server
+    from tests.beds.shared import Lent
 
 REQUIRE_ALL = "FERRY_REQUIRE_ALL"
 
@@ -48,15 +49,24 @@ def require_fixture() -> Callable[[str], NoReturn]:
 
 
 @pytest.fixture(scope="session")
-def real_milvus_pair(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple["Server", "Server"]]:
-    """Two real Milvus 2.3.5 servers, source and target: `.uri`, `.pid` and `.log` of each. They live for the session."""
-    from tests.beds.real import package_data, real_pair  # noqa: PLC0415  # as above
+def of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of pytest share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def real_milvus_pair(of_the_run: Path) -> Iterator[tuple["Lent", "Lent"]]:
+    """Two real Milvus 2.3.5 servers, source and target: `.uri`, `.pid` and `.log` of each. All processes of a run share them.
+
+    So a test works in databases, or with collections, of names that no other test uses.
+    """
+    from tests.beds.real import package_data  # noqa: PLC0415  # as above
+    from tests.beds.shared import shared_pair  # noqa: PLC0415  # as above
 
     if package_data() is None:
         require("the PyPI package milvus==2.3.5 (x86-64 Linux only) is not installed")
-    with real_pair(tmp_path_factory.mktemp("real-milvus")) as pair:
+    with shared_pair(of_the_run / "real-milvus") as pair:
         yield pair
 
 

@@ -1,7 +1,8 @@
 """Two real Milvus 2.3.5 servers on this machine, from the PyPI package `milvus`, each with its own embedded etcd.
 
 The package's own starter is not used, as it insists on port 2379 and leaves its files open; its binaries and its configuration
-template are. `python -m tests.beds.real` keeps a pair running until Ctrl-C. Nothing here knows of Ferry's engine.
+template are. `python -m tests.beds.real` keeps a pair running until Ctrl-C; `tests/beds/shared.py` lends one to all processes of
+a test run. Nothing here knows of Ferry's engine.
 """
 
 import argparse
@@ -17,6 +18,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from bot.demo.clusters import Server, free_ports
 
@@ -27,6 +31,19 @@ CACHE = Path(tempfile.gettempdir()) / f"ferry-milvus-{VERSION}-{os.getuid()}"
 
 PORTS = range(27_000, 32_000)
 """Apart from those of the small servers, which are started at the same time."""
+
+QUICK: dict[str, dict[str, Any]] = {
+    "queryCoord": {
+        "checkInterval": 100,
+        "distPullInterval": 100,
+        "checkSegmentInterval": 100,
+        "checkChannelInterval": 100,
+    },
+    "proxy": {"timeTickInterval": 100},
+    "log": {"level": "warn"},
+}
+"""How often its parts look at each other, in milliseconds, instead of every 0.2 to 1 s. A small collection is loaded in 1.9 s
+instead of 2.9 and released in 0.2 instead of 0.8; a strong read waits half as long; an idle server takes 8 % of a core, not 4."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*(?:\((\w+)\))?\s*(?::\s*(.*?))?\s*\}\}")
 
@@ -60,13 +77,16 @@ def binaries(data: Path) -> Path:
     return CACHE
 
 
-def start_real(data: Path, directory: Path, *, port: int | None = None) -> Server:
+def start_real(
+    data: Path, directory: Path, *, port: int | None = None, quick: bool = False
+) -> Server:
     """Starts one server with everything it writes under `directory`; it is not ready before `Server.wait`.
 
     Args:
         data: `package_data()`.
         directory: An empty directory of its own.
         port: Where it serves gRPC; every other port is a free one.
+        quick: Whether it is to load small collections soon; otherwise it is as the package configures it.
     """
     executables = binaries(data)
     config = directory / "configs"
@@ -80,7 +100,7 @@ def start_real(data: Path, directory: Path, *, port: int | None = None) -> Serve
     if port is not None:
         values["proxy_port"] = str(port)
     filled = _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[3] or "")), template)
-    (config / "milvus.yaml").write_text(filled)
+    (config / "milvus.yaml").write_text(_quickened(filled) if quick else filled)
     etcd = config / "etcd.yaml"
     etcd.write_text(_etcd(directory / "data" / "etcd.data", int(values["etcd_port"]), etcd_peer))
     env = os.environ | {
@@ -97,7 +117,7 @@ def start_real(data: Path, directory: Path, *, port: int | None = None) -> Serve
 
 @contextlib.contextmanager
 def real_pair(
-    directory: Path, ports: tuple[int, int] | None = None
+    directory: Path, ports: tuple[int, int] | None = None, *, quick: bool = False
 ) -> Iterator[tuple[Server, Server]]:
     """Two servers, source and target, that answer when it yields; when it ends they and their data are gone, their logs are not.
 
@@ -114,7 +134,7 @@ def real_pair(
             stack.callback(shutil.rmtree, directory / name / "data", ignore_errors=True)
         with _one_at_a_time():
             servers = [
-                stack.enter_context(start_real(data, directory / name, port=port))
+                stack.enter_context(start_real(data, directory / name, port=port, quick=quick))
                 for name, port in zip(("source", "target"), wanted, strict=True)
             ]
             source, target = (server.wait() for server in servers)
@@ -127,6 +147,14 @@ def _one_at_a_time() -> Iterator[None]:
     with CACHE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _quickened(filled: str) -> str:
+    """The configuration with `QUICK` in it."""
+    whole = yaml.safe_load(filled)
+    for part, settings in QUICK.items():
+        whole[part] |= settings
+    return yaml.safe_dump(whole, sort_keys=False)
 
 
 def _paths(directory: Path) -> dict[str, str]:

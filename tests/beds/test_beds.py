@@ -1,16 +1,19 @@
 """The test beds themselves: real servers that answer, and processes that do not outlive their test."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
 
 from bot.demo.clusters import Server, ServerFailed, free_ports
 from engine.milvus.client import preparing_client
+from tests.beds.shared import Lent, shared_pair
 
 
 @pytest.mark.real_milvus
-def test_pair_is_two_real_servers(real_milvus_pair: tuple[Server, Server]) -> None:
+def test_pair_is_two_real_servers(real_milvus_pair: tuple[Lent, Lent]) -> None:
     """Source and target are two Milvus 2.3.5 processes that do not see each other's collections."""
     clients = [preparing_client(server.uri) for server in real_milvus_pair]
     clients[0].create_collection("only_here", dimension=4)
@@ -23,6 +26,18 @@ def test_pair_is_two_real_servers(real_milvus_pair: tuple[Server, Server]) -> No
         clients[0].drop_collection("only_here")
         for client in clients:
             client.close()
+
+
+@pytest.mark.real_milvus
+def test_pair_ends_after_its_last_user(real_milvus_pair: tuple[Lent, Lent], tmp_path: Path) -> None:
+    """Who asks for the pair of a folder gets the one that runs; it outlives its first user, and ends with its last."""
+    assert real_milvus_pair  # this machine has the package
+    with ExitStack() as second:
+        with shared_pair(tmp_path / "pair") as pair:
+            assert second.enter_context(shared_pair(tmp_path / "pair")) == pair
+        processes = [psutil.Process(server.pid) for server in pair]
+        assert [process.name() for process in processes] == ["milvus", "milvus"]
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
 
 
 def test_lite_server_keeps_its_data(lite_server: Callable[..., Server]) -> None:

@@ -10,6 +10,7 @@ from engine.milvus.client import preparing_client
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_bulk import KeyType, fill_vectors
 from engine.milvus.sample_values import AWKWARD, awkward_key, events
+from tests.beds.shared import Lent
 
 
 def _count(client: MilvusClient, name: str, filter_: str = "") -> int:
@@ -62,7 +63,7 @@ def test_awkward_keys_differ() -> None:
 
 
 @pytest.mark.real_milvus
-def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Server, Server]) -> None:
+def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Lent, Lent]) -> None:
     """Milvus 2.3.5 takes the sample without functions and nulls, in a database of its own."""
     uri = real_milvus_pair[0].uri
     client = preparing_client(uri)
@@ -83,9 +84,7 @@ def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Server, Server])
 
 @pytest.mark.real_milvus
 @pytest.mark.parametrize("key_type", ["INT64", "VARCHAR"])
-def test_bulk_vectors_span_segments(
-    real_milvus_pair: tuple[Server, Server], key_type: KeyType
-) -> None:
+def test_bulk_vectors_span_segments(real_milvus_pair: tuple[Lent, Lent], key_type: KeyType) -> None:
     """Bulk data is complete, and lies in as many sealed segments as asked, each over the whole range of keys."""
     uri, name = real_milvus_pair[0].uri, f"bulk_{key_type}"
     fill_vectors(uri, name, 5_000, 32, key_type, segments=3)

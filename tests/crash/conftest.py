@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.clusters import Server
 from engine.ledger import Ledger
+from tests.beds.shared import Lent
 from tests.crash.lane import Lane
 from tests.crash.new_keys import NewKeysLane
 from tests.crash.workers import Workers
@@ -35,7 +35,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 
 def _given(
-    kind: type[Lane], pair: tuple[Server, Server], workers: Workers, folder: Path
+    kind: type[Lane], pair: tuple[Lent, Lent], workers: Workers, folder: Path
 ) -> Iterator[Callable[[int], list[Lane]]]:
     source, target = pair
     made: list[Lane] = []
@@ -55,7 +55,7 @@ def _given(
 
 @pytest.fixture(scope="session")
 def lanes(
-    real_milvus_pair: tuple[Server, Server],
+    real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[int], list[Lane]]]:
@@ -65,7 +65,7 @@ def lanes(
 
 @pytest.fixture(scope="session")
 def new_keys_lanes(
-    real_milvus_pair: tuple[Server, Server],
+    real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[int], list[Lane]]]:

@@ -1,8 +1,9 @@
 """Starts real workers without the two seconds of importing their libraries: one process imports, each worker is a fork of it.
 
-`python -m tests.crash.forkserver` reads one JSON object a line from its standard input (`id`, `migration`, `environment`, `log`)
-and answers with the worker's `pid`, later with its `status` as `subprocess` counts it. The fork runs `engine.worker.main` like
-`python -m engine.worker M-…`; nothing of the engine is replaced, and no connection or thread exists before the fork.
+`python -m tests.crash.forkserver` reads one JSON object a line from its standard input (`id`, `program`, `migration`,
+`environment`, `log`) and answers with the process's `pid`, later with its `status` as `subprocess` counts it. The fork runs
+`engine.worker.main` like `python -m engine.worker M-…`, or another of its `PROGRAMS`; nothing of the engine is replaced, and no
+connection or thread exists before the fork.
 """
 
 import json
@@ -15,6 +16,9 @@ from typing import Any
 
 import engine.verbs  # noqa: F401  # a worker imports it late; each fork would pay for it again
 from engine import worker
+from tests.crash import undoing
+
+PROGRAMS = {"worker": worker.main, "undo": undoing.main}
 
 
 def main() -> None:
@@ -65,8 +69,8 @@ def _started(order: dict[str, Any]) -> int:
         return pid
     code = 70
     try:
-        _become_worker(order)
-        code = worker.main()
+        _become(order)
+        code = PROGRAMS[order["program"]]()
     except BaseException:  # noqa: BLE001  # the fork's outermost frame: nothing may return into the server's loop
         traceback.print_exc()
     finally:
@@ -74,7 +78,7 @@ def _started(order: dict[str, Any]) -> int:
         os._exit(code)
 
 
-def _become_worker(order: dict[str, Any]) -> None:
+def _become(order: dict[str, Any]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -82,7 +86,7 @@ def _become_worker(order: dict[str, Any]) -> None:
     for number, place in enumerate((nothing, nothing, log)):
         os.dup2(place, number)
     os.environ.update(order["environment"])
-    sys.argv = ["engine.worker", order["migration"]]
+    sys.argv = [order["program"], order["migration"]]
 
 
 if __name__ == "__main__":

@@ -3,10 +3,7 @@
 A chain is one migration that is killed again and again: each attempt goes on from what the last one left behind.
 """
 
-import os
 import random
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -108,10 +105,9 @@ def undoes(lane: Lane, points: Iterable[str], tally: Tally) -> None:
     with lane.migration() as run:
         assert run.work() == 0
         for point in points:
-            environment = os.environ | {crashpoints.CRASH_AT: point}
-            command = [sys.executable, "-m", "tests.crash.undoing", lane.url, run.id]
-            died = subprocess.run(command, env=environment, capture_output=True, check=False)
-            assert died.returncode == KILLED, f"{point}: {died.stderr.decode()}"
+            armed = {crashpoints.CRASH_AT: point}
+            undo = lane.workers.start(run.id, lane.url, program="undo", **armed)
+            assert undo.wait() == KILLED, f"{point}: {undo.log.read_text()}"
             tally.killed(point.partition(":")[0])
         assert lane.ledger.migration(run.id).status is Status.UNDONE
         tally.wrong += [f"undone, and still there: {name}" for name in run.left()]

@@ -1,4 +1,4 @@
-"""Undoes a migration in a process that dies at the crash point of its environment: `python -m tests.crash.undoing URL ID`."""
+"""Undoes a migration in a process that dies at the crash point of its environment; the fork server runs it as it runs a worker."""
 
 import os
 import sys
@@ -7,15 +7,12 @@ import engine
 from engine import crashpoints
 from engine.ledger import Ledger
 from engine.model import Secrets
+from engine.worker import DATABASE_URL
 
 
-def main() -> None:
-    """Undoes it, unless the process dies before."""
+def main() -> int:
+    """Undoes the migration named on the command line, unless the process dies before."""
     crashpoints.arm(os.environ)
-    url, migration_id = sys.argv[1:]
-    with Ledger.open(url) as ledger:
-        engine.undo(ledger, migration_id, Secrets())
-
-
-if __name__ == "__main__":
-    main()
+    with Ledger.open(os.environ[DATABASE_URL]) as ledger:
+        engine.undo(ledger, sys.argv[1], Secrets())
+    return 0

@@ -88,8 +88,10 @@ class Workers:
         self._server.communicate()
         self._listener.join()
 
-    def start(self, migration_id: str, url: str, **environment: str) -> Worker:
-        """Starts a worker for a migration of the ledger at `url`; returns at once."""
+    def start(
+        self, migration_id: str, url: str, *, program: str = "worker", **environment: str
+    ) -> Worker:
+        """Starts a worker, or another program of the server's, for a migration of the ledger at `url`; returns at once."""
         number = next(self._numbers)
         worker = Worker(self._folder / f"worker-{number}.log")
         settings = {
@@ -99,6 +101,7 @@ class Workers:
         }
         order = {
             "id": number,
+            "program": program,
             "migration": migration_id,
             "environment": settings | environment,
             "log": str(worker.log),

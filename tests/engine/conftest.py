@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.clusters import Server, lite_pair
+from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
+from tests.beds.shared import Lent
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
 
@@ -23,7 +24,7 @@ def _quiet_client() -> None:
 
 
 @pytest.fixture(scope="session")
-def beds(real_milvus_pair: tuple[Server, Server], tmp_path_factory: pytest.TempPathFactory) -> Beds:
+def beds(real_milvus_pair: tuple[Lent, Lent], tmp_path_factory: pytest.TempPathFactory) -> Beds:
     """A maker of beds, as context managers; a bed over a given source leaves that source as it is."""
 
     @contextmanager
@@ -51,7 +52,7 @@ def bed(beds: Beds) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def filled(real_milvus_pair: tuple[Server, Server]) -> Iterator[Side]:
+def filled(real_milvus_pair: tuple[Lent, Lent]) -> Iterator[Side]:
     """A source that no test changes: `parts`, 30 partitions of 20 entities with the keys 0 … 599, so 30 chunks or more."""
     side = Side(real_milvus_pair[0].uri, f"filled_{uuid.uuid4().hex[:6]}")
     side.create("parts")

@@ -6,11 +6,11 @@ import uuid
 import numpy as np
 import pytest
 
-from bot.demo.clusters import Server
 from engine.ledger import Ledger
 from engine.milvus.sample_bulk import KeyType, fill_vectors
 from engine.milvus.sample_values import awkward_key
 from engine.model import Outcome
+from tests.beds.shared import Lent
 from tests.engine.bed import Bed, Side
 
 pytestmark = pytest.mark.real_milvus
@@ -22,7 +22,7 @@ CHUNK_BYTES = 192 << 10
 
 
 def test_several_segments_lose_nothing(
-    real_milvus_pair: tuple[Server, Server],
+    real_milvus_pair: tuple[Lent, Lent],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """50,000 entities of each key type, spread over three segments, arrive once each and are the same entity by entity."""

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,17 @@ def _tracked(*patterns: str) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _sources() -> Iterator[tuple[str, str, ast.Module]]:
-    for path in _tracked("*.py"):
-        text = path.read_text(encoding="utf-8")
-        yield str(path.relative_to(ROOT)), text, ast.parse(text)
+@cache
+def _sources() -> tuple[tuple[str, str, ast.Module], ...]:
+    read = ((path, path.read_text(encoding="utf-8")) for path in _tracked("*.py"))
+    return tuple((str(path.relative_to(ROOT)), text, ast.parse(text)) for path, text in read)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forgotten() -> Iterator[None]:
+    """What was read once for all tests of this module goes with it."""
+    yield
+    _sources.cache_clear()
 
 
 def _functions() -> Iterator[tuple[str, Function]]:

@@ -1,0 +1,20 @@
+"""What is measured runs on servers of its own, configured as their package does it."""
+
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+import pytest
+
+from bot.demo.clusters import Server
+from tests.beds.real import package_data, real_pair
+
+
+@pytest.fixture(scope="session")
+def real_milvus_pair(
+    tmp_path_factory: pytest.TempPathFactory, require: Callable[[str], NoReturn]
+) -> Iterator[tuple[Server, Server]]:
+    """Two real Milvus 2.3.5 servers, source and target, with their usual intervals."""
+    if package_data() is None:
+        require("the PyPI package milvus==2.3.5 (x86-64 Linux only) is not installed")
+    with real_pair(tmp_path_factory.mktemp("real-milvus")) as pair:
+        yield pair
