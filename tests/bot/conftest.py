@@ -17,7 +17,7 @@ from bot.ledger import BotLedger
 from bot.sandbox import AppConfig, Sandbox, WorkspaceConfig
 from bot.service import Service
 from bot.settings import Settings
-from bot.verbs import EngineVerbs, Verbs
+from bot.verbs import EngineVerbs
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.milvus import definitions
@@ -228,14 +228,14 @@ def world(tmp_path: Path, sandbox: Sandbox, filled: str, empty: str) -> Settings
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verbs]:
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedVerbs]:
     """The engine's verbs; its workers start without importing anything."""
     with Workers(tmp_path_factory.mktemp("workers")) as workers:
         yield ForkedVerbs(workers)
 
 
 @pytest.fixture
-def story_of(sandbox: Sandbox, forked: Verbs) -> Iterator[Callable[[Settings], Story]]:
+def story_of(sandbox: Sandbox, forked: ForkedVerbs) -> Iterator[Callable[[Settings], Story]]:
     """`story_of(settings)`: a bot with these settings in the workspace."""
     with ExitStack() as stack:
         yield lambda settings: Story(sandbox, settings, forked, stack)

@@ -9,8 +9,10 @@ from contextlib import suppress
 from typing import IO
 
 from bot.verbs import EngineVerbs
+from engine.crashpoints import CRASH_AT, CRASH_SIGNAL
 from engine.model import Secrets
 from engine.ranges import CHUNK_BYTES
+from engine.worker import LEASE_SECONDS as LEASE
 from engine.worker import SOURCE_TOKEN, TARGET_TOKEN
 from tests.crash.workers import Worker, Workers
 
@@ -61,6 +63,12 @@ class ForkedVerbs(EngineVerbs):
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
+        self._pause: dict[str, str] = {}
+
+    def pause_next(self, point: str, lease_seconds: int) -> None:
+        """The next worker pauses itself at this crash point ("writing:1"), an empty one none; its lease does not end meanwhile."""
+        armed = {CRASH_AT: point, CRASH_SIGNAL: "SIGSTOP", LEASE: str(lease_seconds)}
+        self._pause = armed if point else {}
 
     def spawn(
         self, migration_id: str, database_url: str, secrets: Secrets
@@ -70,7 +78,8 @@ class ForkedVerbs(EngineVerbs):
             SOURCE_TOKEN: secrets.source,
             TARGET_TOKEN: secrets.target,
             "FERRY_CHUNK_BYTES": str(CHUNK_BYTES),
-            "FERRY_LEASE_SECONDS": str(LEASE_SECONDS),
+            LEASE: str(LEASE_SECONDS),
         }
-        worker = self._workers.start(migration_id, database_url, **environment)
+        pause, self._pause = self._pause, {}
+        worker = self._workers.start(migration_id, database_url, **(environment | pause))
         return Forked(worker)  # type: ignore[return-value]  # what the bot uses of a process

@@ -2,7 +2,6 @@
 
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -12,10 +11,10 @@ from bot.runtime import Bot, Pace, running_bot
 from bot.sandbox import Actor, Sandbox, Timing, words_of
 from bot.scheduler import Ticks
 from bot.settings import Settings
-from bot.verbs import Verbs
 from bot.views.request_modal import CALLBACK_ID, RESHAPES
 from engine.ledger import Ledger
 from engine.lifecycle import Status
+from tests.bot.forked import ForkedVerbs
 
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
 CHANNEL, ADMINS, ALARM = "C0MIGRATE", "S0ADMINS", "C0ALARM"
@@ -44,12 +43,13 @@ class Story:
     """
 
     def __init__(
-        self, sandbox: Sandbox, settings: Settings, verbs: Verbs, stack: ExitStack
+        self, sandbox: Sandbox, settings: Settings, verbs: ForkedVerbs, stack: ExitStack
     ) -> None:
         self.sandbox = sandbox
         self.settings = settings
         self.pace = QUICK
         self._verbs = verbs
+        verbs.pause_next("", 0)  # what an earlier test may have left
         self._stack = stack
         self.start()
         self.ledger = stack.enter_context(Ledger.open(settings.database_url))
@@ -160,23 +160,29 @@ class Story:
         assert owner is not None
         return psutil.Process(int(owner.split(":")[1]))
 
-    def hold(
-        self, root: dict[str, Any], when: Callable[[], bool] = lambda: True, timeout: float = 30
-    ) -> psutil.Process:
-        """Stop the worker where the condition holds and where it does not hold the ledger's lock; the caller resumes it."""
+    def hold_next(self, point: str, lease_seconds: int = 120) -> None:
+        """The worker that starts next pauses itself at a crash point of the engine's ("writing:1"); `held` gives it."""
+        self._verbs.pause_next(point, lease_seconds)
+
+    def held(self, root: dict[str, Any]) -> psutil.Process:
+        """The worker that paused itself, once it did and does not hold the ledger's lock; the caller resumes it."""
         worker = self.worker(root)
 
-        def held() -> bool:
-            worker.suspend()
-            if self._lock_is_free() and when():
+        def paused() -> bool:
+            if worker.status() != psutil.STATUS_STOPPED:
+                return False
+            if self._lock_is_free():
                 return True
             worker.resume()
+            worker.suspend()
             return False
 
-        self.sandbox.wait_for(held, timeout, "the worker at that place")
+        self.sandbox.wait_for(paused, 60, "the worker's pause")
         return worker
 
     def _lock_is_free(self) -> bool:
+        if not self.settings.database_url.startswith("sqlite"):
+            return True  # a writer of PostgreSQL keeps nobody from writing something else
         path = self.settings.database_url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             try:

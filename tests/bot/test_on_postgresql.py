@@ -25,7 +25,7 @@ def test_a_migration_on_postgresql_from_request_to_proof(
     root = story.request()
     for user in (ADA, GRACE):
         assert story.sandbox.user(user).command("/migrate", "freeze audit", channel=CHANNEL)
-    story.sandbox.wait_for(story.bot.service.frozen, 10, "the freeze")
+    story.sandbox.wait_for(story.bot.service.frozen, 60, "the freeze")
     story.sandbox.user(ADA).click(root, buttons.APPROVE)
     story.wait_for_reply(root, "1 of 2")
     migration = story.ledger.migration(story.id_of(root))
@@ -37,13 +37,14 @@ def test_a_migration_on_postgresql_from_request_to_proof(
     (lost,) = [answer for answer in answers if not answer.done]
     assert (lost.reason, lost.by) == (Reason.ALREADY_APPROVED, won.by)
     story.wait_for_reply(root, "It does not start now")
+    story.hold_next("writing:1")
     assert story.sandbox.user(ADA).command("/migrate", "thaw", channel=CHANNEL)
-    story.worker(root)
+    story.held(root).resume()
     story.stop()
     story.start()
     assert "825" in words_of(story.wait_for_reply(root, "VERIFIED"))
     story.wait_for_status(root, Status.SUCCESSFUL)
-    story.sandbox.wait_for(lambda: not story.bot.records.pending(), 10, "everything told")
+    story.sandbox.wait_for(lambda: not story.bot.records.pending(), 60, "everything told")
     assert "SUCCESSFUL" in words_of(story.root(root))
     assert story.events(root, EventName.APPROVE) == 1
     frozen = [row.outcome for row in story.ledger.audit(AuditFilter(act="freeze"))]

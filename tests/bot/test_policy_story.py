@@ -34,7 +34,7 @@ def said(story: Any, channel: str, containing: str) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
         return next((m for m in story.sandbox.messages(channel) if containing in words_of(m)), None)
 
-    message: dict[str, Any] = story.sandbox.wait_for(found, 10, containing)
+    message: dict[str, Any] = story.sandbox.wait_for(found, 60, containing)
     return message
 
 
@@ -56,7 +56,7 @@ def test_two_approve_and_a_freeze_holds_it(story: Any, world: Settings) -> None:
     assert "audit of &lt;all&gt;" in words_of(said(story, CHANNEL, "All migrations are frozen"))
     sandbox.user(GRACE).click(root, buttons.APPROVE)
     story.wait_for_reply(root, f"Approved by <@{GRACE}> (Project Admin of acme/search), 1 of 2")
-    sandbox.wait_for(lambda: "1 of 2" in words_of(story.root(root)), 10, "the count")
+    sandbox.wait_for(lambda: "1 of 2" in words_of(story.root(root)), 60, "the count")
     sandbox.user(GRACE).click(root, buttons.APPROVE)
     story.told(GRACE, "Your approval is there already")
     sandbox.user(ADA).click(root, buttons.APPROVE)
@@ -132,7 +132,7 @@ def test_what_changed_after_the_approval_is_approved_again(
     void = words_of(story.wait_for_reply(root, "the approvals are void"))
     assert "“people” is new, with 0 entities." in void
     assert "“films”: 1 → 2 entities." in void
-    story.sandbox.wait_for(lambda: "Changed since" in words_of(story.root(root)), 10, "the root")
+    story.sandbox.wait_for(lambda: "Changed since" in words_of(story.root(root)), 60, "the root")
     assert "*void*: the plan changed after it" in words_of(story.root(root))
     assert story.ledger.migration(story.id_of(root)).cleared_at is None
     story.sandbox.user(GRACE).click(root, buttons.APPROVE)

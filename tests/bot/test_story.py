@@ -10,11 +10,13 @@ from bot.sandbox import Sandbox, words_of
 from bot.settings import Settings
 from bot.views.buttons import APPROVE, CANCEL, PAUSE, REJECT, REMIGRATE, REPAIR, RESUME
 from bot.views.request_modal import CALLBACK_ID
-from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.milvus.client import preparing_client
 
 ADA, GRACE, LINUS, OLGA, CHANNEL = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA", "C0MIGRATE"
+WRITING = "writing:1"
+COPIED = "loaded:4"
+"""Crash points of the engine: before the first entities are written; when all four collections stand and none is verified."""
 
 
 def offers(message: dict[str, Any], action_id: str) -> bool:
@@ -114,8 +116,9 @@ def test_a_rejection_ends_it_and_a_late_approval_is_told(story: Any) -> None:
 def test_a_running_migration_is_canceled_from_its_thread(story: Any) -> None:
     """The Cancel button of the progress message stops a running migration; the thread says what stands on the target."""
     root = story.request()
+    story.hold_next(WRITING)
     story.sandbox.user(GRACE).click(root, APPROVE)
-    worker = story.hold(root)
+    worker = story.held(root)
     try:
         progress = story.sandbox.wait_for(
             lambda: next((m for m in story.replies(root) if offers(m, CANCEL)), None), 60, "Cancel"
@@ -137,12 +140,6 @@ def test_a_running_migration_is_canceled_from_its_thread(story: Any) -> None:
     story.wait_for_status(root, Status.SUCCESSFUL)
 
 
-def is_copied(ledger: Ledger, migration_id: str) -> bool:
-    """Whether everything is copied and `products`, the last collection, is not verified."""
-    progress = ledger.totals(migration_id)
-    return progress.copied == progress.entities and progress.collections[-1].verified == 0
-
-
 def damage(uri: str) -> None:
     """Change one vector on the target and take another entity away."""
     client = preparing_client(uri)
@@ -158,9 +155,9 @@ def damage(uri: str) -> None:
 def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty: str) -> None:
     """Entities changed on the target behind Ferry's back are named by key in the thread and in a file; Re-migrate repairs them."""
     root = story.request()
+    story.hold_next(COPIED)
     story.sandbox.user(GRACE).click(root, APPROVE)
-    migration_id = story.id_of(root)
-    worker = story.hold(root, lambda: is_copied(story.ledger, migration_id))
+    worker = story.held(root)
     try:
         damage(empty)
     finally:
@@ -192,9 +189,9 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
 def test_a_migration_rests_goes_on_and_is_repaired(story: Any, empty: str) -> None:
     """Paused in its thread it stops; Resume works under the next bot; Repair mends what then mismatches, without another plan."""
     root = story.request()
-    migration_id = story.id_of(root)
+    story.hold_next(WRITING)
     story.sandbox.user(GRACE).click(root, APPROVE)
-    worker = story.hold(root)
+    worker = story.held(root)
     try:
         progress = story.sandbox.wait_for(
             lambda: next((m for m in story.replies(root) if offers(m, PAUSE)), None), 60, "Pause"
@@ -211,9 +208,10 @@ def test_a_migration_rests_goes_on_and_is_repaired(story: Any, empty: str) -> No
     story.restart()
     story.sandbox.user(LINUS).click(resting, RESUME)
     story.told(LINUS, "You may not do this")
+    story.hold_next(COPIED)
     story.sandbox.user(OLGA).click(resting, RESUME)
     story.wait_for_reply(root, f"Resumed by <@{OLGA}>")
-    worker = story.hold(root, lambda: is_copied(story.ledger, migration_id))
+    worker = story.held(root)
     try:
         damage(empty)
     finally:
@@ -247,8 +245,9 @@ def test_buttons_of_a_dead_bot_work_under_the_next(story: Any) -> None:
 def test_a_killed_worker_is_replaced_at_once(story: Any) -> None:
     """A worker that is killed is noticed before its lease ends; another one finishes what it began."""
     root = story.request()
+    story.hold_next(WRITING, lease_seconds=10)
     story.sandbox.user(GRACE).click(root, APPROVE)
-    story.worker(root).kill()
+    story.held(root).kill()
     story.wait_for_reply(root, "Another one takes over")
     story.wait_for_status(root, Status.SUCCESSFUL)
     assert story.events(root, EventName.CLAIM) == 2
@@ -258,8 +257,10 @@ def test_a_killed_worker_is_replaced_at_once(story: Any) -> None:
 def test_a_stopped_bot_hands_back_what_runs(story: Any) -> None:
     """Ending the bot ends its workers and puts their migrations back; the next bot goes on by itself."""
     root = story.request()
+    story.hold_next(WRITING)
     story.sandbox.user(GRACE).click(root, APPROVE)
-    worker = story.worker(root)
+    worker = story.held(root)
+    worker.resume()
     story.stop()
     assert not worker.is_running()
     assert story.status(root) in {Status.QUEUED, Status.SUCCESSFUL}
