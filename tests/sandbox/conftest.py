@@ -3,6 +3,7 @@
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -20,6 +21,7 @@ from slack_sdk.socket_mode.interval_runner import IntervalRunner
 from bot.sandbox import Sandbox, Timing, WorkspaceConfig
 
 BOT = "xoxb-sandbox"
+END_SECONDS = 30
 DESCRIPTION: dict[str, Any] = {
     "team_name": "Harbour",
     "users": [
@@ -59,8 +61,8 @@ def description() -> dict[str, Any]:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A running workspace whose retries come at once."""
-    timing = Timing(ack=2.0, event_retries=(0.0, 0.01, 0.01))
+    """A running workspace whose retries come at once, and whose deadlines a busy machine keeps."""
+    timing = Timing(ack=30.0, trigger=30.0, event_retries=(0.0, 0.01, 0.01))
     with Sandbox(WorkspaceConfig.model_validate(DESCRIPTION), timing=timing) as running:
         yield running
 
@@ -109,9 +111,9 @@ def connect(sandbox: Sandbox, socket_library: str) -> Iterator[Connect]:
             handler = kind(app, "xapp-sandbox", web_client=web_client, ping_interval=1)
             if socket_library == "hurried":
                 _hurry(handler.client)
-            opened.callback(_close, sandbox, handler)
+            opened.callback(_close, handler)
             handler.connect()
-            sandbox.wait_for(lambda: sandbox.connections() > before, 10, "the connection")
+            sandbox.wait_for(lambda: sandbox.connections() > before, 30, "the connection")
             return handler
 
         yield connected
@@ -127,13 +129,21 @@ def _hurry(client: Any) -> None:
     client.current_session_runner = IntervalRunner(client._run_current_session, 0.02).start()
 
 
-def _close(sandbox: Sandbox, handler: Any) -> None:
+def _until_closed(client: Any) -> None:
+    """Return as soon as the client has noticed; the workspace hears nothing of it, and would look four times a second."""
+    pause, deadline = threading.Event(), time.monotonic() + END_SECONDS
+    while client.is_connected():
+        assert time.monotonic() < deadline, "the client did not notice its end"
+        pause.wait(0.005)
+
+
+def _close(handler: Any) -> None:
     """Close a handler at once: its threads poll for seconds unless something comes in."""
     handler.client.auto_reconnect_enabled = False
     if isinstance(handler, WebsocketClientHandler) and handler.client.is_connected():
         # websocket-client notices a close() from another thread only after ten seconds.
         handler.client.current_session.sock.sock.shutdown(socket.SHUT_RDWR)
-        sandbox.wait_for(lambda: not handler.client.is_connected(), 5, "the client's end")
+        _until_closed(handler.client)
     workers = handler.client.message_workers
     # A listener that never acknowledges is waited for by Bolt for three seconds; the test need not.
     workers.shutdown = partial(workers.shutdown, wait=False)

@@ -82,11 +82,11 @@ def test_live_pushes_every_change(sandbox: Sandbox, client: WebClient) -> None:
     """The socket sends the whole snapshot at once and again after a change, changes coalesced."""
     sandbox.timing.live_push = 0.2
     with dial(sandbox.url.replace("http", "ws") + "sandbox/live?user=U2") as page:
-        assert json.loads(page.recv(timeout=5))["messages"]["C1"] == []
+        assert json.loads(page.recv(timeout=30))["messages"]["C1"] == []
         for n in range(10):
             client.chat_postMessage(channel="C1", text=str(n))
         pushes = 0
-        while len(json.loads(page.recv(timeout=5))["messages"]["C1"]) < 10:
+        while len(json.loads(page.recv(timeout=30))["messages"]["C1"]) < 10:
             pushes += 1
         assert pushes < 9
 

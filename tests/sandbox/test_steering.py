@@ -44,7 +44,7 @@ def test_stopping_with_open_sockets(description: Json) -> None:
         url = str(client.apps_connections_open(app_token="xapp-sandbox")["url"])
         live = sandbox.url.replace("http", "ws") + "sandbox/live?user=U1"
         with dial(url) as socket, dial(live) as page:
-            socket.recv(timeout=5), page.recv(timeout=5)
+            socket.recv(timeout=30), page.recv(timeout=30)
             sandbox.user("U1").say("C1", "never acknowledged")
             sandbox.stop()
 
