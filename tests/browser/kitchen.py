@@ -15,6 +15,8 @@ from slack_sdk import WebClient
 from bot.sandbox import Sandbox
 
 Json = dict[str, Any]
+GATE_SECONDS = 25
+"""A test that holds the gate looks at the page meanwhile; less than the workspace waits for an acknowledgement."""
 TOWNS = ("Amsterdam", "Antwerp", "Athens", "Bergen", "Berlin")
 DISHES = ("Soup", "Salad", "Stew")
 
@@ -159,7 +161,7 @@ class Kitchen:
         self.client.views_update(view_id=body["view"]["id"], view=modal("Reset", suffix="2"))
 
     def _take(self, ack: Ack, body: Json, payload: Json) -> None:
-        self.gate.wait(2)
+        self.gate.wait(GATE_SECONDS)
         ack()
         self.clicked.append(payload)
         channel, ts = body["channel"]["id"], body["message"]["ts"]
@@ -170,7 +172,7 @@ class Kitchen:
         self.clicked.append(payload)
 
     def _submit(self, ack: Ack, view: Json) -> None:
-        self.gate.wait(2)
+        self.gate.wait(GATE_SECONDS)
         values = view["state"]["values"]
         flat = {action: state for block in values.values() for action, state in block.items()}
         if flat["name"]["value"] == "Nobody":

@@ -29,6 +29,7 @@ PARTITIONS = 20
 PARTITION_ENTITIES = 20
 """Of the collection `parts` of the fixture `filled`."""
 
+STALL_SECONDS = 0.05
 WHO = "tester"
 BATCH = 2_000
 GET_BATCH = 4_000
@@ -304,6 +305,27 @@ def heard(beats: threading.Semaphore) -> None:
         pass  # beats of before
     for _ in range(2):
         assert beats.acquire(timeout=30)
+
+
+@contextmanager
+def stalls() -> Iterator[Callable[[], float]]:
+    """Counts by how many seconds this process was late while the block ran: what a busy machine took from it."""
+    over, late = threading.Event(), [0.0]
+
+    def watch() -> None:
+        ended = False
+        while not ended:
+            since = time.monotonic()
+            ended = over.wait(STALL_SECONDS)
+            late[0] += max(0.0, time.monotonic() - since - STALL_SECONDS)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield lambda: late[0]
+    finally:
+        over.set()
+        watching.join()
 
 
 def ferry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,17 @@ import pytest
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, heard, rows, running, until
+from tests.engine.bed import (
+    PARTITION_ENTITIES,
+    PARTITIONS,
+    Bed,
+    Side,
+    heard,
+    rows,
+    running,
+    stalls,
+    until,
+)
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -129,12 +139,12 @@ def test_cancel_does_not_wait_for_a_server_that_hangs(
     migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
     proxy = source if side == "source" else target
     gate = proxy.hold(rpc, proxy.calls[rpc] + number)
-    with running(crossing, migration) as (reports, _):
+    with stalls() as late, running(crossing, migration) as (reports, _):
         gate.wait()
-        asked = time.monotonic()
+        asked = time.monotonic() - late()
         crossing.act(migration, EventName.CANCEL)
         until(lambda: crossing.ledger.migration(migration).status is not Status.RUNNING)
-        seconds = time.monotonic() - asked
+        seconds = time.monotonic() - late() - asked
         gate.open.set()
     assert reports[0].status is Outcome.CANCELED
     standing = crossing.ledger.migration(migration)

@@ -71,7 +71,7 @@ def test_a_cut_ends_what_hangs(hanging: tuple[Cluster, _Server]) -> None:
     started = time.monotonic()
     with pytest.raises(ServiceUnavailable, match="when the migration was stopped"):
         cluster.once("GetVersion", milvus_pb2.GetVersionRequest())
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10  # of the 60 that a call may take
     cluster.cut()
     cluster.mend()
     assert cluster.once("GetVersion", milvus_pb2.GetVersionRequest()).version == ""
