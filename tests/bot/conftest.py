@@ -24,6 +24,7 @@ from engine.milvus import definitions
 from engine.milvus.connection import connect
 from engine.milvus.sample import fill
 from engine.model import CollectionPlan, Endpoint, Migration, PartitionPlan, Plan, Request
+from tests.beds.ledgers import put
 from tests.bot.forked import ForkedVerbs
 from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, Story
 from tests.crash.workers import Workers
@@ -63,7 +64,7 @@ def ledger_url(configured: Callable[..., Settings]) -> str:
 @pytest.fixture
 def ledger(ledger_url: str) -> Iterator[Ledger]:
     """An empty ledger."""
-    with Ledger.open(ledger_url) as opened:
+    with Ledger.open(put(ledger_url, with_bot=True)) as opened:
         yield opened
 
 
@@ -209,7 +210,7 @@ def world(tmp_path: Path, sandbox: Sandbox, filled: str, empty: str) -> Settings
     place = {"organization": "acme", "project": "search"}
     return Settings.model_validate(
         {
-            "database_url": f"sqlite:///{tmp_path / 'ferry.db'}",
+            "database_url": put(f"sqlite:///{tmp_path / 'ferry.db'}", with_bot=True),
             "approvals_channel": CHANNEL,
             "slack": {"api_url": sandbox.api_url},
             "clusters": {

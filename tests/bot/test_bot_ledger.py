@@ -1,7 +1,7 @@
 """The bot's tables: made as they are described, and written once."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,25 +93,32 @@ def test_a_delivery_and_its_effect_are_one(
     assert not records.received("event:1")
 
 
-def test_a_ledger_of_the_first_version_keeps_its_rows(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.fixture
+def bare(ledger_url: str) -> Iterator[Ledger]:
+    """A ledger without the bot's tables."""
+    with Ledger.open(ledger_url) as opened:
+        yield opened
+
+
+def test_a_ledger_of_the_first_version_keeps_its_rows(bare: Ledger, tmp_path: Path) -> None:
     """Messages that are owed and decisions are there after the upgrade; new kinds are taken, and unknown ones still refused."""
     versions = tmp_path / "first" / "versions"
     versions.mkdir(parents=True)
     kept = Path(tables.__file__).parent / "versions" / "0001_first.py"
     (versions / kept.name).write_text(kept.read_text())
-    upgrade(ledger.engine, versions.parent, VERSION_TABLE)
+    upgrade(bare.engine, versions.parent, VERSION_TABLE)
     at = "'2026-01-01 00:00:00'"
     owed = f"(7, 'M-1', 3, 'root', 'pending', 0, {at}, '')"
     columns = "id, migration_id, event_id, kind, delivery, attempts, created_at, error"
     decided = f"(9, 'M-1', 'U1', 'r', 'approved', 'p', '', {at})"
-    with ledger.engine.begin() as connection:
+    with bare.engine.begin() as connection:
         connection.execute(text(f"INSERT INTO bot_outbox ({columns}) VALUES {owed}"))
         connection.execute(text(f"INSERT INTO bot_decision VALUES {decided}"))
-    records = BotLedger(ledger)
+    records = BotLedger(bare)
     (message,) = records.pending()
     assert (message.id, message.kind) == (7, Kind.ROOT)
     assert [each.user_id for each in records.decisions("M-1")] == ["U1"]
-    with ledger.engine.begin() as connection:
+    with bare.engine.begin() as connection:
         connection.execute(text("UPDATE bot_outbox SET kind = 'freeze'"))
-    with pytest.raises(IntegrityError), ledger.engine.begin() as connection:
+    with pytest.raises(IntegrityError), bare.engine.begin() as connection:
         connection.execute(text("UPDATE bot_outbox SET kind = 'nonsense'"))

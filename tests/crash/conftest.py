@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.ledger import Ledger
+from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.crash.lane import Lane
 from tests.crash.new_keys import NewKeysLane
@@ -46,7 +47,7 @@ def _given(
                 side = Side(source.uri, f"lane_{uuid.uuid4().hex[:8]}")
                 stack.callback(side.clear)
                 url = f"sqlite:///{folder}/{len(made)}.db"
-                ledger = stack.enter_context(Ledger.open(url))
+                ledger = stack.enter_context(Ledger.open(put(url)))
                 made.append(kind(side, target.uri, ledger, url, workers))
             return made[:count]
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
+from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -38,7 +39,7 @@ def beds(real_milvus_pair: tuple[Lent, Lent], tmp_path_factory: pytest.TempPathF
             if source is None:
                 source = Side(ours.uri, database)
                 stack.callback(source.clear)
-            ledger = stack.enter_context(Ledger.open(url))
+            ledger = stack.enter_context(Ledger.open(put(url)))
             yield Bed(source, target, ledger, url)
 
     return make
@@ -90,7 +91,7 @@ def lite_sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side,
 def lite_bed(lite_sides: tuple[Side, Side], tmp_path: Path) -> Iterator[Bed]:
     """Two empty Milvus Lite servers and a new ledger."""
     url = f"sqlite:///{tmp_path}/ferry.db"
-    with Ledger.open(url) as ledger:
+    with Ledger.open(put(url)) as ledger:
         try:
             yield Bed(*lite_sides, ledger, url)
         finally:

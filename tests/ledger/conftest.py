@@ -13,6 +13,7 @@ import pytest
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import ChunkRange, Endpoint, Lease, Migration, Plan, Request
+from tests.beds.ledgers import put
 
 
 class SetClock:
@@ -48,7 +49,7 @@ def clock() -> SetClock:
 @pytest.fixture
 def ledger(url: str, clock: SetClock) -> Iterator[Ledger]:
     """An open ledger with the test's clock."""
-    with Ledger.open(url, clock=clock) as opened:
+    with Ledger.open(put(url), clock=clock) as opened:
         yield opened
 
 

@@ -28,6 +28,7 @@ from engine.lifecycle import (
     advance,
 )
 from engine.model import Endpoint, Lease, Request
+from tests.beds.ledgers import put
 
 SECONDS = 30
 WORKERS = st.integers(min_value=0, max_value=1)
@@ -43,7 +44,8 @@ class LedgerFollowsTheTable(RuleBasedStateMachine):
         self.stack = ExitStack()
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        opened = Ledger.open(f"sqlite:///{Path(folder) / 'l.db'}", clock=lambda: self.now)
+        url = put(f"sqlite:///{Path(folder) / 'l.db'}")
+        opened = Ledger.open(url, clock=lambda: self.now)
         self.ledger = self.stack.enter_context(opened)
         place = Endpoint(name="a", uri="http://a")
         with self.ledger.transaction() as transaction:
