@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# Where this is set every process would compile all of Ferry anew, and a run of the tests starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test soak check bench lock clean
 
 install: $(INSTALLED)
