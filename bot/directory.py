@@ -45,12 +45,16 @@ _Key: TypeAlias = tuple[str, str]
 
 
 class Person(NamedTuple):
-    """A Slack user as `users.info` tells it; `active` is False for people who left and for bots."""
+    """A Slack user as `users.info` tells it; `active` is False for people who left and for bots.
+
+    `zone` is the time zone that they have set in Slack ("Europe/Berlin").
+    """
 
     user_id: str
     email: str
     active: bool
     name: str = ""
+    zone: str = ""
 
 
 class _Kept(NamedTuple):
@@ -182,7 +186,8 @@ class Directory:
         active = not (user.get("deleted") or user.get("is_bot"))
         profile = user.get("profile") or {}
         name = profile.get("real_name") or user.get("real_name") or user.get("name") or ""
-        return Person(user_id, str(profile.get("email") or ""), active=active, name=str(name))
+        email, zone = str(profile.get("email") or ""), str(user.get("tz") or "")
+        return Person(user_id, email, active=active, name=str(name), zone=zone)
 
     def _heed(self, kind: str, error: Exception) -> None:
         """No more rechecks while Slack says that there were too many."""

@@ -4,7 +4,10 @@ Its answer says what was done, or why not and who was faster. It renders nothing
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+
+import structlog
 
 from bot import approvals
 from bot.acts import OPEN, Answer, Click, Scene, asked_already
@@ -19,13 +22,15 @@ from bot.ticking import Ticking
 from engine import remake
 from engine.errors import FerryError
 from engine.lifecycle import EventName, Status
-from engine.model import Details, Migration, Request, Secrets
+from engine.model import Details, Migration, Request, Secrets, Throttle
 
 __all__ = ["Answer", "Click", "Service"]
 
 _IN_VAIN: Final = frozenset(
     {Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED, Status.UNDONE}
 )
+
+_log = structlog.get_logger(__name__)
 
 
 class Service(Deciding, Going, Freezing, Throttling, Ticking):
@@ -50,6 +55,14 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             return Answer(Reason.ALLOWED, sentence=verdict.role)
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+
+    def zone_of(self, user_id: str) -> str:
+        """The time zone of a person ("Europe/Berlin"); "" when Slack does not tell it."""
+        try:
+            return self._directory.person(user_id).zone
+        except FerryError as error:
+            _log.info("zone_unknown", user=user_id, error=str(error))
+            return ""
 
     def note_refused_request(
         self, user_id: str, request: Request, answer: Answer, *, again_of: str = ""
@@ -78,7 +91,7 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         if not policy.ticket_pattern or policy.ticket_in(reason):
             return ""
         return (
-            f"Migrations to {request.target.name} need a ticket: name it in the reason. "
+            f"Migrations to {request.target.name} need a ticket. "
             f"It must match {policy.ticket_pattern}"
         )
 
@@ -100,6 +113,8 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         *,
         reason: str = "",
         ticket: str = "",
+        due_at: datetime | None = None,
+        throttle: Throttle | None = None,
         delivery: str = "",
     ) -> Answer:
         """Record a request; the scheduler plans it. Says so when nobody could approve it or when it is asked for already.
@@ -109,6 +124,8 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             request: What for.
             reason: Why, in their words; a ticket that is named in it counts.
             ticket: The ticket, where it was asked for by itself; it then stands before the reason.
+            due_at: When it may start once it is approved (aware); None for at once.
+            throttle: What its copy is limited to from the beginning.
             delivery: What Slack sent.
         """
         reason = f"{ticket.strip()}: {reason}" if ticket.strip() else reason
@@ -128,7 +145,14 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             if same is not None and same.status in OPEN:
                 return asked_already(same)
             details: Details = {"role": allowed.sentence}
-            migration = tx.add_migration(request, requester=user_id, reason=reason, details=details)
+            migration = tx.add_migration(
+                request,
+                requester=user_id,
+                reason=reason,
+                due_at=due_at,
+                throttle=throttle,
+                details=details,
+            )
         return self._did(Answer(Reason.ALLOWED, migration, user_id, migration.created_at))
 
     def cancel(self, click: Click, comment: str = "") -> Answer:

@@ -6,19 +6,24 @@ answer is kept for the next try. It only lists names.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
+import structlog
+
 from bot.settings import Settings
 from bot.verbs import Verbs
-from engine.errors import ServiceUnavailable
+from engine.errors import FerryError, ServiceUnavailable
+from engine.model import Request, Secrets
 
 ANSWER_SECONDS: Final = 2.0
 """Of Slack's three; the rest is the way there and back."""
 KEEP_SECONDS: Final = 20.0
 """So long an answer counts as new. An older one is asked for again, and offered only when the new one does not come in time."""
+
+_log = structlog.get_logger(__name__)
 
 Names: TypeAlias = tuple[str, ...]
 Answer = TypeVar("Answer")
@@ -84,10 +89,45 @@ class Sources:
         key = (cluster, endpoint.database)
         return self._ask(key, lambda: self._verbs.list_collections(endpoint, token))
 
-    def when_known(self, cluster: str, then: Callable[[], None]) -> None:
+    def places(self) -> Mapping[str, Names]:
+        """The names of the configured clusters by where they belong: "organization / project"."""
+        found: dict[str, Names] = {}
+        for name in self.clusters():
+            place = self._settings.clusters[name].place
+            label = f"{place.organization} / {place.project}"
+            found[label] = (*found.get(label, ()), name)
+        return dict(sorted(found.items()))
+
+    def keys_in_question(self, request: Request) -> Names | None:
+        """The collections of the source's database for which `auto_id` makes a difference, whichever the request names.
+
+        It never waits: None while that is being found out, which `when_keys_known` hears of, or when a cluster does not say it.
+        """
+        whole = request.model_copy(update={"collections": ()})
+        token = self._settings.token_of
+        try:
+            secrets = Secrets(token(whole.source), token(whole.target))
+            kept, asked = self._begun(
+                _keys_of(whole), lambda: self._verbs.keys_in_question(whole, secrets)
+            )
+            if asked.done():
+                return asked.result()
+        except FerryError as error:
+            _log.debug("keys_unknown", source=str(whole.source), error=str(error))
+            return None
+        return kept.names if kept else None
+
+    def when_databases_known(self, cluster: str, then: Callable[[], None]) -> None:
         """Call `then` when a cluster that was too slow has said its databases after all; not at all when it refuses."""
+        self._when_known((cluster,), then)
+
+    def when_keys_known(self, request: Request, then: Callable[[], None]) -> None:
+        """Call `then` when it is known where `auto_id` makes a difference; not at all when a cluster refuses."""
+        self._when_known(_keys_of(request), then)
+
+    def _when_known(self, key: tuple[str, ...], then: Callable[[], None]) -> None:
         with self._guard:
-            asked = self._asked.get((cluster,))
+            asked = self._asked.get(key)
         if asked is not None:
             asked.add_done_callback(lambda answer: None if _failed(answer) else then())
 
@@ -99,13 +139,7 @@ class Sources:
             return None
 
     def _ask(self, key: tuple[str, ...], question: Callable[[], Names]) -> Names:
-        with self._guard:
-            kept = self._kept.get(key)
-            if kept is not None and self._clock() - kept.at <= KEEP_SECONDS:
-                return kept.names
-            asked = self._asked.get(key)
-            if asked is None or asked.done():
-                asked = self._asked[key] = self._pool.submit(self._answer, key, question)
+        kept, asked = self._begun(key, question)
         try:
             return asked.result(timeout=self._answer_seconds)
         except NotYet:
@@ -117,11 +151,30 @@ class Sources:
                 next_step="Open the list again in a moment.",
             ) from None
 
+    def _begun(
+        self, key: tuple[str, ...], question: Callable[[], Names]
+    ) -> tuple[_Kept | None, Future[Names]]:
+        """What was answered before, and the question that is under way: the answer before, while that counts as new."""
+        with self._guard:
+            kept = self._kept.get(key)
+            if kept is not None and self._clock() - kept.at <= KEEP_SECONDS:
+                known: Future[Names] = Future()
+                known.set_result(kept.names)
+                return kept, known
+            asked = self._asked.get(key)
+            if asked is None or asked.done():
+                asked = self._asked[key] = self._pool.submit(self._answer, key, question)
+            return kept, asked
+
     def _answer(self, key: tuple[str, ...], question: Callable[[], Names]) -> Names:
         names = question()
         with self._guard:
             self._kept[key] = _Kept(self._clock(), names)
         return names
+
+
+def _keys_of(request: Request) -> tuple[str, ...]:
+    return ("keys", str(request.source), request.target.uri)
 
 
 def _failed(answer: Future[Names]) -> bool:

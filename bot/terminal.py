@@ -140,6 +140,8 @@ def standing(migration: Migration, reached: Reached) -> None:
     left = _left(reached) or "no estimate yet"
     figures = f"{reached.copied:,} of {reached.entities:,} entities copied, {left}"
     out.print(f"{migration.status} · {reached.phase or 'not begun'} · {figures}", markup=False)
+    if migration.due_at is not None and migration.started_at is None:
+        out.print(f"To start {migration.due_at:%Y-%m-%d %H:%M} UTC.", markup=False)
     if migration.throttle is not None:
         out.print(f"Throttled to {migration.throttle}.", markup=False)
     if reached.slowed:

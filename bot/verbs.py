@@ -27,6 +27,10 @@ class Verbs(Protocol):
         """The collections of the endpoint's database."""
         ...
 
+    def keys_in_question(self, request: Request, secrets: Secrets) -> tuple[str, ...]:
+        """The collections for which the request's `auto_id` makes a difference."""
+        ...
+
     def plan(self, request: Request, secrets: Secrets) -> Plan:
         """Surveys both sides; writes nothing."""
         ...
@@ -56,6 +60,10 @@ class EngineVerbs:
     def list_collections(self, endpoint: Endpoint, token: str) -> tuple[str, ...]:
         """See `engine.list_collections`."""
         return engine.list_collections(endpoint, token)
+
+    def keys_in_question(self, request: Request, secrets: Secrets) -> tuple[str, ...]:
+        """See `engine.keys_in_question`."""
+        return engine.keys_in_question(request, secrets)
 
     def plan(self, request: Request, secrets: Secrets) -> Plan:
         """See `engine.plan`."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.verbs import (
         blocked,
         check,
+        keys_in_question,
         list_collections,
         list_databases,
         listed,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "blocked",
     "check",
+    "keys_in_question",
     "list_collections",
     "list_databases",
     "listed",

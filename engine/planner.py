@@ -99,6 +99,29 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
     )
 
 
+def keys_in_question(source: Cluster, target: Target, request: Request) -> tuple[str, ...]:
+    """The collections whose keys the source makes and the target cannot both keep and go on making: `auto_id` decides there.
+
+    Args:
+        source: The cluster and database to read.
+        target: What the target is.
+        request: Which collections; all of the source where it names none.
+
+    Raises:
+        InputRejected: The source has no such database.
+    """
+    require_database(source)
+    names = request.collections or definitions.collection_names(source)
+    described = ((name, definitions.describe(source, name)) for name in names)
+    return tuple(
+        name
+        for name, found in described
+        if found is not None
+        and schemas.makes_keys(found.schema)
+        and not capabilities.takes_explicit_keys(target, found.schema)
+    )
+
+
 def _against(target: Standing, surveyed: CollectionPlan, request: Request) -> CollectionPlan:
     schema = schemas.schema_of(surveyed)
     keys = _key_policy(surveyed, schema, target.kind, request.auto_id)

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from engine import reports, undoing
+from engine import planner, reports, undoing
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status
 from engine.milvus import definitions, lite, loading, schemas
+from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.survey import reader_of, require_collection, require_database, survey
 from engine.model import (
@@ -43,6 +44,7 @@ from engine.runner import drive
 __all__ = [
     "blocked",
     "check",
+    "keys_in_question",
     "list_collections",
     "list_databases",
     "listed",
@@ -86,6 +88,17 @@ def plan(request: Request, secrets: Secrets) -> Plan:
             return make_plan(source, Standing(request.target, unborn, is_lite=True), request)
         with connect(request.target, secrets.target) as target:
             return make_plan(source, standing_of(target), request)
+
+
+def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
+    """The collections for which `Request.auto_id` makes a difference (`planner.keys_in_question`); writes nothing."""
+    with connect(request.source, secrets.source) as source:
+        unborn = lite.unborn_version(request.target)
+        if unborn is not None:
+            return planner.keys_in_question(source, Target(unborn, lite=True), request)
+        with connect(request.target, secrets.target) as target:
+            kind = Target(target.version, target.is_lite)
+            return planner.keys_in_question(source, kind, request)
 
 
 def blocked(plan: Plan) -> PlanBlocked | None:

@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 import structlog
 
 from engine import ranges
-from engine.errors import FerryError, LeaseLost
+from engine.errors import FerryError, LeaseLost, MigrationBusy
 from engine.ledger import Ledger, leases
 from engine.model import Secrets
 
@@ -70,7 +70,7 @@ def main() -> int:
     """Claims the migration named on the command line and drives it to its end.
 
     Returns:
-        0 when the ledger says how it ended, whatever that is; the error's exit code otherwise.
+        0 when the ledger says how it ended, whatever that is, or that another worker is at it; the error's exit code otherwise.
     """
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     from engine import crashpoints, verbs  # noqa: PLC0415  # logging is set up first
@@ -92,6 +92,8 @@ def main() -> int:
             )
     except LeaseLost:
         log.warning("lease_lost", migration=migration_id)
+    except MigrationBusy as busy:
+        log.warning("worked_on_elsewhere", migration=migration_id, by=str(busy))
     except FerryError as failure:
         log.error("worker_failed", migration=migration_id, code=failure.code, error=str(failure))  # noqa: TRY400  # told in full
         return failure.exit_code

@@ -11,9 +11,9 @@ from slack_sdk import WebClient
 
 from bot import answers, throttles
 from bot.approvals import Reason
+from bot.listeners import reshaping, route
 from bot.listeners.desk import Desk
 from bot.service import Answer, Click
-from bot.views import request_modal
 from bot.views import text as t
 from bot.views.card import MigrationCard
 from bot.views.jobs import SHOWN, jobs_message
@@ -61,6 +61,10 @@ def register(app: App, desk: Desk) -> None:
         if not word:
             open_form(desk, client, command["trigger_id"])
             return
+        form = _filled_in(desk, word, rest)
+        if form is not None:
+            open_form(desk, client, command["trigger_id"], form)
+            return
         typed = Typed(command["user_id"], word, rest.strip(), context["delivery"])
         said = answered(desk, typed)
         if said:
@@ -70,18 +74,21 @@ def register(app: App, desk: Desk) -> None:
 def answered(desk: Desk, typed: Typed) -> dict[str, Any]:
     """Do what the word says; the answer as `respond` takes it, empty when the same delivery was answered before."""
     known = _WORDS.get(typed.word.casefold())
-    return _unknown(typed) if known is None else known.act(desk, typed)
+    return _unknown(desk, typed) if known is None else known.act(desk, typed)
 
 
-def open_form(desk: Desk, client: WebClient, trigger_id: str) -> None:
-    """Open the empty form; Slack takes the trigger for three seconds."""
-    form = RequestForm()
-    view = request_modal.build(
-        form,
-        clusters=desk.sources.clusters(),
-        new_clusters=desk.settings.new_clusters is not None,
-    )
-    client.views_open(trigger_id=trigger_id, view=view)
+def open_form(
+    desk: Desk, client: WebClient, trigger_id: str, form: RequestForm | None = None
+) -> None:
+    """Open the form, empty or filled in; Slack takes the trigger for three seconds."""
+    reshaping.open_form(desk, client, trigger_id, form or RequestForm())
+
+
+def _filled_in(desk: Desk, word: str, rest: str) -> RequestForm | None:
+    """The form for SOURCE and TARGET; None when the first word is one of the command's own, or they name nothing."""
+    if word.casefold() in _WORDS:
+        return None
+    return route.form_of(f"{word} {rest}", desk.settings)
 
 
 def _help(_desk: Desk, _typed: Typed) -> dict[str, Any]:
@@ -109,9 +116,14 @@ def _thaw(desk: Desk, typed: Typed) -> dict[str, Any]:
     return {"text": "Thawed: what is approved and due starts by itself."}
 
 
-def _unknown(typed: Typed) -> dict[str, Any]:
-    word = t.code(f"{typed.word} {typed.rest}".strip(), 60)
-    return {"text": f"{word} is not something that `{COMMAND}` knows. Nothing was done.\n{HELP}"}
+def _unknown(desk: Desk, typed: Typed) -> dict[str, Any]:
+    said = f"{typed.word} {typed.rest}".strip()
+    wrong = route.wrong(said, desk.settings)
+    if wrong:
+        return {"text": f"{wrong} Nothing was done."}
+    there = route.clusters(desk.settings)
+    unknown = f"{t.code(said, 60)} is not something that `{COMMAND}` knows. Nothing was done."
+    return {"text": f"{unknown}\n{HELP}\n{there}"}
 
 
 def _of_one(work: Callable[[Desk, Typed, str], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
@@ -207,6 +219,7 @@ def _usage(name: str, word: Word) -> str:
 
 _FORM: Final = (
     f"*{COMMAND}* opens the form: which database goes where. Somebody else approves it; then it runs, "
-    "and its thread shows the progress."
+    "and its thread shows the progress.\n"
+    f"*{COMMAND} {route.USAGE}* opens it filled in; each is a cluster, or `cluster/database`."
 )
 HELP: Final = "\n".join((_FORM, *(_usage(name, word) for name, word in _WORDS.items())))

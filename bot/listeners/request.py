@@ -1,11 +1,12 @@
 """The request modal: it reshapes itself, offers what there is, and is checked when it is sent.
 
 What can be known at once is an error at its field. Whether the clusters answer is found out afterwards, behind a view that says
-so, and nothing here waits for them before it has acknowledged.
+so, and nothing here waits for them before it has acknowledged. How the form reshapes itself is in `reshaping.py`.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -15,19 +16,17 @@ from slack_sdk.errors import SlackApiError
 
 from bot import answers, intake
 from bot.intake import UNANSWERED
+from bot.listeners import reshaping
 from bot.listeners.desk import Desk, direct
 from bot.listeners.latest import Latest
 from bot.views import request_modal
 from bot.views import text as t
 from bot.views.request_modal import Field, RequestForm
-from engine.errors import FerryError, ServiceUnavailable
+from engine.errors import FerryError
 from engine.model import ErrorText
 
 AFTER_ACK_SECONDS: Final = 0.4
 """A result may not overtake the acknowledgement that shows "Checking": Slack applies both in the order in which they arrive."""
-
-_OVERTAKEN: Final = frozenset({"hash_conflict", "not_found"})
-"""Another choice has reshaped the form; a closed form needs no shape."""
 
 _log = structlog.get_logger(__name__)
 
@@ -35,8 +34,6 @@ _log = structlog.get_logger(__name__)
 def register(app: App, desk: Desk) -> None:
     """Listen for everything that the modal sends."""
     lists: dict[Field, Callable[[RequestForm], Sequence[str]]] = {
-        Field.SOURCE: lambda _form: desk.sources.clusters(),
-        Field.TARGET: lambda _form: desk.sources.clusters(),
         Field.SOURCE_DATABASE: lambda form: desk.sources.databases(form.source),
         Field.COLLECTIONS: lambda form: desk.sources.collections(form.source, form.source_database),
     }
@@ -44,20 +41,23 @@ def register(app: App, desk: Desk) -> None:
     latest = Latest()
     for field, names in lists.items():
         app.options(field.value)(_offering(names))
+    for field in (Field.SOURCE, Field.TARGET):
+        app.options(field.value)(_offering_clusters(desk))
     for field in request_modal.RESHAPES:
-        app.action(field.value)(_reshaping(desk, field, latest))
+        app.action(field.value)(reshaping.listener(desk, field, latest))
 
     @app.action(request_modal.BACK)
     def back(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         ack()
         form = request_modal.parse(body["view"])
-        client.views_update(view_id=body["view"]["id"], view=_form_view(desk, form))
+        client.views_update(view_id=body["view"]["id"], view=reshaping.form_view(desk, form))
 
     @app.view(request_modal.CALLBACK_ID)
     def sent(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         latest.happened(body["view"]["id"], time.time())
         form = request_modal.parse(body["view"])
-        problems = intake.problems(form, desk.settings) or _refused(desk, body["user"]["id"], form)
+        problems = intake.problems(form, desk.settings, datetime.now(UTC))
+        problems = problems or _refused(desk, body["user"]["id"], form)
         if problems:
             errors = request_modal.error_blocks(body["view"], problems)
             ack(response_action="errors", errors=errors)
@@ -87,91 +87,29 @@ def _offering(names: Callable[[RequestForm], Sequence[str]]) -> Callable[..., No
     return offer
 
 
+def _offering_clusters(desk: Desk) -> Callable[..., None]:
+    """A listener for the options of a cluster's select: under organization and project, where there are several of them."""
+
+    def offer(ack: Ack, payload: dict[str, Any]) -> None:
+        places, typed = desk.sources.places(), str(payload.get("value") or "")
+        groups = request_modal.option_groups(places, typed)
+        if len(places) > 1 and groups:
+            ack(option_groups=groups)
+            return
+        ack(options=request_modal.options(desk.sources.clusters(), typed))
+
+    return offer
+
+
 def _unanswered(error: FerryError) -> dict[str, Any]:
     """An option that only says why there is nothing to choose; sent, it is an error at its field."""
     text = {"type": "plain_text", "text": t.shorten(error.message, 75), "emoji": False}
     return {"text": text, "value": UNANSWERED}
 
 
-def _reshaping(desk: Desk, field: Field, latest: Latest) -> Callable[..., None]:
-    """A listener for a choice that changes the form's shape."""
-
-    def reshape(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
-        ack()
-        view, at = body["view"], float(action["action_ts"])
-        latest.happened(view["id"], at)
-        form = _without_old(request_modal.parse(view), field)
-        problem: FerryError | None = None
-        if field is Field.SOURCE:
-            form, problem = _with_only_database(desk, form)
-        new = _form_view(desk, form, problem)
-        shown = _reshaped(client, view, new)
-        if shown is None and latest.is_last(view["id"], at):
-            # The choice before was drawn after this one was made, which holds that one too.
-            shown = _reshaped(client, {**view, "hash": None}, new)
-        if shown and isinstance(problem, ServiceUnavailable):
-            desk.sources.when_known(
-                form.source, lambda: desk.soon(lambda: _answered(desk, client, shown, form))
-            )
-
-    return reshape
-
-
-def _reshaped(
-    client: WebClient, view: dict[str, Any], new: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Show the form as it is now; None when it is closed, or was drawn anew since `view` with its hash."""
-    try:
-        answer = client.views_update(view_id=view["id"], hash=view["hash"], view=new)
-    except SlackApiError as error:
-        if error.response.get("error") not in _OVERTAKEN:
-            raise
-        _log.debug("reshape_overtaken", error=error.response.get("error"))
-        return None
-    return dict(answer["view"])
-
-
-def _answered(desk: Desk, client: WebClient, shown: dict[str, Any], form: RequestForm) -> None:
-    """The source answered after all: take the complaint away, unless the person has gone on meanwhile."""
-    known, problem = _with_only_database(desk, form)
-    _reshaped(client, shown, _form_view(desk, known, problem))
-
-
-def _without_old(form: RequestForm, field: Field) -> RequestForm:
-    """The form without what belonged to the choice before."""
-    if field is Field.SOURCE:
-        return form.model_copy(update={"source_database": "", "collections": ()})
-    if field is Field.SOURCE_DATABASE:
-        return form.model_copy(update={"collections": ()})
-    return form
-
-
-def _with_only_database(desk: Desk, form: RequestForm) -> tuple[RequestForm, FerryError | None]:
-    """With its database filled in when the source has one only; and why it does not answer, when it does not."""
-    try:
-        databases = desk.sources.databases(form.source)
-    except FerryError as error:
-        return form.model_copy(update={"unanswered": True}), error
-    only = databases[0] if len(databases) == 1 else ""
-    return form.model_copy(update={"source_database": only, "unanswered": False}), None
-
-
-def _form_view(desk: Desk, form: RequestForm, problem: FerryError | None = None) -> dict[str, Any]:
-    return request_modal.build(
-        form,
-        clusters=desk.sources.clusters(),
-        warning=intake.warning(form, desk.settings),
-        problem=ErrorText(**problem.parts) if problem else "",
-        new_clusters=desk.settings.new_clusters is not None,
-    )
-
-
 def _refused(desk: Desk, user_id: str, form: RequestForm) -> dict[Field, str]:
     """What policy and roles say against it, at its field; nothing of roles while Slack does not tell them in time."""
     request = intake.asked(form, desk.settings).request
-    ticket = desk.service.ticket_missing(request, form.reason)
-    if ticket:
-        return {Field.REASON: ticket}
     answer = desk.sources.within(lambda: desk.service.may_request(user_id, request))
     if answer is None or answer.done:
         return {}
@@ -188,7 +126,13 @@ def _checked(
         asked = intake.asked(named, desk.settings)
         desk.service.check(asked.request, new_target=asked.new_target)
         answer = desk.service.request(
-            user_id, asked.request, reason=form.reason.strip(), delivery=delivery
+            user_id,
+            asked.request,
+            reason=form.reason.strip(),
+            ticket=form.ticket.strip(),
+            due_at=asked.due_at,
+            throttle=asked.throttle,
+            delivery=delivery,
         )
     except FerryError as error:
         return _failed(ErrorText(**error.parts), form)

@@ -3,6 +3,7 @@
 The service builds it from the ledger; views only read it. It holds no secret and decides nothing.
 """
 
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime
@@ -110,6 +111,14 @@ class MigrationCard(Record):
     def resumable(self) -> bool:
         """Whether it is paused, or ended so that it can go on: it was once allowed to run."""
         return self.migration.cleared_at is not None and is_resumable(self.migration.status)
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The time that it waits for before its first start; None once it started, or when it was approved after that time."""
+        migration = self.migration
+        due, cleared = migration.due_at, migration.cleared_at
+        late = due is not None and cleared is not None and cleared >= due
+        return None if late or migration.started_at is not None or self.ended else due
 
     def decided(self, verdict: str) -> tuple[Decision, ...]:
         """The approvals or the rejections, with those that are void."""

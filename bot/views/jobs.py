@@ -18,7 +18,8 @@ def job_blocks(card: MigrationCard) -> tuple[m.Block | None, ...]:
     """A job without its buttons."""
     migration = card.migration
     title = f"{status_line(card)} · {t.code(migration.id)} · Migration"
-    started = t.when(migration.started_at) if migration.started_at else "not started"
+    to_come = f"not before {t.when(card.starts_at)}" if card.starts_at else "not started"
+    started = t.when(migration.started_at) if migration.started_at else to_come
     ended = t.when(migration.ended_at) if migration.ended_at else "–"
     return (
         m.section(t.joined((title, route(card), _beside(card)), "\n")),

@@ -10,7 +10,7 @@ from bot.views import buttons
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import MigrationCard, place_plain, route, status_line
-from bot.views.standing import standing
+from bot.views.standing import standing, start
 from engine.lifecycle import Status
 from engine.model import CollectionProgress, Progress
 from engine.pace import remaining_seconds
@@ -146,6 +146,8 @@ def _remaining(card: MigrationCard, progress: Progress) -> str:
 
 
 def _slowed(card: MigrationCard, progress: Progress) -> m.Block | None:
+    if card.migration.status is Status.QUEUED and card.starts_at is not None:
+        return m.context(f"It {start(card)}.")
     if card.migration.status is not Status.RUNNING or not progress.slowed:
         return None
     return m.context(f"Slower than it could be. {t.clip(t.prose(progress.slowed), 400)}")

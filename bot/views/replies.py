@@ -5,6 +5,7 @@ here; the words for refusals are in `refusals.py`.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -23,12 +24,14 @@ from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import EMOJI, MigrationCard, amount, place
 from bot.views.refusals import refusal
-from bot.views.standing import failure, failure_lines, stays_behind, verdict
+from bot.views.standing import failure, failure_lines, start, stays_behind, verdict
 from engine.lifecycle import EventName, Status
 from engine.model import ErrorText, Event, Throttle
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
+LATE = timedelta(minutes=1)
+"""A start that is later than this after its time says so."""
 CHANGES = 12
 CHANGE_CHARS = 220
 TOLD_PHASES = frozenset({"verify"})
@@ -96,11 +99,10 @@ def _enqueue(_card: MigrationCard, event: Event) -> Said:
 def _approve(card: MigrationCard, event: Event) -> Said:
     if event.details.get(BREAK_GLASS):
         forced = "started it without the approvals (break-glass)."
-        return Said("PENDING", f"{_by(event)} {forced}", _detail(event, "comment"))
+        waits = f" It {start(card)}." if card.starts_at else ""
+        return Said("PENDING", f"{_by(event)} {forced}{waits}", _detail(event, "comment"))
     role, comment = _decision(card, event, "approved")
-    due = card.migration.due_at
-    start = f"It starts {t.when(due)}." if due else "It starts as soon as a worker is free."
-    return Said("PENDING", f"Approved by {_by(event, role)}. {start}", comment)
+    return Said("PENDING", f"Approved by {_by(event, role)}. It {start(card)}.", comment)
 
 
 def _counted(_card: MigrationCard, event: Event) -> Said:
@@ -188,7 +190,18 @@ def _claim(card: MigrationCard, event: Event) -> Said:
     if first is not None and first < event.at:
         return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
     paused = f"Writes to {place(card.source)} must stay paused until it has ended."
-    return Said("IN PROGRESS", f"Started. {paused}")
+    return Said("IN PROGRESS", t.joined(("Started.", _late(card, event), paused)))
+
+
+def _late(card: MigrationCard, event: Event) -> str:
+    """That it started after its time, and what may have kept it; what held it was told before."""
+    due, cleared = card.migration.due_at, card.migration.cleared_at
+    if due is None or event.at - max(due, cleared or due) < LATE:
+        return ""
+    return (
+        f"It was to start {t.when(due)}; this is the first moment at which that was possible "
+        "(Ferry was not running, no worker was free, or something held it)."
+    )
 
 
 def _phase(card: MigrationCard, event: Event) -> Said | None:

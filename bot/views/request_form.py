@@ -8,11 +8,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from engine.model import OnConflict
+from engine.model import AutoId, OnConflict
 
 OPTION_VALUE_MAX = 150
 METADATA_MAX = 2_900
@@ -29,8 +29,34 @@ class Field(StrEnum):
     TARGET_DATABASE = "ferry_target_database"
     MIGRATION_TYPE = "ferry_migration_type"
     COLLECTIONS = "ferry_collections"
+    AUTO_ID = "ferry_auto_id"
     ON_CONFLICT = "ferry_on_conflict"
+    START = "ferry_start"
+    START_AT = "ferry_start_at"
+    THROTTLE = "ferry_throttle"
+    CHECK_SOURCE = "ferry_check_source"
+    TICKET = "ferry_ticket"
     REASON = "ferry_reason"
+
+
+EXTERNAL_SELECTS = (Field.SOURCE, Field.SOURCE_DATABASE, Field.TARGET, Field.COLLECTIONS)
+"""The fields whose options the listeners answer."""
+
+RESHAPES = (
+    Field.SOURCE,
+    Field.SOURCE_DATABASE,
+    Field.COLLECTIONS,
+    Field.DESTINATION,
+    Field.TARGET,
+    Field.ON_CONFLICT,
+    Field.START,
+)
+"""The fields after which the view is to be built again from `parse(view)`."""
+
+
+def _is_ticked(given: Any) -> bool:
+    """Slack tells a box by the options that are ticked."""
+    return bool(given)
 
 
 class RequestForm(BaseModel):
@@ -40,6 +66,11 @@ class RequestForm(BaseModel):
         source: The source cluster's name.
         destination: Whether `target` (an existing cluster) or `new_cluster_name` says where to.
         collections: The chosen collections; empty means all. Names too long for an option are stand-ins, see `real_names`.
+        auto_id: What becomes of keys that the source made; it counts only where `keys` says that there is a choice.
+        keys: Whether chosen collections have keys that the target cannot both keep and go on making.
+        start_at: When to start (seconds since the epoch), where `start` says that it starts at a time.
+        zone: The time zone of the person who fills it in, as Slack tells it; "" while nobody asked.
+        throttle: As it was typed (`bot/throttles.py` reads it).
         unanswered: The source did not say its databases when the form was drawn.
     """
 
@@ -53,7 +84,15 @@ class RequestForm(BaseModel):
     target_database: str = ""
     migration_type: Literal["offline"] = "offline"
     collections: tuple[str, ...] = ()
+    auto_id: AutoId = AutoId.KEEP
+    keys: bool = False
     on_conflict: OnConflict = OnConflict.FAIL
+    start: Literal["now", "at"] = "now"
+    start_at: int | None = None
+    zone: str = ""
+    throttle: str = ""
+    check_source: Annotated[bool, BeforeValidator(_is_ticked)] = False
+    ticket: str = ""
     reason: str = ""
     unanswered: bool = False
 
@@ -138,7 +177,7 @@ def _typed(view: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in read.items() if value is not None}
 
 
-def _answer(answer: Mapping[str, Any] | None) -> str | list[str] | None:
+def _answer(answer: Mapping[str, Any] | None) -> str | int | list[str] | None:
     """What an element was answered with; None when it was left empty."""
     if not answer:
         return None
@@ -146,6 +185,8 @@ def _answer(answer: Mapping[str, Any] | None) -> str | list[str] | None:
         return [option["value"] for option in answer["selected_options"]]
     if answer.get("selected_option"):
         return str(answer["selected_option"]["value"])
+    if answer.get("selected_date_time") is not None:
+        return int(answer["selected_date_time"])
     value = answer.get("value")
     return None if value is None else str(value)
 

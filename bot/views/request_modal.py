@@ -5,33 +5,40 @@ and collections are answered by the listeners behind the external selects.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from bot.views import message as m
+from bot.views import request_inputs as inputs
+from bot.views import request_options
 from bot.views import text as t
 from bot.views.request_form import (
+    EXTERNAL_SELECTS,
+    RESHAPES,
     Field,
     RequestForm,
-    block_id,
     error_blocks,
     metadata,
     option_value,
     parse,
     real_names,
 )
-from engine.model import ErrorText, OnConflict
+from bot.views.request_inputs import option, option_groups, options
+from engine.model import ErrorText
 
 __all__ = [
     "BACK",
     "CALLBACK_ID",
     "EXTERNAL_SELECTS",
+    "NOTHING_KNOWN",
     "RESHAPES",
     "Field",
+    "Known",
     "RequestForm",
     "build",
     "error_blocks",
     "failed",
     "option",
+    "option_groups",
     "option_value",
     "options",
     "parse",
@@ -46,15 +53,7 @@ CALLBACK_ID = "ferry_request"
 BACK = "ferry_back_to_form"
 """The button of the failed view that leads back to the form, which its `private_metadata` carries."""
 
-EXTERNAL_SELECTS = (Field.SOURCE, Field.SOURCE_DATABASE, Field.TARGET, Field.COLLECTIONS)
-"""The action ids whose options the listeners answer."""
-
-RESHAPES = (Field.SOURCE, Field.SOURCE_DATABASE, Field.DESTINATION, Field.TARGET)
-"""The action ids after which the view is to be built again from `parse(view)`."""
-
 TITLE = "Migrate a database"
-OPTIONS_MAX = 100
-REASON_MAX = 1_000
 NAME_MAX = 48
 
 _DESTINATIONS = (
@@ -62,39 +61,57 @@ _DESTINATIONS = (
     ("new", "New Cluster", "A new cluster is made for this migration"),
 )
 _TYPES = (("offline", "Offline Migration", "Writes to the source are paused while it runs"),)
-_CONFLICTS = (
-    (OnConflict.FAIL, "Stop", "Nothing on the target is changed; the plan says what is in the way"),
-    (OnConflict.REPLACE, "Replace", "DELETES the target's collection and all its data first"),
-)
+
+
+class Known(NamedTuple):
+    """What configuration says of the choices so far.
+
+    Attributes:
+        warning: The chosen target's warning text.
+        new_clusters: Whether a new cluster may be chosen as the target.
+        source_place: Organization and project of the source, as a sentence.
+        target_place: The same of the target.
+        ticket_pattern: What a ticket for this target must match; "" where none is required.
+    """
+
+    warning: str = ""
+    new_clusters: bool = True
+    source_place: str = ""
+    target_place: str = ""
+    ticket_pattern: str = ""
+
+
+NOTHING_KNOWN = Known()
 
 
 def build(
     form: RequestForm,
     *,
     clusters: Sequence[str],
-    warning: str | None = None,
+    known: Known = NOTHING_KNOWN,
     problem: ErrorText | str = "",
-    new_clusters: bool = True,
 ) -> View:
     """The form.
 
     Args:
         form: What is filled in; it stays, whatever the new shape is.
         clusters: The names of the configured clusters; without any the form says so and cannot be sent.
-        warning: The chosen target's warning text.
+        known: What configuration says of the choices so far.
         problem: Why the form came back, shown at its top.
-        new_clusters: Whether a new cluster may be chosen as the target.
     """
     if not clusters:
         return _view([m.section(_NO_CLUSTERS)], close="Close")
     blocks = [
         _problem(problem),
-        *_source(form),
-        *_target(form, warning, new_clusters=new_clusters),
+        *_source(form, known),
+        *_target(form, known),
         _migration_type(form),
-        _collections(form),
-        _on_conflict(form),
-        _reason(form),
+        m.divider(),
+        request_options.keys(form),
+        *request_options.conflict(form),
+        *request_options.start(form),
+        *request_options.pace(form),
+        *request_options.reasons(form, known.ticket_pattern),
     ]
     return _view(blocks, submit="Request migration", close="Close", form=form)
 
@@ -131,20 +148,6 @@ def sent(migration_id: str, channel_id: str = "") -> View:
     return _view([m.section(said)], close="Done")
 
 
-def option(name: str) -> m.Block:
-    """A name as an option: shortened in the middle to what Slack takes, told apart by its value."""
-    shown = t.shorten_middle(t.visible(name), 75)
-    return {"text": m.plain(shown, 75), "value": option_value(name)}
-
-
-def options(names: Sequence[str], typed: str = "") -> list[m.Block]:
-    """The answer to an options request: the names that hold what was typed, at most 100, those that begin with it first."""
-    wanted = typed.strip().casefold()
-    fitting = [name for name in names if name and wanted in name.casefold()]
-    fitting.sort(key=lambda name: not name.casefold().startswith(wanted))
-    return [option(name) for name in fitting[:OPTIONS_MAX]]
-
-
 def _view(
     blocks: Sequence[m.Block | None],
     *,
@@ -176,67 +179,48 @@ def _problem(problem: ErrorText | str) -> m.Block | None:
     return m.section("\n".join((":x: *FAILED*", *lines)))
 
 
-def _input(
-    field: Field,
-    form: RequestForm,
-    label: str,
-    element: m.Block,
-    *,
-    hint: str = "",
-    optional: bool = False,
-) -> m.Block:
-    block: m.Block = {
-        "type": "input",
-        "block_id": block_id(field, form),
-        "label": m.plain(label, 100),
-        "element": {"action_id": field.value} | element,
-        "optional": optional,
-    }
-    if field in RESHAPES:
-        block["dispatch_action"] = True
-    return block | {"hint": m.plain(hint, 300)} if hint else block
-
-
-def _source(form: RequestForm) -> tuple[m.Block, ...]:
-    cluster = _select(form.source, "Choose a cluster")
-    database = _select(form.source_database, "Choose a database")
+def _source(form: RequestForm, known: Known) -> tuple[m.Block, ...]:
+    cluster = inputs.select(form.source, "Choose a cluster")
+    database = inputs.select(form.source_database, "Choose a database")
+    chosen = inputs.selects(form.collections, "All collections")
+    only_read = t.joined(("It is only read, never written to.", known.source_place))
+    all_of_it = "Left empty, all collections of the source database are migrated."
     return (
-        _input(
-            Field.SOURCE, form, "Source cluster", cluster, hint="It is only read, never written to."
-        ),
-        _input(Field.SOURCE_DATABASE, form, "Source database", database),
+        inputs.field(Field.SOURCE, form, "Source cluster", cluster, hint=only_read),
+        inputs.field(Field.SOURCE_DATABASE, form, "Source database", database),
+        inputs.field(Field.COLLECTIONS, form, "Collections", chosen, hint=all_of_it, optional=True),
     )
 
 
-def _target(
-    form: RequestForm, warning: str | None, *, new_clusters: bool
-) -> tuple[m.Block | None, ...]:
-    choices = _DESTINATIONS if new_clusters else _DESTINATIONS[:1]
-    new = form.destination == "new" and new_clusters
-    destination = _radio(choices, "new" if new else "existing")
+def _target(form: RequestForm, known: Known) -> tuple[m.Block | None, ...]:
+    choices = _DESTINATIONS if known.new_clusters else _DESTINATIONS[:1]
+    new = form.destination == "new" and known.new_clusters
+    destination = inputs.radio(choices, "new" if new else "existing")
     return (
         m.divider(),
-        _input(Field.DESTINATION, form, "Migrate to", destination),
-        _new_cluster(form) if new else _existing_cluster(form),
-        _warning(form, warning),
+        inputs.field(Field.DESTINATION, form, "Migrate to", destination),
+        _new_cluster(form, known) if new else _existing_cluster(form, known),
+        _warning(form, known.warning),
         _target_database(form),
         m.divider(),
     )
 
 
-def _existing_cluster(form: RequestForm) -> m.Block:
-    element = _select(form.target, "Choose a cluster")
-    return _input(Field.TARGET, form, "Target cluster", element, hint="It is written to.")
+def _existing_cluster(form: RequestForm, known: Known) -> m.Block:
+    element = inputs.select(form.target, "Choose a cluster")
+    hint = t.joined(("It is written to.", known.target_place))
+    return inputs.field(Field.TARGET, form, "Target cluster", element, hint=hint)
 
 
-def _new_cluster(form: RequestForm) -> m.Block:
-    element = _text(form.new_cluster_name, "e.g. search-2027", most=NAME_MAX)
-    hint = "Up to 48 letters, digits, dots, dashes and underscores."
-    return _input(Field.NEW_CLUSTER_NAME, form, "New cluster name", element, hint=hint)
+def _new_cluster(form: RequestForm, known: Known) -> m.Block:
+    element = inputs.text(form.new_cluster_name, "e.g. search-2027", most=NAME_MAX)
+    rule = "Up to 48 letters, digits, dots, dashes and underscores."
+    hint = t.joined((rule, known.target_place))
+    return inputs.field(Field.NEW_CLUSTER_NAME, form, "New cluster name", element, hint=hint)
 
 
-def _warning(form: RequestForm, warning: str | None) -> m.Block | None:
-    if not (warning and warning.strip()):
+def _warning(form: RequestForm, warning: str) -> m.Block | None:
+    if not warning.strip():
         return None
     name = form.new_cluster_name if form.destination == "new" else form.target
     where = f"for {t.code(name, 72)}" if name else "for new clusters"
@@ -244,9 +228,10 @@ def _warning(form: RequestForm, warning: str | None) -> m.Block | None:
 
 
 def _target_database(form: RequestForm) -> m.Block:
-    element = _text(form.target_database, "the same name as the source database", most=255)
+    element = inputs.text(form.target_database, "the same name as the source database", most=255)
     hint = "Left empty, it is the source database's name."
-    return _input(Field.TARGET_DATABASE, form, "Target database", element, hint=hint, optional=True)
+    label = "Target database"
+    return inputs.field(Field.TARGET_DATABASE, form, label, element, hint=hint, optional=True)
 
 
 def _migration_type(form: RequestForm) -> m.Block:
@@ -254,64 +239,5 @@ def _migration_type(form: RequestForm) -> m.Block:
         "Writes to the source must be paused before it starts, until the verification has ended. "
         "Ferry does not pause them."
     )
-    element = _radio(_TYPES, form.migration_type)
-    return _input(Field.MIGRATION_TYPE, form, "Migration Type", element, hint=hint)
-
-
-def _collections(form: RequestForm) -> m.Block:
-    element: m.Block = {
-        "type": "multi_external_select",
-        "placeholder": m.plain("All collections", 150),
-        "min_query_length": 0,
-    }
-    if form.collections:
-        element["initial_options"] = [option(name) for name in form.collections[:OPTIONS_MAX]]
-    hint = "Left empty, all collections of the source database are migrated."
-    return _input(Field.COLLECTIONS, form, "Collections", element, hint=hint, optional=True)
-
-
-def _on_conflict(form: RequestForm) -> m.Block:
-    hint = "When the target already has a collection of the same name. Whoever approves sees what would be deleted."
-    element = _radio(_CONFLICTS, form.on_conflict)
-    return _input(Field.ON_CONFLICT, form, "On conflict", element, hint=hint)
-
-
-def _reason(form: RequestForm) -> m.Block:
-    element = _text(form.reason, "Why, and a ticket if there is one", most=REASON_MAX)
-    hint = "Whoever approves reads it."
-    return _input(Field.REASON, form, "Reason", element | {"multiline": True}, hint=hint)
-
-
-def _select(chosen: str, placeholder: str) -> m.Block:
-    element: m.Block = {
-        "type": "external_select",
-        "placeholder": m.plain(placeholder, 150),
-        "min_query_length": 0,
-    }
-    return element | {"initial_option": option(chosen)} if chosen else element
-
-
-def _text(typed: str, placeholder: str, *, most: int) -> m.Block:
-    element: m.Block = {
-        "type": "plain_text_input",
-        "placeholder": m.plain(placeholder, 150),
-        "max_length": most,
-    }
-    return element | {"initial_value": typed[:most]} if typed else element
-
-
-def _radio(choices: Sequence[tuple[str, str, str]], chosen: str) -> m.Block:
-    drawn = {value: _choice(value, label, description) for value, label, description in choices}
-    return {
-        "type": "radio_buttons",
-        "options": list(drawn.values()),
-        "initial_option": drawn.get(chosen, next(iter(drawn.values()))),
-    }
-
-
-def _choice(value: str, label: str, description: str) -> m.Block:
-    return {
-        "text": m.plain(label, 75),
-        "description": m.plain(description, 75),
-        "value": str(value),
-    }
+    element = inputs.radio(_TYPES, form.migration_type)
+    return inputs.field(Field.MIGRATION_TYPE, form, "Migration Type", element, hint=hint)

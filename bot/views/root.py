@@ -72,12 +72,12 @@ def _starts(card: MigrationCard) -> str:
     """When it will start; nothing once it has started or ended."""
     if card.ended or card.migration.started_at:
         return ""
-    due = card.migration.due_at
-    if card.hold and card.migration.status is Status.QUEUED:
-        return "when what holds it is over"
-    if due:
-        return t.when(due)
     queued = card.migration.status is Status.QUEUED
+    if card.hold and queued:
+        return "when what holds it is over"
+    if card.starts_at is not None:
+        at = t.when(card.starts_at)
+        return at if queued else f"{at}, or when it is approved if that is later"
     return "as soon as a worker is free" if queued else "as soon as it is approved"
 
 

@@ -63,11 +63,16 @@ def _approvals(card: MigrationCard) -> str:
 def _queued(card: MigrationCard) -> str:
     if card.hold:
         return f":snowflake: approved, but it does not start now. {t.sentence(hold(card))}"
-    due = card.migration.due_at
-    start = f"starts {t.when(due)}" if due else "starts as soon as a worker is free"
     if card.migration.started_at:
-        return f"{start}, and continues from what is already copied."
-    return f"approved, {start}. Nothing has been written."
+        return "starts as soon as a worker is free, and continues from what is already copied."
+    return f"approved, {start(card)}. Nothing has been written."
+
+
+def start(card: MigrationCard) -> str:
+    """When what is approved starts for the first time: the end of a sentence."""
+    if card.starts_at is None:
+        return "starts as soon as a worker is free"
+    return f"starts by itself {t.when(card.starts_at)}, or as soon after that as it can"
 
 
 def hold(card: MigrationCard) -> str:

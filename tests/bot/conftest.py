@@ -158,7 +158,12 @@ def sandbox() -> Iterator[Sandbox]:
     config = WorkspaceConfig.model_validate(
         {
             "users": [
-                {"id": key, "name": name, "email": f"{name}@acme.example"}
+                {
+                    "id": key,
+                    "name": name,
+                    "email": f"{name}@acme.example",
+                    "tz": "Europe/Berlin" if key == ADA else "Etc/UTC",
+                }
                 for key, name in people.items()
             ],
             "channels": [

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from bot.app import delivery_of
+from bot.jobs import Jobs
+from bot.ledger import BotLedger
 from bot.listeners.command import Typed, answered
 from bot.listeners.desk import Desk
 from bot.notes import THROTTLED
@@ -20,10 +22,14 @@ Type = Callable[..., str]
 
 
 @pytest.fixture
-def typed(service: Service, configured: Callable[..., Settings]) -> Iterator[Type]:
+def typed(
+    service: Service, records: BotLedger, configured: Callable[..., Settings]
+) -> Iterator[Type]:
     """`typed("pause M-1", user="U0OTHER", delivery="")`: the answer's text."""
     sources = Sources(configured(), EngineVerbs())
-    desk = Desk(configured(), service, service._cards, sources, lambda work, **_: work())
+    cards = service._cards
+    jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
+    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs)
 
     def type_(text: str, user: str = "U0OTHER", delivery: str = "") -> str:
         word, _, rest = text.partition(" ")

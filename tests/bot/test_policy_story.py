@@ -43,11 +43,12 @@ def test_two_approve_and_a_freeze_holds_it(story: Any, world: Settings) -> None:
     start_with(story, world, **STRICT)
     sandbox: Sandbox = story.sandbox
     ada = story.open_form(ADA, source="old", target="new", reason="Move")
-    errors = ada.submit()
-    assert errors is not None
-    assert "OPS-[0-9]+" in errors["ferry_reason"]
+    assert "ferry_ticket" in (ada.submit() or {})
+    ada.fill("ferry_ticket", "none")
+    assert "OPS-[0-9]+" in (ada.submit() or {})["ferry_ticket"]
     ada.close()
-    root = story.request(reason="Move (OPS-12)")
+    root = story.request(ticket="OPS-12", reason="Move")
+    assert "OPS-12: Move" in words_of(root)
     assert "0 of 2" in words_of(root)
     assert "Freeze the shop first." in words_of(root)
     reminder = story.wait_for_reply(root, "Nobody has decided yet")
@@ -79,7 +80,7 @@ def test_the_glass_is_broken_and_a_channel_is_told(story: Any, world: Settings) 
     other = {"start": "23:59", "end": "00:00", "timezone": "Etc/GMT-14"}
     start_with(story, world, **(STRICT | {"freeze_windows": [always, other]}))
     sandbox: Sandbox = story.sandbox
-    root = story.request(reason="OPS-13")
+    root = story.request(ticket="OPS-13")
     linus = sandbox.user(LINUS)
     linus.click(root, buttons.BREAK_GLASS)
     linus.wait_for_view(break_glass.CALLBACK_ID)

@@ -77,8 +77,30 @@ def fill_in(page: Page, screenshot: Callable[[Page, str], Path]) -> None:
     choose(page, modal, "Target cluster", TARGET)
     modal.get_by_role("textbox", name="Reason").fill("The new cluster takes over tonight.")
     screenshot(page, "ferry-modal")
+    reshape(page, modal, screenshot)
     modal.get_by_role("button", name="Request migration").click()
     page.get_by_role("dialog").get_by_role("button", name="Done").click(timeout=MIGRATION_MS)
+
+
+def reshape(page: Page, modal: Locator, screenshot: Callable[[Page, str], Path]) -> None:
+    """Chooses what has the form show more, and takes it back; what was typed stays, and so does the focus."""
+    throttle = modal.get_by_role("textbox", name="Throttle")
+    throttle.press_sequentially("500000")
+    at = modal.get_by_label("Start at")
+    modal.get_by_role("radio", name="At a time").check(force=True)
+    expect(at).not_to_have_value("")
+    modal.get_by_role("radio", name="Replace").check(force=True)
+    expect(modal).to_contain_text("Replace deletes.")
+    throttle.focus()
+    throttle.press("End")
+    throttle.press_sequentially("0 entities/s")
+    screenshot(page, "ferry-modal-options")
+    modal.get_by_role("radio", name="Stop").check(force=True)
+    modal.get_by_role("radio", name="As soon as it is approved").check(force=True)
+    expect(at).to_have_count(0)
+    expect(throttle).to_have_value("5000000 entities/s")
+    reason = modal.get_by_role("textbox", name="Reason")
+    expect(reason).to_have_value("The new cluster takes over tonight.")
 
 
 def choose(page: Page, modal: Locator, label: str, value: str) -> None:

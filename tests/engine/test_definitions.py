@@ -195,6 +195,7 @@ def test_keys_are_kept_where_the_target_makes_keys_too(lite_bed: Bed) -> None:
     keys = _automatic(lite_bed.source)
     (planned,) = engine.plan(lite_bed.request(), Secrets()).collections
     assert planned.keys is KeyPolicy.ALLOWED
+    assert engine.keys_in_question(lite_bed.request(), Secrets()) == ()
     assert planned.losses == ()
     assert any(ALLOW in note for note in planned.notes)
     with Proxy(lite_bed.target.uri) as proxy:

@@ -59,6 +59,7 @@ def test_new_keys_through_interruptions(bed: Bed, proxied: Proxied) -> None:
     request = asked(bed, target_uri=target.uri)
     (planned,) = engine.plan(request, Secrets()).collections
     assert planned.keys is KeyPolicy.NEW
+    assert engine.keys_in_question(request, Secrets()) == ("automatic",)
     (lost,) = planned.losses
     assert "makes new primary keys" in lost
     assert "starts over if it is interrupted" in lost

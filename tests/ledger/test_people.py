@@ -1,29 +1,37 @@
 """People's acts: what they change, what they record, and what they are told when it does not apply."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from engine.errors import InputRejected, LedgerIncompatible
-from engine.ledger import Ledger, TransitionRefused, new_owner
+from engine.ledger import AuditFilter, Ledger, TransitionRefused, new_owner
 from engine.lifecycle import EventName, Status
-from engine.model import Endpoint, ErrorText, Lease, Migration, Plan, Request
+from engine.model import Endpoint, ErrorText, Lease, Migration, Plan, Request, Throttle
 
 At = Callable[[Status], Migration]
 Act = Callable[[str, EventName], Migration]
 
 
 def test_a_request_is_read_back_as_it_was_made(ledger: Ledger, wish: Request) -> None:
-    """A migration comes back with its request, its reason, its requester and the time, to the microsecond and in UTC."""
+    """A migration comes back with request, reason, requester, throttle and time, to the microsecond, in UTC; the trail has them."""
     due = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+    slow = Throttle(megabytes_per_second=2.5)
     with ledger.transaction() as transaction:
-        made = transaction.add_migration(wish, requester="U1", reason='it\'s "old"\n✓', due_at=due)
+        made = transaction.add_migration(
+            wish, requester="U1", reason='it\'s "old"\n✓', due_at=due, throttle=slow
+        )
     read = ledger.migration(made.id)
     assert read == made
     assert (read.request, read.requester, read.reason) == (wish, "U1", 'it\'s "old"\n✓')
     assert read.created_at == datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
-    assert read.due_at == due
+    assert (read.due_at, read.throttle) == (due, slow)
+    (row,) = ledger.audit(AuditFilter(migration_id=made.id))
+    told = json.loads(row.details)
+    assert told["due_at"] == "2026-03-02T01:30:00+00:00"
+    assert told["throttle"] == slow.model_dump()
     assert read.created_at.utcoffset() == timedelta(0)
     assert read.status is Status.PLANNING
 

@@ -17,11 +17,11 @@ from bot.views.jobs import jobs_message
 from bot.views.progress import progress_message
 from bot.views.replies import reply
 from bot.views.report import report_message
-from bot.views.request_modal import RequestForm, build, failed, sent, working
+from bot.views.request_modal import Known, RequestForm, build, failed, sent, working
 from bot.views.root import root_message
 from bot.views.status import status_message
 from engine.lifecycle import EventName, Status
-from engine.model import OnConflict, Throttle
+from engine.model import AutoId, OnConflict, Throttle
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CLUSTERS = ("prod-eu", "staging")
@@ -32,6 +32,24 @@ FORM = RequestForm(
     collections=("articles", "sessions"),
     on_conflict=OnConflict.REPLACE,
     reason="Move the shop (OPS-1312).",
+)
+OPTIONS = FORM.model_copy(
+    update={
+        "keys": True,
+        "auto_id": AutoId.NEW,
+        "start": "at",
+        "start_at": 1_793_739_600,
+        "zone": "Europe/Berlin",
+        "throttle": "5000 20MB",
+        "check_source": True,
+        "ticket": "OPS-1312",
+    }
+)
+KNOWN = Known(
+    warning="Serves the shop.",
+    source_place="Organization acme, project search.",
+    target_place="Organization acme, project shop.",
+    ticket_pattern=r"OPS-\d+",
 )
 NEW = FORM.model_copy(update={"destination": "new", "new_cluster_name": "shop-2027"})
 
@@ -83,6 +101,15 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "status-awaiting_approval": lambda s: status_message(s.card()),
     "root-replacing": lambda s: root_message(s.replacing()),
     "root-due": lambda s: root_message(s.card(due_at=s.now + timedelta(hours=3))),
+    "root-due-queued": lambda s: root_message(_waiting_for_its_time(s)),
+    "reply-approve-due": lambda s: reply(
+        _waiting_for_its_time(s), s.event(EventName.APPROVE, role="Project Admin")
+    ),
+    "reply-claim-late": lambda s: reply(*_late_start(s)),
+    "progress-due": lambda s: progress_message(
+        _waiting_for_its_time(s), s.progress(0, phase="", seconds=0.0), s.now
+    ),
+    "status-due": lambda s: status_message(_waiting_for_its_time(s)),
     "root-two-approvals": lambda s: root_message(_counted(s)),
     "root-changed": lambda s: root_message(_changed(s)),
     "root-held": lambda s: root_message(_held(s)),
@@ -133,8 +160,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "progress-successful": lambda s: _progress(s, 31_000, Status.SUCCESSFUL, verified=31_000),
     "progress-canceled": lambda s: _progress(s, 12_000, Status.CANCELED),
     "modal-empty": lambda _: build(RequestForm(), clusters=CLUSTERS),
-    "modal-existing": lambda _: build(FORM, clusters=CLUSTERS, warning="Serves the shop."),
+    "modal-existing": lambda _: build(FORM, clusters=CLUSTERS, known=KNOWN),
     "modal-new": lambda _: build(NEW, clusters=CLUSTERS),
+    "modal-options": lambda _: build(OPTIONS, clusters=CLUSTERS, known=KNOWN),
     "modal-problem": lambda s: build(FORM, clusters=CLUSTERS, problem=s.error),
     "modal-no-clusters": lambda _: build(RequestForm(), clusters=()),
     "modal-working": lambda _: working(FORM),
@@ -207,6 +235,17 @@ def _log(s: Any) -> list[Any]:
 
 
 WHY = "<@U02BOB> has frozen all migrations since 2026-11-03 09:00 UTC: audit of <all>"
+
+
+def _waiting_for_its_time(s: Any) -> Any:
+    return s.card(Status.QUEUED, due_at=s.now + timedelta(hours=3))
+
+
+def _late_start(s: Any) -> Any:
+    event = s.event(EventName.CLAIM, "worker")
+    due = event.at - timedelta(hours=2)
+    cleared = due - timedelta(hours=1)
+    return s.card(Status.RUNNING, due_at=due, cleared_at=cleared), event
 
 
 def _counted(s: Any) -> Any:

@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 from bot.sandbox.blocks import check_options
 from bot.views.request_form import METADATA_MAX, Field, RequestForm, block_id
 from bot.views.request_modal import (
-    REASON_MAX,
     RESHAPES,
+    Known,
     build,
     error_blocks,
     failed,
+    option_groups,
     option_value,
     options,
     parse,
     real_names,
     working,
 )
-from engine.model import OnConflict
+from bot.views.request_options import REASON_MAX
+from engine.model import AutoId, OnConflict
 
 CLUSTERS = ("prod-eu", "staging")
 FULL = RequestForm(
@@ -31,7 +33,15 @@ FULL = RequestForm(
     new_cluster_name="shop-2027",
     target_database="shop2",
     collections=("articles", "sessions"),
+    auto_id=AutoId.NEW,
+    keys=True,
     on_conflict=OnConflict.REPLACE,
+    start="at",
+    start_at=1_900_000_800,
+    zone="Europe/Berlin",
+    throttle="5000 20MB",
+    check_source=True,
+    ticket="OPS-12",
     reason="Because.",
 )
 
@@ -58,22 +68,79 @@ def answer(element: dict[str, Any]) -> dict[str, Any]:
     if element["type"] == "multi_external_select":
         chosen = element.get("initial_options", [])
         return {"type": element["type"], "selected_options": chosen}
+    if element["type"] == "checkboxes":
+        return {"type": element["type"], "selected_options": element.get("initial_options", [])}
+    if element["type"] == "datetimepicker":
+        return {"type": element["type"], "selected_date_time": element.get("initial_date_time")}
     return {"type": element["type"], "selected_option": element.get("initial_option")}
 
 
 def test_the_form_has_the_seed_documents_order() -> None:
-    """Source, Migrate to, target, Migration Type, then what Ferry adds."""
+    """Source with its collections, Migrate to, target, Migration Type, then the options."""
     assert fields(build(FULL, clusters=CLUSTERS)) == [
         Field.SOURCE,
         Field.SOURCE_DATABASE,
+        Field.COLLECTIONS,
         Field.DESTINATION,
         Field.TARGET,
         Field.TARGET_DATABASE,
         Field.MIGRATION_TYPE,
-        Field.COLLECTIONS,
+        Field.AUTO_ID,
         Field.ON_CONFLICT,
+        Field.START,
+        Field.START_AT,
+        Field.THROTTLE,
+        Field.CHECK_SOURCE,
+        Field.TICKET,
         Field.REASON,
     ]
+
+
+def test_an_option_stands_there_only_where_it_means_something(texts: Any) -> None:
+    """No policy for keys without keys in question, no time when it starts at once, no warning when nothing is deleted."""
+    less = {"keys": False, "start": "now", "on_conflict": OnConflict.FAIL}
+    view = build(FULL.model_copy(update=less), clusters=CLUSTERS)
+    assert {Field.AUTO_ID, Field.START_AT}.isdisjoint(fields(view))
+    assert "*Replace deletes.*" not in str(texts(view["blocks"]))
+    assert "*Replace deletes.*" in str(texts(build(FULL, clusters=CLUSTERS)["blocks"]))
+
+
+def test_a_hidden_option_comes_back_as_it_was() -> None:
+    """The time and the policy for keys are carried while the form does not show them."""
+    hidden = FULL.model_copy(update={"keys": False, "start": "now"})
+    read = parse(submitted(build(hidden, clusters=CLUSTERS)))
+    assert (read.start_at, read.auto_id) == (FULL.start_at, FULL.auto_id)
+    assert (
+        parse(
+            submitted(
+                build(read.model_copy(update={"keys": True, "start": "at"}), clusters=CLUSTERS)
+            )
+        )
+        == FULL
+    )
+
+
+def test_a_ticket_is_required_where_policy_says_so() -> None:
+    """Slack itself asks for it then, and the hint says what it must match."""
+    for pattern, optional in (("", True), ("OPS-[0-9]+", False)):
+        view = build(FULL, clusters=CLUSTERS, known=Known(ticket_pattern=pattern))
+        block = next(b for b in view["blocks"] if b.get("block_id") == Field.TICKET)
+        assert block["optional"] is optional
+        assert pattern in block.get("hint", {"text": ""})["text"]
+
+
+def test_clusters_stand_under_organization_and_project() -> None:
+    """A heading that holds what was typed shows all of its clusters; others only those that fit; at most 100 in all."""
+    groups = {"acme / search": ("old", "new"), "acme / shop": ("search-2", "till"), "x / y": ()}
+    found = [
+        (each["label"]["text"], [o["value"] for o in each["options"]])
+        for each in option_groups(groups, "search")
+    ]
+    assert found == [("acme / search", ["old", "new"]), ("acme / shop", ["search-2"])]
+    many = {f"p{n}": [f"c{n}-{m}" for m in range(40)] for n in range(4)}
+    answered = option_groups(many)
+    assert check_options({"option_groups": answered}) == []
+    assert sum(len(each["options"]) for each in answered) == 100
 
 
 def test_a_new_cluster_is_named_where_an_existing_one_is_chosen() -> None:
@@ -100,11 +167,14 @@ def test_nothing_typed_is_lost_by_switching_back_and_forth() -> None:
 
 def test_fields_keep_their_ids_when_the_form_is_reshaped() -> None:
     """Slack keeps what is typed exactly as long as block and action id stay the same."""
-    before = build(FULL, clusters=CLUSTERS, warning="Careful.")
+    before = build(FULL, clusters=CLUSTERS, known=Known(warning="Careful."))
     after = build(FULL.model_copy(update={"destination": "new"}), clusters=CLUSTERS)
     kept = {block.get("block_id") for block in before["blocks"]}
     changed = {b["block_id"] for b in after["blocks"] if b["type"] == "input"} - kept
     assert changed == {block_id(Field.NEW_CLUSTER_NAME, FULL)}
+    plain = {"keys": False, "start": "now", "on_conflict": OnConflict.FAIL, "collections": ()}
+    after = build(FULL.model_copy(update=plain), clusters=CLUSTERS)
+    assert {b["block_id"] for b in after["blocks"] if b["type"] == "input"} <= kept
 
 
 def test_another_source_starts_its_database_and_collections_afresh() -> None:
@@ -120,9 +190,10 @@ def test_an_emptied_field_is_empty() -> None:
     view = submitted(build(FULL, clusters=CLUSTERS))
     for block in view["state"]["values"].values():
         for action in block.values():
-            action |= {name: None for name in ("value", "selected_option") if name in action}
+            single = ("value", "selected_option", "selected_date_time")
+            action |= {name: None for name in single if name in action}
             action |= {name: [] for name in ("selected_options",) if name in action}
-    assert parse(view) == RequestForm(new_cluster_name="shop-2027")
+    assert parse(view) == RequestForm(new_cluster_name="shop-2027", keys=True, zone="Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +203,7 @@ def test_an_emptied_field_is_empty() -> None:
         {"private_metadata": "no json", "state": {}},
         {"private_metadata": "[1]", "state": {"values": {}}},
         {"state": {"values": {"b": {Field.ON_CONFLICT.value: {"value": "burn"}}}}},
+        {"state": {"values": {"b": {Field.START_AT.value: {"value": "tomorrow"}}}}},
         {"state": {"values": {"b": {Field.SOURCE.value: None}}}},
     ],
 )
@@ -151,7 +223,7 @@ def test_choices_that_change_the_form_are_heard() -> None:
 
 def test_the_warning_of_the_chosen_target_stands_under_it() -> None:
     """The warning names the target and comes right after the target's field."""
-    view = build(FULL, clusters=CLUSTERS, warning="Serves <!channel>")
+    view = build(FULL, clusters=CLUSTERS, known=Known(warning="Serves <!channel>"))
     place = [block.get("block_id") for block in view["blocks"]].index(Field.TARGET)
     said = view["blocks"][place + 1]["text"]["text"]
     assert "`staging`" in said
@@ -175,7 +247,7 @@ def test_without_clusters_nothing_can_be_sent(texts: Any) -> None:
 def test_without_new_clusters_only_existing_ones_can_be_chosen() -> None:
     """A choice that would be refused is not offered."""
     new = FULL.model_copy(update={"destination": "new"})
-    view = build(new, clusters=CLUSTERS, new_clusters=False)
+    view = build(new, clusters=CLUSTERS, known=Known(new_clusters=False))
     radio = next(b for b in view["blocks"] if b.get("block_id") == Field.DESTINATION)["element"]
     assert [option["value"] for option in radio["options"]] == ["existing"]
     assert Field.TARGET in fields(view)
@@ -208,13 +280,20 @@ def test_the_form_survives_the_views_that_follow_it() -> None:
         new_cluster_name=st.text(max_size=60),
         collections=st.lists(st.text(min_size=1, max_size=255), max_size=200).map(tuple),
         reason=st.text(max_size=4_000),
+        ticket=st.text(max_size=200),
+        throttle=st.text(max_size=100),
+        zone=st.text(max_size=40),
+        start=st.sampled_from(("now", "at")),
+        start_at=st.none() | st.integers(1_000_000_000, 9_999_999_999),
+        keys=st.booleans(),
         destination=st.sampled_from(("existing", "new")),
     ),
     st.text(max_size=3_000),
 )
 def test_any_form_is_one_that_slack_takes(accepted: Any, form: RequestForm, warning: str) -> None:
     """Whatever was typed or chosen, the view keeps Slack's limits, and what it carries fits."""
-    view = build(form, clusters=CLUSTERS, warning=warning, problem=warning)
+    known = Known(warning, source_place=warning, ticket_pattern=warning)
+    view = build(form, clusters=CLUSTERS, known=known, problem=warning)
     accepted(view)
     accepted(failed(form.reason or "No.", form))
     assert len(view["private_metadata"]) <= METADATA_MAX
