@@ -109,6 +109,7 @@ class Phases:
                 crashpoints.reached("releasing")
                 loading.release(self.source, state.name)
                 crashpoints.reached("released")
+                self.ledger.set_collection(self.lease, state.name, source_was_loaded=None)
 
     def _enter(self, phase: str) -> None:
         self.heartbeat.check_now()

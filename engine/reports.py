@@ -16,6 +16,11 @@ from engine.model import (
     Report,
 )
 
+_ENDED_WITHOUT_PROOF = frozenset({Status.FAILED, Status.CANCELED, Status.PAUSED})
+_STILL_LOADED = (
+    "It was loaded on the source for the copy, and no worker came to release it again: release it there if it is still loaded, "
+    "or resume."
+)
 _WHY = "It could not be compared; the collection's report says why."
 REFUSED_SHOWN = 5
 """How many of the entities that the target refused a report names with the reason."""
@@ -39,7 +44,7 @@ def report(ledger: Ledger, migration_id: str) -> Report:
         entities=totals.copied,
         bytes=totals.bytes,
         entities_per_second=totals.copied / totals.seconds if totals.seconds else 0.0,
-        collections=tuple(_collection(plan, states) for plan in planned),
+        collections=tuple(_collection(plan, states, migration.status) for plan in planned),
         losses=migration.plan.all_losses if migration.plan else (),
         error=migration.error,
     )
@@ -95,11 +100,14 @@ def _refused(ledger: Ledger, migration_id: str, name: str) -> tuple[str, ...]:
     return (f"The target refused {entities}, set aside and missing there: {shown}{more}",)
 
 
-def _collection(plan: CollectionPlan, states: Mapping[str, CollectionState]) -> CollectionReport:
-    state = states.get(plan.name)
-    if state is not None and state.report is not None:
-        return state.report
-    return CollectionReport(name=plan.name, source_entities=plan.entities)
+def _collection(
+    plan: CollectionPlan, states: Mapping[str, CollectionState], status: Status
+) -> CollectionReport:
+    state = states.get(plan.name, CollectionState(name=plan.name))
+    found = state.report or CollectionReport(name=plan.name, source_entities=plan.entities)
+    if state.source_was_loaded is False and status in _ENDED_WITHOUT_PROOF:
+        return found.model_copy(update={"notes": (*found.notes, _STILL_LOADED)})
+    return found
 
 
 def _word(status: Status) -> Outcome | str:

@@ -111,7 +111,8 @@ class CollectionState(Record):
     Attributes:
         phase: waiting, created, copied, loaded, verified or done.
         target_id: The target's own id of the collection that this migration made: the mark of ownership.
-        source_was_loaded: Its load state before the migration touched it; False means it is released again.
+        source_was_loaded: Its load state before the migration touched it; False means that it is still to be released again,
+            None that it was not touched or was put back.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
         copy_seconds: Time spent copying, over all attempts.
     """

@@ -120,7 +120,18 @@ class Proof:
         report = tally.added_to(self._base(verifier, gap))
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
         report = self._judged(report, gap, tally.uncompared, faults)
-        return self._searched(report, verifier, chosen)
+        return self._searched(self._expiry_told(report), verifier, chosen)
+
+    def _expiry_told(self, report: CollectionReport) -> CollectionReport:
+        """Says why entities may be extra where lifetimes began again on the target."""
+        lifetime = properties.lifetime(self.plan.properties)
+        if not (lifetime and report.extra):
+            return report
+        note = (
+            f"Entities expire here ({lifetime}), and their lifetimes began again on the target when the copy was proved: "
+            "what is extra there may have expired on the source."
+        )
+        return report.model_copy(update={"notes": (*report.notes, note)})
 
     def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""

@@ -10,7 +10,17 @@ import engine
 from engine.errors import InputRejected
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Progress, Secrets, Throttle
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, stalls, until
+from tests.engine.bed import (
+    PARTITION_ENTITIES,
+    PARTITIONS,
+    Bed,
+    Side,
+    heard,
+    rows,
+    running,
+    stalls,
+    until,
+)
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -19,6 +29,8 @@ KEYS = range(PARTITIONS * PARTITION_ENTITIES)
 BAD = (7, 41)
 POISON = "poison"
 CANCEL_SECONDS = 5.0
+LIFTED_SECONDS = 30.0
+"""At one entity a second the proof would take some minutes."""
 Proxied = Callable[[Side], Proxy]
 
 
@@ -46,7 +58,7 @@ def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
         return crossing.ledger.totals(migration)
 
     with stalls() as late, running(crossing, migration) as (reports, _):
-        until(slowed)
+        until(lambda: slowed() and totals().copied == PARTITION_ENTITIES)
         asked = time.monotonic() - late()
         crossing.act(migration, EventName.CANCEL)
         until(lambda: crossing.ledger.migration(migration).status is not Status.RUNNING)
@@ -66,6 +78,26 @@ def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
     crossing.assert_same("parts", KEYS)
     with pytest.raises(InputRejected, match="there is nothing to throttle"):
         throttled(crossing, migration, Throttle(megabytes_per_second=1.0))
+
+
+def test_a_throttle_holds_the_proof_too(crossing: Bed, proxied: Proxied) -> None:
+    """One entity a second while it verifies: reading waits, the reason is shown, and once it is lifted the proof ends at once."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    gate = proxy.hold("Query", 4)
+    with running(crossing, migration) as (reports, beats):
+        gate.wait()
+        throttled(crossing, migration, Throttle(entities_per_second=1))
+        heard(beats)
+        gate.open.set()
+        until(lambda: "Throttled by the operator" in crossing.ledger.totals(migration).slowed)
+        totals = crossing.ledger.totals(migration)
+        assert totals.copied == len(KEYS)
+        assert totals.verified < len(KEYS)
+        throttled(crossing, migration, None)
+        asked = time.monotonic()
+    assert time.monotonic() - asked < LIFTED_SECONDS
+    assert reports[0].status is Outcome.SUCCESSFUL
 
 
 def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied) -> None:

@@ -124,16 +124,9 @@ FLOATS = Field(
     {"dim": DIM},
 )
 BITS = Field(DataType.BINARY_VECTOR, bits, lambda v: (one_bit(v), bytes(DIM // 8)), {"dim": DIM})
-HALVES = Field(
-    DataType.FLOAT16_VECTOR,
-    lambda key: np.array([key + step / 8 for step in range(DIM)], "<f2"),
-    lambda v: (bit_off(v), -v, np.zeros(DIM, "<f2")),
-    {"dim": DIM},
-)
 OLD: dict[str, dict[str, Field]] = {
     "scalars": SCALARS | {"vector": FLOATS},
     "binary": {"vector": BITS},
-    "halves": {"vector": HALVES},
 }
 """What Milvus 2.3.5 has, which takes one vector field per collection."""
 NULLABLE = {"tiny", "long", "double", "text", "document", "longs"}

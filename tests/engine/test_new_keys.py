@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import engine
 from engine.errors import TargetChanged
@@ -110,3 +111,26 @@ def test_what_differs_without_a_key_is_named(bed: Bed) -> None:
     assert row["text"] == "old text 0"
     with pytest.raises(TargetChanged, match="partition “_default” were changed"):
         engine.undo(bed.ledger, migration, Secrets())
+
+
+def test_what_was_refused_does_not_keep_it_from_being_undone(bed: Bed, proxied: Proxied) -> None:
+    """Entities that the target refused are no stranger's doing: the undo looks at the numbers, and still sees a stranger's."""
+    fill(bed.source)
+    poison = "old text 7"
+    status = common_pb2.Status(code=1100, error_code=1, reason="no such values here")
+    refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
+    proxy = proxied(bed.target)
+    proxy.answer("Insert", poison.encode(), refusal)
+    migration = bed.enqueue(asked(bed, target_uri=proxy.uri))
+    report = bed.run(migration)
+    assert (report.status, report.error) == (Outcome.MISMATCHED, None)
+    (found,) = report.collections
+    assert (found.missing, found.extra, found.different) == (1, 0, 0)
+    client = bed.target.client
+    made = client.insert(
+        "automatic", [{"vector": [0.5] * 4, "text": "a stranger"}], partition_name="old"
+    )
+    with pytest.raises(TargetChanged, match="holds 120 entities, and the migration left 119"):
+        engine.undo(bed.ledger, migration, Secrets())
+    client.delete("automatic", ids=list(made["ids"]))
+    assert engine.undo(bed.ledger, migration, Secrets()).dropped == ("automatic",)

@@ -56,6 +56,7 @@ def test_a_released_source_is_released_again(bed: Bed, proxied: Proxied) -> None
         gate.open.set()
     assert reports[0].status is Outcome.CANCELED
     assert not bed.source.loaded("idle")
+    assert bed.report(migration).collections[0].notes == ()
     bed.act(migration, EventName.RESUME)
     report = bed.run(migration)
     assert report.status is Outcome.SUCCESSFUL, report
@@ -124,6 +125,9 @@ def test_what_expires_during_the_copy_is_explained(bed: Bed, proxied: Proxied) -
     assert not steady.verified
     assert "The source was written to meanwhile" in steady.notes[0]
     assert [(each.pk, each.kind) for each in steady.examples] == [(7, "extra")]
+    (later,) = bed.verify("fading").collections
+    assert (later.missing, later.extra, later.different) == (0, 1, 0)
+    assert "what is extra there may have expired on the source" in later.notes[-1]
 
 
 @pytest.mark.parametrize("whole", [False, True])

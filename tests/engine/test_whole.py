@@ -154,6 +154,19 @@ def test_partitions_hold_what_they_held(moved: Moved) -> None:
     assert len(target.client.list_partitions("ports")) == 7
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("partitions", [1, 1_024])
+def test_any_number_of_partitions_of_a_key(bed: Bed, partitions: int) -> None:
+    """A partition key has as many partitions on the target as on the source, one or a thousand, and every entity arrives."""
+    tenant = ("tenant", DataType.INT64, {"is_partition_key": True})
+    bed.source.create("tenants", fields=[tenant], num_partitions=partitions)
+    bed.source.insert("tenants", (row | {"tenant": row["id"]} for row in rows(range(3_000))))
+    report = bed.migrate("tenants")
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert len(bed.target.client.list_partitions("tenants")) == partitions
+    bed.assert_same("tenants", range(3_000))
+
+
 def test_the_alias_comes_last(moved: Moved) -> None:
     """The alias points to the collection, and was made after everything was verified."""
     database = moved.bed.target.database

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import engine
 from engine.ledger import Ledger, new_owner
 from engine.ledger.chunks import PAGE
 from engine.lifecycle import EventName, Status
@@ -226,6 +227,35 @@ def test_collections_are_recorded_field_by_field(ledger: Ledger, lease: Lease) -
     )
     with pytest.raises(TypeError, match="no colour"):
         ledger.set_collection(lease, "films", colour="red")
+
+
+def test_a_source_that_nobody_put_back_is_told(ledger: Ledger, wish: Request, clock: Any) -> None:
+    """A worker that loaded a collection of the source and died, and a cancel before the next one came: the report says so."""
+    plan = Plan(
+        request=wish,
+        source_version="2",
+        target_version="2",
+        collections=(collection_plan("films", 3),),
+    )
+    with ledger.transaction() as transaction:
+        migration = transaction.add_migration(wish, requester="me")
+        transaction.record_plan(migration.id, plan, "me")
+        transaction.apply(migration.id, EventName.ENQUEUE, actor="me")
+    lease = ledger.claim(migration.id, new_owner(), lease_seconds=30)
+    ledger.set_collection(lease, "films", source_was_loaded=False)
+    assert engine.report(ledger, migration.id).collections[0].notes == ()
+    clock.pass_seconds(31)
+    with ledger.transaction() as transaction:
+        transaction.apply(migration.id, EventName.CANCEL, actor="me")
+    assert ledger.migration(migration.id).status is Status.CANCELED
+    (note,) = engine.report(ledger, migration.id).collections[0].notes
+    assert "no worker came to release it again" in note
+    with ledger.transaction() as transaction:
+        transaction.apply(migration.id, EventName.RESUME, actor="me")
+    lease = ledger.claim(migration.id, new_owner())
+    ledger.set_collection(lease, "films", source_was_loaded=None)
+    ledger.finish(lease, EventName.FAIL)
+    assert engine.report(ledger, migration.id).collections[0].notes == ()
 
 
 def test_totals_add_up(ledger: Ledger, wish: Request) -> None:
