@@ -16,10 +16,10 @@ from bot.views.request_form import Field
 from bot.views.request_modal import CALLBACK_ID, RESHAPES
 from engine.lifecycle import Status, is_terminal, zilliz_word
 
-STEP_SECONDS = 20.0
-"""How long people wait for one answer; on a busy machine the worker's start takes a few seconds of it."""
+STEP_SECONDS = 60.0
+"""How long people wait for one answer; on a machine that does much else, a worker alone takes a quarter of a minute to start."""
 
-RUN_SECONDS = 60.0
+RUN_SECONDS = 180.0
 """How long they wait for a migration's end."""
 
 COPY_NAME = "search-rehearsal"

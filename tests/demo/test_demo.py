@@ -15,7 +15,7 @@ from socket import create_server
 import psutil
 import pytest
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 FERRY = [sys.executable, "-c", "from bot.cli import main; main()"]
 MARK = "FERRY_DEMO_TEST"
