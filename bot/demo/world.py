@@ -42,11 +42,12 @@ class World(NamedTuple):
 
 
 @contextmanager
-def world(port: int = 0) -> Iterator[World]:
+def world(port: int = 0, *, scale: float = 1.0) -> Iterator[World]:
     """Everything, ready when the block begins, gone when it ends, with all of its files.
 
     Args:
         port: Of the page; 0 takes a free one.
+        scale: Multiplies the entities of the source; 1.0 makes 16,500.
 
     Raises:
         OSError: The page's port is in use.
@@ -57,7 +58,7 @@ def world(port: int = 0) -> Iterator[World]:
         Sandbox(people.workspace(), port=port) as sandbox,
         lite_pair(Path(name)) as (source, target),
     ):
-        made = fill(source.uri)
+        made = fill(source.uri, scale=scale)
         settings = people.settings(
             Path(name), slack_api=sandbox.api_url, source=source.uri, target=target.uri
         )

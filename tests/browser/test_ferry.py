@@ -4,21 +4,31 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from bot.demo.people import SOURCE, TARGET
 from bot.demo.world import World, world
+from engine.crashpoints import CRASH_AT, CRASH_SIGNAL
+from engine.worker import LEASE_SECONDS
 
 pytestmark = pytest.mark.browser
 
 MIGRATION_MS = 90_000
+SCALE = 0.2
+"""Of the demo's collections; `tests/demo` plays it whole."""
+
+PAUSED = {CRASH_AT: "copied:1", CRASH_SIGNAL: "SIGSTOP", LEASE_SECONDS: "120"}
+"""The worker pauses itself when the first collection is copied, so that the page can be seen while the migration runs."""
 
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[World]:
-    """The demo's own world: two Milvus Lite clusters, the workspace, the bot."""
-    with world() as running:
+    """The demo's own world: two Milvus Lite clusters, the workspace, the bot. Its workers pause themselves once."""
+    with pytest.MonkeyPatch.context() as patch, world(scale=SCALE) as running:
+        for name, value in PAUSED.items():
+            patch.setenv(name, value)
         # Slack's three seconds are too few for a machine that also runs Chromium and a migration.
         running.sandbox.timing.ack = running.sandbox.timing.trigger = 60.0
         yield running
@@ -52,10 +62,21 @@ def test_a_migration_typed_and_clicked_in_the_page_ends_verified(
         timeout=MIGRATION_MS
     )
     screenshot(page, "ferry-running")
+    let_go(demo)
     expect(thread).to_contain_text("proved equal on both sides", timeout=MIGRATION_MS)
     expect(thread.get_by_role("table").last).to_contain_text("VERIFIED", timeout=MIGRATION_MS)
     expect(article(page)).to_contain_text("SUCCESSFUL")
     screenshot(page, "ferry-thread")
+
+
+def let_go(demo: World) -> None:
+    """Continues the worker, once it has paused itself."""
+    (migration,) = demo.bot.ledger.migrations()
+    assert migration.lease_owner is not None
+    worker = psutil.Process(int(migration.lease_owner.split(":")[1]))
+    paused = psutil.STATUS_STOPPED
+    demo.sandbox.wait_for(lambda: worker.status() == paused, MIGRATION_MS / 1000, "the pause")
+    worker.resume()
 
 
 def act_as(page: Page, name: str) -> None:

@@ -120,19 +120,22 @@ def test_pending_chunks_are_those_without_a_receipt(
 def test_walking_chunks_takes_no_memory_that_grows(
     ledger: Ledger, lease: Lease, chunked: Chunked
 ) -> None:
-    """The peak of walking 8,000 chunks is below twice that of walking the first 1,000."""
-    chunked(8000)
+    """The peak of walking ten pages of chunks is below twice that of walking the first two."""
+    chunked(10 * PAGE)
+
+    def walk(number: int) -> None:
+        for _ in islice(ledger.chunks(lease.migration_id, "films"), number):
+            pass
 
     def peak(number: int) -> int:
         tracemalloc.start()
-        for _ in islice(ledger.chunks(lease.migration_id, "films"), number):
-            pass
+        walk(number)
         top = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return top
 
-    peak(1000)  # caches fill
-    assert peak(8000) < 2 * peak(1000)
+    walk(2 * PAGE)  # caches fill
+    assert peak(10 * PAGE) < 2 * peak(2 * PAGE)
 
 
 def test_a_window_of_chunks_is_marked_before_its_first_write(
