@@ -6,6 +6,7 @@
 connection or thread exists before the fork.
 """
 
+import gc
 import json
 import os
 import select
@@ -30,6 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, int] = {}
     orders = sys.stdin.fileno()
+    gc.freeze()  # a fork's collector would copy every page that it looks at
     waiting = b""
     while True:
         ready, _, _ = select.select([orders, awake], [], [])
