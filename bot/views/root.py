@@ -62,6 +62,7 @@ def request_fields(card: MigrationCard) -> m.Block | None:
         ("Migration Type", "Offline Migration"),
         ("Starts", _starts(card)),
         ("Throttle", _throttle(card)),
+        ("Source check", "all of it is read again" if migration.request.check_source else ""),
         ("Expires", t.when(card.expires_at) if card.expires_at else ""),
         ("Started", t.when(migration.started_at) if migration.started_at else ""),
         ("Ended", _ended(card)),

@@ -176,6 +176,7 @@ def test_it_waits_for_its_time_and_starts_once(story: Any, forked: Any) -> None:
     assert f"<!date^{due}^" in said
     assert "or when it is approved if that is later" in said
     assert "OPS-7: Test" in said
+    assert "all of it is read again" in said
     assert story.ledger.migration(story.id_of(root)).request.check_source
     story.sandbox.user(GRACE).click(root, buttons.APPROVE)
     story.wait_for_reply(root, f"It starts by itself <!date^{due}^")

@@ -136,6 +136,14 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "root-throttled": lambda s: root_message(
         s.card(Status.RUNNING, throttle=Throttle(entities_per_second=5_000))
     ),
+    "root-options": lambda s: root_message(
+        s.card(
+            due_at=s.now + timedelta(hours=3),
+            expires_at=s.now + timedelta(hours=4),
+            throttle=Throttle(entities_per_second=5_000, megabytes_per_second=20.0),
+            request=s.request(check_source=True),
+        )
+    ),
     "progress-throttled": lambda s: _progress(
         s, 12_000, slowed="Throttled by the operator to 5,000 entities/s."
     ),
