@@ -118,7 +118,7 @@ def test_what_expires_during_the_copy_is_explained(bed: Bed, proxied: Proxied) -
     fading, steady = sorted(reports[0].collections, key=lambda each: each.name)
     assert fading.verified
     assert (fading.missing, fading.extra, fading.different) == (0, 0, 0)
-    note, changed = fading.notes
+    note, changed, *_ = fading.notes
     assert "1 entities that were read are gone from the source since" in note
     assert "collection.ttl.seconds 86400" in note
     assert "it held 100 entities then and 99 when it was verified" in changed

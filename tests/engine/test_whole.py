@@ -155,9 +155,9 @@ def test_partitions_hold_what_they_held(moved: Moved) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("partitions", [1, 1_024])
+@pytest.mark.parametrize("partitions", [1, 64])
 def test_any_number_of_partitions_of_a_key(bed: Bed, partitions: int) -> None:
-    """A partition key has as many partitions on the target as on the source, one or a thousand, and every entity arrives."""
+    """A partition key has as many partitions on the target as on the source, one or many, and every entity arrives."""
     tenant = ("tenant", DataType.INT64, {"is_partition_key": True})
     bed.source.create("tenants", fields=[tenant], num_partitions=partitions)
     bed.source.insert("tenants", (row | {"tenant": row["id"]} for row in rows(range(3_000))))
