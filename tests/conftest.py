@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:  # importing pymilvus takes 2 s, which tests without a server need not pay
     from bot.demo.clusters import Server
@@ -21,8 +22,16 @@ REQUIRE_ALL = "FERRY_REQUIRE_ALL"
 
 
 def pytest_configure() -> None:
-    """SIGTERM ends the run as Ctrl-C does, so that fixtures close what they started."""
+    """SIGTERM ends the run as Ctrl-C does, so that fixtures close what they started; Hypothesis tries the same examples again."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settings.register_profile(
+        "ferry",
+        deadline=None,  # a machine that does other things as well is late by more than an example takes
+        suppress_health_check=[HealthCheck.too_slow],
+        derandomize=True,  # `--hypothesis-profile default` looks for new ones
+        print_blob=True,
+    )
+    settings.load_profile("ferry")
     gc.disable()
 
 
