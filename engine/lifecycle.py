@@ -9,13 +9,15 @@
     claim      queued · running                        running             no live lease; attempts + 1
     succeed    running                                 successful          refused once cancel was requested
     mismatch   running                                 mismatched          refused once cancel was requested
-    fail       planning · running · undoing            failed
+    fail       planning · running                      failed
+    fail       undoing                                 failed              something was dropped
     canceled   running                                 canceled            cancel was requested
     release    running                                 queued              canceled if cancel was requested, paused if a pause
                                                                            was; attempts - 1
     rescue     running                                 queued              no live lease; canceled or paused if requested, failed
                                                                            if the attempts are used up
-    rescue     undoing                                 failed              no live lease
+    release    undoing                                 undo_asked          attempts - 1
+    rescue     undoing                                 undo_asked          no live lease; where it stood if the attempts are used up
     cancel     planning · awaiting_approval · queued   canceled
                · paused
     cancel     running                                 canceled            with a live lease: a flag only, stays running
@@ -24,9 +26,16 @@
                                                                            once cancel was requested
     resume     failed · canceled · mismatched · paused queued              it was once allowed to run; clears flags, attempts
     repair     failed · canceled · mismatched          queued              as resume; its runs also mend what did not verify
+    verify     successful · mismatched                 queued              as resume; its runs only compare, everything anew
     resume     running                                 running             withdraws a pause that is under way
-    undo       successful · mismatched · failed        undoing             it was once allowed to run, no live lease; clears the
-               · canceled · undoing                                        cancel flag
+    ask_undo   successful · mismatched · failed        undo_asked          it was once allowed to run; remembers where it stood;
+               · canceled                                                  clears attempts
+    keep       undo_asked                              where it stood      somebody takes the wish back
+    undo       successful · mismatched · failed        undoing             it was once allowed to run, no live lease; remembers
+               · canceled · undo_asked · undoing                           where it stood; attempts + 1
+    drop       undoing                                 undoing             right before the first drop: from now on it stood as
+                                                                           failed
+    undo_left  undoing                                 where it stood      the undo cannot be done
     undone     undoing                                 undone
     reopen     queued                                  planning            before it ever ran: what was approved is not what would
                                                                            run; what allowed it to run is forgotten
@@ -34,8 +43,9 @@
 What is not in the table is refused, with a sentence for people. `rejected`, `expired` and `undone` have no exits; the other ends
 have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pause are flags beside the state (River,
 procrastinate): cancel wins over success, pause, the queue and a rescue; a pause is asked of a running migration alone and is
-forgotten when it stops running. Chunks have no persisted "in progress", so a crash leaves nothing to roll back. An undo that stops
-half-way is `failed`: it can be undone again, or resumed, which makes anew what was dropped.
+forgotten when it stops running. Chunks have no persisted "in progress", so a crash leaves nothing to roll back. An undo that is
+not done leaves the migration as it stood; from the first drop on that is `failed`: it can be undone again, or resumed, which makes
+anew what was dropped.
 
 It never reads a clock, a ledger or a server: what it needs to know comes in as arguments.
 """
@@ -50,6 +60,7 @@ from engine.states import DONE, STANDS, EventName, Status, zilliz_word
 
 __all__ = [
     "ATTEMPTS_MAX",
+    "DUE",
     "HELD",
     "TAKING_EVENTS",
     "WORKER_EVENTS",
@@ -78,6 +89,7 @@ class Situation:
         attempts: Claims since the last resume that were not handed back.
         cleared: It was once allowed to run: approved, or queued by an operator who is alone.
         pause_requested: Someone asked the running migration to pause.
+        stood: While an undo is asked for or under way: where the migration stands if it is not done.
     """
 
     status: Status
@@ -86,6 +98,7 @@ class Situation:
     attempts: int
     cleared: bool
     pause_requested: bool = False
+    stood: Status | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ class Refused:
 
 _GOES_ON: Final = frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED})
 
+_UNDOABLE: Final = _GOES_ON | {Status.SUCCESSFUL}
+
 _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
     {
         EventName.PLANNED: frozenset({Status.PLANNING}),
@@ -116,7 +131,7 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.MISMATCH: frozenset({Status.RUNNING}),
         EventName.FAIL: frozenset({Status.PLANNING, Status.RUNNING, Status.UNDOING}),
         EventName.CANCELED: frozenset({Status.RUNNING}),
-        EventName.RELEASE: frozenset({Status.RUNNING}),
+        EventName.RELEASE: frozenset({Status.RUNNING, Status.UNDOING}),
         EventName.RESCUE: frozenset({Status.RUNNING, Status.UNDOING}),
         EventName.CANCEL: frozenset(
             {
@@ -130,7 +145,12 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.RESUME: _GOES_ON | {Status.PAUSED, Status.RUNNING},
         EventName.REPAIR: _GOES_ON,
         EventName.PAUSE: frozenset({Status.QUEUED, Status.RUNNING}),
-        EventName.UNDO: _GOES_ON | {Status.SUCCESSFUL, Status.UNDOING},
+        EventName.VERIFY: frozenset({Status.SUCCESSFUL, Status.MISMATCHED}),
+        EventName.ASK_UNDO: _UNDOABLE,
+        EventName.KEEP: frozenset({Status.UNDO_ASKED}),
+        EventName.UNDO: _UNDOABLE | {Status.UNDO_ASKED, Status.UNDOING},
+        EventName.DROP: frozenset({Status.UNDOING}),
+        EventName.UNDO_LEFT: frozenset({Status.UNDOING}),
         EventName.UNDONE: frozenset({Status.UNDOING}),
         EventName.REOPEN: frozenset({Status.QUEUED}),
     }
@@ -154,16 +174,21 @@ WORKER_EVENTS: Final = frozenset(
         EventName.FAIL,
         EventName.CANCELED,
         EventName.RELEASE,
+        EventName.DROP,
+        EventName.UNDO_LEFT,
         EventName.UNDONE,
     }
 )
-"""With these a worker ends its attempt: only the holder of the lease may say them of a migration that is held."""
+"""Only the holder of the lease may say these of a migration that is held; all but `drop` end its attempt."""
 
 TAKING_EVENTS: Final = frozenset({EventName.CLAIM, EventName.UNDO})
 """These give a lease."""
 
 HELD: Final = frozenset({Status.RUNNING, Status.UNDOING})
 """The states in which a worker holds a lease, or did when it died."""
+
+DUE: Final = frozenset({Status.QUEUED, Status.UNDO_ASKED})
+"""The states in which a worker is waited for."""
 
 
 def advance(situation: Situation, event: EventName) -> Advance | Refused:
@@ -176,7 +201,7 @@ def advance(situation: Situation, event: EventName) -> Advance | Refused:
 
 
 def is_terminal(status: Status) -> bool:
-    """Whether a migration in this state has ended: nothing leaves it but a resume, a repair or an undo."""
+    """Whether a migration in this state has ended: nothing leaves it but a resume, a repair, a verification or an undo."""
     return status not in _FROM[EventName.CANCEL]
 
 
@@ -185,12 +210,21 @@ def is_resumable(status: Status) -> bool:
     return status in _FROM[EventName.RESUME] - HELD
 
 
+_MADE_NOTHING: Final = "it ended before it was approved, so it made nothing"
+
+
 def _refuse(event: EventName, reason: str) -> Refused:
     return Refused(f"It cannot be {DONE[event]}: {reason}.")
 
 
 def _end(situation: Situation, status: Status) -> Advance:
-    return Advance(replace(situation, status=status, lease_live=False, pause_requested=False))
+    ended = replace(situation, status=status, lease_live=False, pause_requested=False)
+    return Advance(replace(ended, stood=None))
+
+
+def _left(situation: Situation) -> Advance:
+    """Where a migration goes whose undo is not done."""
+    return _end(situation, situation.stood or Status.FAILED)
 
 
 def _clear(situation: Situation) -> Advance:
@@ -229,15 +263,17 @@ def _canceled(situation: Situation) -> Advance | Refused:
 def _release(situation: Situation) -> Advance:
     # Restarts of the bot are not the migration's fault, so they do not use up its attempts.
     handed = replace(situation, attempts=max(0, situation.attempts - 1))
+    if situation.status is Status.UNDOING:
+        return _undo_again(handed)
     return _stopped(handed, Status.QUEUED)
 
 
 def _rescue(situation: Situation) -> Advance | Refused:
     if situation.lease_live:
         return _refuse(EventName.RESCUE, "its worker is alive")
-    if situation.status is Status.UNDOING:
-        return _end(situation, Status.FAILED)
     used_up = situation.attempts >= ATTEMPTS_MAX
+    if situation.status is Status.UNDOING:
+        return _left(situation) if used_up else _undo_again(situation)
     return _stopped(situation, Status.FAILED if used_up else Status.QUEUED)
 
 
@@ -281,14 +317,31 @@ def _go_on(event: EventName, situation: Situation) -> Advance | Refused:
     return Advance(replace(situation, status=Status.QUEUED, cancel_requested=False, attempts=0))
 
 
+def _undo_again(situation: Situation) -> Advance:
+    return Advance(replace(situation, status=Status.UNDO_ASKED, lease_live=False))
+
+
+def _ask_undo(situation: Situation) -> Advance | Refused:
+    if not situation.cleared:
+        return _refuse(EventName.UNDO, _MADE_NOTHING)
+    asked = replace(situation, status=Status.UNDO_ASKED, stood=situation.status)
+    return Advance(replace(asked, attempts=0))
+
+
 def _undo(situation: Situation) -> Advance | Refused:
     if situation.lease_live:
         return _refuse(EventName.UNDO, "another process is at it")
     if not situation.cleared:
-        return _refuse(EventName.UNDO, "it ended before it was approved, so it made nothing")
-    return Advance(
-        replace(situation, status=Status.UNDOING, lease_live=True, cancel_requested=False)
-    )
+        return _refuse(EventName.UNDO, _MADE_NOTHING)
+    begins = situation.status in _UNDOABLE
+    stood = situation.status if begins else situation.stood
+    attempts = 1 if begins else situation.attempts + 1
+    held = replace(situation, status=Status.UNDOING, lease_live=True)
+    return Advance(replace(held, stood=stood, attempts=attempts))
+
+
+def _drop(situation: Situation) -> Advance:
+    return Advance(replace(situation, stood=Status.FAILED))
 
 
 _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] = MappingProxyType(
@@ -305,7 +358,12 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.RESUME: _resume,
         EventName.REPAIR: partial(_go_on, EventName.REPAIR),
         EventName.PAUSE: _pause,
+        EventName.VERIFY: partial(_go_on, EventName.VERIFY),
+        EventName.ASK_UNDO: _ask_undo,
+        EventName.KEEP: _left,
         EventName.UNDO: _undo,
+        EventName.DROP: _drop,
+        EventName.UNDO_LEFT: _left,
         EventName.REOPEN: _reopen,
     }
 )

@@ -1,4 +1,4 @@
-"""The phases of one attempt: create, copy, load, repair if that was asked for, verify, alias.
+"""The phases of one attempt: create, copy, load, repair if that was asked for, verify, alias; or verify and alias alone.
 
 Each can be repeated: what is done is in the ledger, so that a second start goes on where the first
 one ended. Nothing here decides how the migration ends; it is told by what the phases return or raise.
@@ -19,7 +19,15 @@ from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
-from engine.model import ChunkRange, CollectionPlan, CollectionState, KeyPolicy, Lease, Plan
+from engine.model import (
+    ChunkRange,
+    CollectionPlan,
+    CollectionReport,
+    CollectionState,
+    KeyPolicy,
+    Lease,
+    Plan,
+)
 from engine.preparer import Preparer
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
@@ -81,6 +89,11 @@ class Phases:
         Returns:
             SUCCEED when everything is proved, MISMATCH when something is not the same.
         """
+        asked = self.ledger.asked_of(self.lease.migration_id)
+        if asked is EventName.VERIFY:
+            self._enter("verify")
+            self._each(self._verify_again)
+            return self._verdict()
         self._enter("create")
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
@@ -90,11 +103,14 @@ class Phases:
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
         self._each(self._load)
-        if self.ledger.repair_asked(self.lease.migration_id):
+        if asked is EventName.REPAIR:
             self._enter("repair")
             self._each(self._repair)
         self._enter("verify")
         self._each(self._verify)
+        return self._verdict()
+
+    def _verdict(self) -> EventName:
         reports = [self._state(plan).report for plan in self.plan.collections]
         if not all(report is not None and report.verified for report in reports):
             return EventName.MISMATCH
@@ -207,14 +223,32 @@ class Phases:
         if any(mended.values()):
             self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, **mended})
 
-    def _verify(self, plan: CollectionPlan) -> None:
+    def _verify_again(self, plan: CollectionPlan) -> None:
+        """Compares what an ended migration made with all of the source as it is now; nothing is copied."""
+        if definitions.describe(self.target, plan.name) is None:
+            chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+            copied = sum(each.receipt.entities for each in chunks if each.receipt)
+            absent = CollectionReport(
+                name=plan.name,
+                source_entities=plan.entities,
+                target_entities=0,
+                missing=copied,
+                notes=("the collection is not on the target",),
+            )
+            self._record(plan, phase="verified", report=absent)
+            return
+        self._load_source(plan)
+        with loading.loaded(self.target, plan.name):
+            self._verify(plan, check_source=True)
+
+    def _verify(self, plan: CollectionPlan, *, check_source: bool = False) -> None:
         self._record(plan, phase="verifying")
         proof = proof_of(
             self.source,
             self.target,
             plan,
             self.heartbeat.check,
-            check_source=self.plan.request.check_source,
+            check_source=check_source or self.plan.request.check_source,
         )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")

@@ -20,6 +20,7 @@ class Status(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     PAUSED = "paused"
+    UNDO_ASKED = "undo_asked"
     UNDOING = "undoing"
     UNDONE = "undone"
 
@@ -43,7 +44,12 @@ class EventName(StrEnum):
     RESUME = "resume"
     REPAIR = "repair"
     PAUSE = "pause"
+    VERIFY = "verify"
+    ASK_UNDO = "ask_undo"
+    KEEP = "keep"
     UNDO = "undo"
+    DROP = "drop"
+    UNDO_LEFT = "undo_left"
     UNDONE = "undone"
     REOPEN = "reopen"
 
@@ -66,7 +72,12 @@ DONE: Final[Mapping[EventName, str]] = MappingProxyType(
         EventName.RESUME: "resumed",
         EventName.REPAIR: "repaired",
         EventName.PAUSE: "paused",
+        EventName.VERIFY: "verified again",
+        EventName.ASK_UNDO: "undone",
+        EventName.KEEP: "kept",
         EventName.UNDO: "undone",
+        EventName.DROP: "dropped",
+        EventName.UNDO_LEFT: "left as it stands",
         EventName.UNDONE: "recorded as undone",
         EventName.REOPEN: "put back to be planned",
     }
@@ -86,6 +97,7 @@ STANDS: Final[Mapping[Status, str]] = MappingProxyType(
         Status.REJECTED: "was rejected",
         Status.EXPIRED: "expired before anyone decided",
         Status.PAUSED: "is paused",
+        Status.UNDO_ASKED: "waits to be undone",
         Status.UNDOING: "is being undone",
         Status.UNDONE: "was undone",
     }
@@ -105,6 +117,7 @@ _ZILLIZ: Final[Mapping[Status, str]] = MappingProxyType(
         Status.REJECTED: "CANCELED",
         Status.EXPIRED: "CANCELED",
         Status.PAUSED: "IN PROGRESS",
+        Status.UNDO_ASKED: "IN PROGRESS",
         Status.UNDOING: "IN PROGRESS",
         Status.UNDONE: "CANCELED",
     }

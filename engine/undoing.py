@@ -1,15 +1,26 @@
 """Undoes a migration that has ended: drops from the target exactly what it made, unless someone else wrote there since.
 
-First everything is looked at and nothing is changed; then, under a lease, each collection is counted once more and dropped. What
-was dropped is not dropped twice, so an undo that was interrupted is undone by undoing again. The source is never connected to, and
-what a replacement dropped before the copy is not brought back.
+Under a lease everything is looked at first, and nothing is changed; then each collection is counted once more and dropped. What
+was dropped is not dropped twice, so an undo that was interrupted is undone by undoing again. An undo that drops nothing leaves the
+migration as it stood. The source is never connected to, and what a replacement dropped before the copy is not brought back.
 """
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
 
 from engine import crashpoints
-from engine.errors import FerryError, LeaseLost, MigrationBusy, NeedsPerson, TargetChanged
+from engine.errors import (
+    FerryError,
+    LeaseLost,
+    MigrationBusy,
+    NeedsPerson,
+    ShutdownRequested,
+    StopWork,
+    TargetChanged,
+)
 from engine.heartbeat import Heartbeat
 from engine.ledger import LEASE_SECONDS, Ledger, new_owner
 from engine.lifecycle import EventName
@@ -18,6 +29,7 @@ from engine.milvus.connection import Cluster, connect
 from engine.model import (
     CollectionPlan,
     CollectionState,
+    Details,
     ErrorText,
     Lease,
     Migration,
@@ -30,6 +42,16 @@ from engine.preparer import CREATING_DATABASE
 from engine.proof.untouched import Untouched
 
 _SAID_MAX = 6
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass
+class _Drops:
+    """What an attempt has dropped so far."""
+
+    begun: bool = False
+    fates: dict[str, Fate] = field(default_factory=dict)
 
 
 def undo(
@@ -44,7 +66,7 @@ def undo(
 
     Args:
         ledger: Where the migration is.
-        migration_id: Which one; it has ended, or an undo of it was interrupted.
+        migration_id: Which one; it has ended, or waits to be undone, or an undo of it was interrupted.
         secrets: The clusters' tokens; the target's is used.
         force: Drops what it made although someone else wrote to it, or it cannot be seen whether someone did.
         lease_seconds: How long the migration is this process's own from each sign of life.
@@ -53,28 +75,118 @@ def undo(
         TargetChanged: Someone else wrote there since; nothing was dropped.
         TransitionRefused: It does not stand where it could be undone.
         MigrationBusy: Another process is at it.
-        FerryError: The target failed or refused; where something was dropped, the migration has failed and can be undone again.
+        FerryError: The target failed or refused. Where something was dropped, the migration has failed and can be undone again;
+            else it stands as before.
     """
     refused = ledger.refusal(migration_id, EventName.UNDO)
     if refused is not None:
         raise refused
-    migration = ledger.migration(migration_id)
+    lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
+    try:
+        end = drive(ledger, lease, secrets, threading.Event(), lease_seconds, force=force)
+    except LeaseLost as lost:
+        raise MigrationBusy(
+            f"Another process took {lease.migration_id} over.",
+            state="What that one does not drop is as it was.",
+            next_step=f"`ferry show {lease.migration_id}` shows how it stands.",
+        ) from lost
+    if isinstance(end, FerryError):
+        raise end
+    return end
+
+
+def drive(
+    ledger: Ledger,
+    lease: Lease,
+    secrets: Secrets,
+    stop: threading.Event,
+    lease_seconds: float = LEASE_SECONDS,
+    *,
+    force: bool = False,
+    patient: bool = False,
+) -> Undone | FerryError:
+    """Undoes a migration under its lease and records how that ended.
+
+    Args:
+        ledger: Where everything is recorded.
+        lease: From `ledger.claim` with UNDO.
+        secrets: The clusters' tokens; the target's is used.
+        stop: Set it to hand the undo back to whoever waits for such.
+        lease_seconds: How long the lease lasts from each renewal.
+        force: As of `undo`.
+        patient: Waits for a target that does not answer.
+
+    Returns:
+        What was dropped, or why the undo was not done.
+
+    Raises:
+        ShutdownRequested: It was handed back.
+        LeaseLost: Another worker took over; it records the end.
+    """
+    with Heartbeat(ledger, lease, stop, None, lease_seconds) as heartbeat:
+        drops = _Drops()
+        try:
+            try:
+                return _undone(
+                    ledger, lease, secrets, heartbeat, drops, force=force, patient=patient
+                )
+            except FerryError:
+                heartbeat.check_now()  # a wait that a shutdown cut short is no failure
+                raise
+        except ShutdownRequested:
+            ledger.finish(lease, EventName.RELEASE)
+            raise
+        except FerryError as failure:
+            _stopped(ledger, lease, failure, drops)
+            return failure
+        except Exception as failure:  # the outermost loop: the ledger must say how it ended
+            log.exception("undo_failed", migration=lease.migration_id)
+            told = NeedsPerson(
+                f"Ferry itself failed: {type(failure).__name__}: {failure}.",
+                next_step="Undo it again; if it fails again, send us the worker's log.",
+            )
+            _stopped(ledger, lease, told, drops)
+            return told
+
+
+def _undone(
+    ledger: Ledger,
+    lease: Lease,
+    secrets: Secrets,
+    heartbeat: Heartbeat,
+    drops: _Drops,
+    *,
+    force: bool,
+    patient: bool,
+) -> Undone:
+    migration = ledger.migration(lease.migration_id)
     if migration.plan is None:
         raise NeedsPerson(f"{migration.id} has no plan.", next_step="Request it again.")
-    with connect(migration.plan.request.target, secrets.target) as target:
-        found = _Found(ledger, migration, migration.plan, target)
-        found.look(force=force)
-        crashpoints.reached("undo_checked")
-        lease = ledger.claim(migration.id, new_owner(), lease_seconds, EventName.UNDO)
+    with connect(
+        migration.plan.request.target,
+        secrets.target,
+        stop=heartbeat.halt,
+        permit=heartbeat.permit,
+        told=heartbeat.target_waits,
+        patient=patient,
+    ) as target:
+        found = _Found(ledger, migration, migration.plan, target, heartbeat.check)
         try:
-            with Heartbeat(ledger, lease, threading.Event(), None, lease_seconds) as heartbeat:
-                return _dropped(found, lease, heartbeat)
-        except LeaseLost as lost:
-            raise MigrationBusy(
-                f"Another process took {migration.id} over.",
-                state="What that one does not drop is as it was.",
-                next_step=f"`ferry show {migration.id}` shows how it stands.",
-            ) from lost
+            found.look(force=force)
+            crashpoints.reached("undo_checked")
+            return _dropped(found, lease, heartbeat, drops)
+        except (FerryError, StopWork):
+            found.put_back()
+            raise
+
+
+def _stopped(ledger: Ledger, lease: Lease, failure: FerryError, drops: _Drops) -> None:
+    """Records an undo that was not done: from the first drop on the migration has failed."""
+    if drops.begun:
+        half = ErrorText(**_half(failure, drops.fates))
+        ledger.finish(lease, EventName.FAIL, _details(drops.fates), half)
+    else:
+        ledger.finish(lease, EventName.UNDO_LEFT, {"error": failure.parts})
 
 
 class _Found:
@@ -85,9 +197,18 @@ class _Found:
         migration: The migration.
         plan: Its plan.
         target: The open target.
+        check: Called between chunks; raises a `StopWork` when the work must end.
     """
 
-    def __init__(self, ledger: Ledger, migration: Migration, plan: Plan, target: Cluster) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        migration: Migration,
+        plan: Plan,
+        target: Cluster,
+        check: Callable[[], None],
+    ) -> None:
+        self.check = check
         self.ledger = ledger
         self.migration = migration
         self.target = target
@@ -102,7 +223,6 @@ class _Found:
             return
         obstacles = [said for plan, state in self.begun for said in self._obstacles(plan, state)]
         if obstacles:
-            self.put_back()
             raise _changed(self.migration, obstacles)
 
     def look_again(self, plan: CollectionPlan) -> None:
@@ -127,28 +247,25 @@ class _Found:
             return [f"“{plan.name}”: its schema was changed"]
         if owner is not Owner.OURS:
             return []
-        untouched = Untouched(self.target, plan, self.ledger, self.migration.id)
+        untouched = Untouched(self.target, plan, self.ledger, self.migration.id, self.check)
         self._untouched[plan.name] = untouched
         return [f"“{plan.name}”: {said}" for said in untouched.obstacles()]
 
 
-def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat) -> Undone:
-    """Drops everything under the lease, and records how that ended."""
-    ledger, target = found.ledger, found.target
-    target.permit, target.stop = heartbeat.permit, heartbeat.halt
-    fates: dict[str, Fate] = {}
-    try:
-        for plan, state in found.begun if found.here else ():
-            heartbeat.check_now()
-            found.look_again(plan)
-            fates[plan.name] = drop_created(target, plan, state)
-            found.forget(plan)
-        database = found.here and _drop_database(found, heartbeat.check_now)
-    except FerryError as failure:
-        found.put_back()
-        ledger.finish(lease, EventName.FAIL, _details(fates), ErrorText(**_half(failure, fates)))
-        raise
-    ended = ledger.finish(lease, EventName.UNDONE, _details(fates))
+def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -> Undone:
+    """Drops everything under the lease, notes what became of each collection, and records the end."""
+    fates = drops.fates
+    for plan, state in found.begun if found.here else ():
+        heartbeat.check_now()
+        found.look_again(plan)
+        if not drops.begun:
+            found.ledger.finish(lease, EventName.DROP)
+            drops.begun = True
+            crashpoints.reached("undo_begun")
+        fates[plan.name] = drop_created(found.target, plan, state)
+        found.forget(plan)
+    database = found.here and _drop_database(found, heartbeat.check_now)
+    ended = found.ledger.finish(lease, EventName.UNDONE, _details(fates) | {"database": database})
     crashpoints.reached("undone")
     return Undone(
         migration=ended.id,
@@ -176,7 +293,7 @@ def _with(fates: dict[str, Fate], fate: Fate) -> tuple[str, ...]:
     return tuple(name for name, each in fates.items() if each is fate)
 
 
-def _details(fates: dict[str, Fate]) -> dict[str, list[str]]:
+def _details(fates: dict[str, Fate]) -> Details:
     return {fate.value: list(_with(fates, fate)) for fate in Fate if fate in fates.values()}
 
 

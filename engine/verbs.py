@@ -56,6 +56,7 @@ __all__ = [
     "run",
     "undo",
     "verify",
+    "work",
 ]
 
 _CONFLICTS_SAID = 12
@@ -163,10 +164,39 @@ def repair(ledger: Ledger, migration_id: str, actor: str) -> Migration:
     """
     migration = ledger.migration(migration_id)
     under_way = migration.status in {Status.QUEUED, Status.RUNNING}
-    if under_way and ledger.repair_asked(migration.id):
+    if under_way and ledger.asked_of(migration.id) is EventName.REPAIR:
         return migration
     with ledger.transaction() as act:
         return act.apply(migration.id, EventName.REPAIR, actor=actor)
+
+
+def work(
+    ledger: Ledger,
+    migration_id: str,
+    secrets: Secrets,
+    *,
+    stop: threading.Event,
+    chunk_bytes: int = CHUNK_BYTES,
+    lease_seconds: float = LEASE_SECONDS,
+) -> None:
+    """What a worker does: undoes a migration of which that was asked, runs any other; arguments and errors as of `run`.
+
+    Raises:
+        ShutdownRequested: An undo was handed back.
+    """
+    asked = ledger.migration(migration_id).status in {Status.UNDO_ASKED, Status.UNDOING}
+    if not asked:
+        run(
+            ledger,
+            migration_id,
+            secrets,
+            stop=stop,
+            chunk_bytes=chunk_bytes,
+            lease_seconds=lease_seconds,
+        )
+        return
+    lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
+    undoing.drive(ledger, lease, secrets, stop, lease_seconds, patient=True)
 
 
 def undo(ledger: Ledger, migration_id: str, secrets: Secrets, *, force: bool = False) -> Undone:

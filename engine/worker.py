@@ -14,7 +14,7 @@ from typing import Final, TypedDict
 import structlog
 
 from engine import ranges
-from engine.errors import FerryError, LeaseLost, MigrationBusy
+from engine.errors import FerryError, LeaseLost, MigrationBusy, ShutdownRequested
 from engine.ledger import Ledger, leases
 from engine.model import Secrets
 
@@ -67,7 +67,7 @@ def tuning() -> Tuning:
 
 
 def main() -> int:
-    """Claims the migration named on the command line and drives it to its end.
+    """Claims the migration named on the command line and drives it, or the undo of it that was asked for, to its end.
 
     Returns:
         0 when the ledger says how it ended, whatever that is, or that another worker is at it; the error's exit code otherwise.
@@ -83,13 +83,9 @@ def main() -> int:
     migration_id = sys.argv[1]
     try:
         with Ledger.open(os.environ[DATABASE_URL]) as ledger:
-            verbs.run(
-                ledger,
-                migration_id,
-                secrets,
-                stop=stop,
-                **tuning(),
-            )
+            verbs.work(ledger, migration_id, secrets, stop=stop, **tuning())
+    except ShutdownRequested:
+        log.info("handed_back", migration=migration_id)
     except LeaseLost:
         log.warning("lease_lost", migration=migration_id)
     except MigrationBusy as busy:

@@ -26,7 +26,7 @@ from engine.ledger.transitions import (
     move,
     situation_of,
 )
-from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName
+from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
 from engine.model import Details, ErrorText, Lease, Migration, Orders
 
 LEASE_SECONDS: Final = 30.0
@@ -50,7 +50,10 @@ Without the share lock a takeover that commits between the query and the write w
 """
 
 _ORDERS = select(
-    MigrationRow.cancel_requested_at, MigrationRow.pause_requested_at, MigrationRow.throttle
+    MigrationRow.cancel_requested_at,
+    MigrationRow.pause_requested_at,
+    MigrationRow.throttle,
+    MigrationRow.status,
 ).where(*HOLDS)
 
 
@@ -75,7 +78,7 @@ class Leases(Database):
             migration_id: Which one.
             owner: Who takes it: `new_owner()` of the worker's own process.
             lease_seconds: How long the lease lasts unless it is renewed.
-            event: UNDO takes one that has ended, to drop what it made.
+            event: UNDO takes one that has ended or that waits to be undone, to drop what it made.
 
         Raises:
             MigrationBusy: A live worker holds it.
@@ -112,7 +115,9 @@ class Leases(Database):
         details: Details | None = None,
         error: ErrorText | None = None,
     ) -> Migration:
-        """End this attempt (succeed, mismatch, fail, canceled, release or undone) and give up the lease.
+        """End this attempt (succeed, mismatch, fail, canceled, release, undo_left or undone) and give up the lease.
+
+        DROP ends nothing: the lease still holds after it.
 
         Raises:
             LeaseLost: Another worker holds the migration, or it ended.
@@ -148,9 +153,13 @@ class Leases(Database):
             found = session.connection().execute(_ORDERS, held_by(lease)).first()
         if found is None:
             raise _lost(lease)
-        cancel, pause, throttle = found
+        cancel, pause, throttle, status = found
+        # What was asked of a run says nothing about an undo that came after it.
+        runs = status is Status.RUNNING
         return Orders(
-            cancel=cancel is not None, pause=pause is not None, throttle=throttle_of(throttle)
+            cancel=runs and cancel is not None,
+            pause=runs and pause is not None,
+            throttle=throttle_of(throttle),
         )
 
     def set_slowed(self, lease: Lease, reason: str) -> None:

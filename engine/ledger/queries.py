@@ -29,6 +29,7 @@ _OVER = (
     Status.MISMATCHED,
     Status.REJECTED,
     Status.EXPIRED,
+    Status.UNDO_ASKED,
     Status.UNDOING,
     Status.UNDONE,
 )
@@ -102,13 +103,14 @@ class Queries(Database):
             return None if row is None else migration_of(row)
 
     def due(self, now: datetime) -> tuple[str, ...]:
-        """Ids of the queued migrations that may start at `now` (aware), the oldest first."""
+        """Ids of the queued migrations that may start at `now` (aware) and of those that wait to be undone, the oldest first."""
         at_once = col(MigrationRow.due_at).is_(None)
+        queued = col(MigrationRow.status) == Status.QUEUED
         query = (
             select(MigrationRow.id)
             .where(
-                col(MigrationRow.status) == Status.QUEUED,
-                at_once | (col(MigrationRow.due_at) <= now),
+                (queued & (at_once | (col(MigrationRow.due_at) <= now)))
+                | (col(MigrationRow.status) == Status.UNDO_ASKED),
             )
             .order_by(col(MigrationRow.number))
         )
@@ -164,21 +166,23 @@ class Queries(Database):
         with self._read() as session:
             return session.exec(query.limit(1)).first() is not None
 
-    def repair_asked(self, migration_id: str) -> bool:
-        """Whether its runs shall repair what did not verify: the last that was asked of it after an end is a repair."""
-        asked = (EventName.RESUME, EventName.REPAIR)
+    def asked_of(self, migration_id: str) -> EventName | None:
+        """What its runs are for: what was last asked of it after an end (RESUME, REPAIR or VERIFY); None before it first ended."""
+        asked = (EventName.RESUME, EventName.REPAIR, EventName.VERIFY)
+        ended = (*_RESUMABLE_ONLY, Status.MISMATCHED, Status.SUCCESSFUL)
         query = (
             select(EventRow.name)
             .where(
                 col(EventRow.migration_id) == migration_id,
                 col(EventRow.name).in_(asked),
-                col(EventRow.from_status).in_((*_RESUMABLE_ONLY, Status.MISMATCHED)),
+                col(EventRow.from_status).in_(ended),
             )
             .order_by(col(EventRow.id).desc())
             .limit(1)
         )
         with self._read() as session:
-            return session.exec(query).first() == EventName.REPAIR
+            found = session.exec(query).first()
+        return None if found is None else EventName(found)
 
     def last_change(self, migration_id: str) -> Event | None:
         """The migration's last change of state: since when it stands as it does, and who did it."""

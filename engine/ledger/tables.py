@@ -75,6 +75,7 @@ class MigrationRow(LedgerTable, table=True):
     cancel_requested_by: str | None = Field(default=None, sa_type=Text)
     pause_requested_at: datetime | None = None
     pause_requested_by: str | None = Field(default=None, sa_type=Text)
+    stood: Status | None = Field(default=None, sa_type=stored_enum(Status, "stood"))
     attempts: int = 0
     lease_owner: str | None = Field(default=None, sa_type=Text)
     lease_token: int = Field(default=0, sa_type=BigInteger)

@@ -17,6 +17,7 @@ from engine.ledger.owners import describe, owner_is_dead
 from engine.ledger.records import event_of, json_text, migration_of, normal_id
 from engine.ledger.tables import EventRow, MigrationRow
 from engine.lifecycle import (
+    DUE,
     HELD,
     TAKING_EVENTS,
     WORKER_EVENTS,
@@ -29,7 +30,7 @@ from engine.lifecycle import (
 )
 from engine.model import Details, ErrorText, Event, Migration
 
-_CLEARING = frozenset({EventName.CLAIM, EventName.RESUME, EventName.UNDO, EventName.UNDONE})
+_CLEARING = frozenset({EventName.CLAIM, EventName.RESUME, EventName.UNDONE})
 """These forget the failure that came before."""
 
 
@@ -67,7 +68,7 @@ class Act:
 
     Attributes:
         actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
-        error: Stored with the migration; a claim, a resume, a repair and an undo clear it.
+        error: Stored with the migration; a claim, a resume and the end of an undo clear it.
         lease_seconds: For a claim or an undo: how long the actor holds the migration.
     """
 
@@ -89,6 +90,7 @@ def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situatio
         attempts=migration.attempts,
         cleared=migration.cleared_at is not None,
         pause_requested=migration.pause_requested_at is not None,
+        stood=migration.stood,
     )
 
 
@@ -194,15 +196,24 @@ def _still(row: MigrationRow) -> tuple[ColumnElement[bool], ...]:
         col(MigrationRow.lease_expires_at).is_not_distinct_from(row.lease_expires_at),
         col(MigrationRow.cancel_requested_at).is_not_distinct_from(row.cancel_requested_at),
         col(MigrationRow.pause_requested_at).is_not_distinct_from(row.pause_requested_at),
+        col(MigrationRow.stood).is_not_distinct_from(row.stood),
     )
 
 
 def _with_error(act: Act, row: MigrationRow, after: Situation) -> Act:
-    """A rescue that gives up says why."""
-    gave_up = act.event is EventName.RESCUE and after.status is Status.FAILED
+    """A rescue that gives up says why; from the first drop on the migration says that it is undone in part."""
+    if act.event is EventName.DROP:
+        return replace(act, error=_half_undone())
+    gave_up = act.event is EventName.RESCUE and after.status not in DUE | {
+        Status.CANCELED,
+        Status.PAUSED,
+    }
     if not gave_up or act.error is not None:
         return act
-    return replace(act, error=_half_undone() if row.status is Status.UNDOING else _given_up(row))
+    if row.status is Status.UNDOING:
+        told = _undo_given_up(row).model_dump()
+        return replace(act, details=(act.details or {}) | {"error": told})
+    return replace(act, error=_given_up(row))
 
 
 def _given_up(row: MigrationRow) -> ErrorText:
@@ -214,10 +225,20 @@ def _given_up(row: MigrationRow) -> ErrorText:
     )
 
 
+def _undo_given_up(row: MigrationRow) -> ErrorText:
+    dropped = "Some of what the migration made on the target is dropped."
+    return ErrorText(
+        code=NeedsPerson.code,
+        message=f"{row.attempts} workers ended in the middle of undoing this migration without saying why.",
+        state=dropped if row.stood is Status.FAILED else "Nothing was dropped.",
+        next_step="Look at the workers' logs and the machine's memory, then undo it again.",
+    )
+
+
 def _half_undone() -> ErrorText:
     return ErrorText(
         code=NeedsPerson.code,
-        message="The process that was undoing this migration ended before it was done.",
+        message="The undo of this migration has begun and is not done.",
         state="Some of what the migration made on the target is dropped; the source was only read.",
         next_step="Undo it again, or resume it to copy again what was dropped.",
     )
@@ -233,6 +254,8 @@ def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -
         if asked is not getattr(before, flag):
             values[f"{flag}_at"] = act.at if asked else None
             values[f"{flag}_by"] = act.actor if asked else None
+    if after.stood is not before.stood:
+        values["stood"] = after.stood
     if act.event in _CLEARING:
         values["error"] = None
     if act.error is not None:

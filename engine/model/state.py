@@ -75,6 +75,7 @@ class Migration(Record):
         requester: Who asked: a Slack user id, or `user@host` on the command line.
         due_at: When it may start; None means at once.
         cleared_at: When it was first allowed to run (approved, or queued by an operator); without it nothing resumes.
+        stood: While an undo is asked for or under way: where it stands if that is not done.
         attempts: How many workers have claimed it since the last resume and did not hand it back.
         lease_token: The fencing token; it grows with every claim and every rescue.
         collections: What is known of each collection so far.
@@ -97,6 +98,7 @@ class Migration(Record):
     cancel_requested_by: str | None = None
     pause_requested_at: AwareDatetime | None = None
     pause_requested_by: str | None = None
+    stood: Status | None = None
     attempts: int = 0
     lease_owner: str | None = None
     lease_token: int = 0

@@ -8,7 +8,7 @@ taken back leaves no trace and is not found. Nothing is written here.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from engine.content import Content, read_range
@@ -32,11 +32,18 @@ class Untouched:
         plan: As it was planned and made.
         ledger: Holds the receipts.
         migration_id: Whose receipts.
+        check: Called between chunks; raises a `StopWork` when the look must end.
     """
 
     def __init__(
-        self, target: Cluster, plan: CollectionPlan, ledger: Ledger, migration_id: str
+        self,
+        target: Cluster,
+        plan: CollectionPlan,
+        ledger: Ledger,
+        migration_id: str,
+        check: Callable[[], None],
     ) -> None:
+        self._check = check
         self._target = target
         self._plan = plan
         self._ledger = ledger
@@ -54,6 +61,7 @@ class Untouched:
             self._load()
             return list(self._contents())
         except FerryError as failure:
+            self._check()  # a wait that was cut short says nothing about the collection
             return [f"it cannot be seen whether someone wrote to it ({failure.message})"]
 
     def recounted(self) -> str:
@@ -131,11 +139,9 @@ class Untouched:
 
     def _partition_as_left(self, partition: str, left: ContentDigest, refused: int) -> bool:
         reader = reader_of(self._target, self._plan)
-        if (
-            refused
-        ):  # which contents are not there the receipts do not tell, as with ranges: only how many
+        if refused:  # which contents are not there the receipts do not tell, as with ranges: only how many
             return reader.count(partition) == left.count - refused
-        return partition_digest(reader, self._plan, partition, _go_on) == left
+        return partition_digest(reader, self._plan, partition, self._check) == left
 
     def _changed_ranges(self) -> list[Chunk]:
         """The first chunks whose content is not what the migration left; reading ends once there is one."""
@@ -147,6 +153,7 @@ class Untouched:
             for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
                 if changed:
                     return
+                self._check()
                 yield chunk
 
         def read(chunk: Chunk) -> tuple[Chunk, Content]:
@@ -169,7 +176,3 @@ class Untouched:
             return found.counted == receipt.entities - refused
         left = ContentDigest.of_receipt(receipt.entities, receipt.digest)
         return found.counted == receipt.entities and found.digest == left
-
-
-def _go_on() -> None:
-    """Nobody cancels an undo that only looks."""

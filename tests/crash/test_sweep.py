@@ -40,7 +40,7 @@ def test_a_kill_at_each_named_point(
     in_doubt = ["written:1", "settled:1"]  # settled: what another worker left in doubt
     replacing = ["replacing:1", "dropped:1", "collection_made:1", "receipt:2"]
     repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
-    dropping = ["undo_checked:1", "dropping_created:1", "created_dropped:1"]
+    dropping = ["undo_checked:1", "undo_begun:1", "dropping_created:1", "created_dropped:1"]
     undoing = [*dropping, "dropping_database:1", "undone:1"]
     anew = ["written:1", "dropping_created:1", "created_dropped:1", "created:1", "receipt:2"]
 

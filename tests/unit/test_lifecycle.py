@@ -1,5 +1,6 @@
 """The table of states and events, read back from the pure function for every situation there is."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -19,6 +20,9 @@ from engine.lifecycle import (
 
 E = EventName
 S = Status
+
+STOOD = {S.SUCCESSFUL, S.MISMATCHED, S.FAILED, S.CANCELED}
+"""Where a migration may have stood when an undo was asked for."""
 
 TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.PLANNING, E.PLANNED): {S.AWAITING_APPROVAL},
@@ -55,10 +59,21 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.MISMATCHED, E.UNDO): {S.UNDOING},
     (S.FAILED, E.UNDO): {S.UNDOING},
     (S.CANCELED, E.UNDO): {S.UNDOING},
+    (S.UNDO_ASKED, E.UNDO): {S.UNDOING},
     (S.UNDOING, E.UNDO): {S.UNDOING},
+    (S.UNDOING, E.DROP): {S.UNDOING},
     (S.UNDOING, E.UNDONE): {S.UNDONE},
     (S.UNDOING, E.FAIL): {S.FAILED},
-    (S.UNDOING, E.RESCUE): {S.FAILED},
+    (S.UNDOING, E.UNDO_LEFT): STOOD,
+    (S.UNDOING, E.RELEASE): {S.UNDO_ASKED},
+    (S.UNDOING, E.RESCUE): STOOD | {S.UNDO_ASKED},
+    (S.UNDO_ASKED, E.KEEP): STOOD,
+    (S.SUCCESSFUL, E.ASK_UNDO): {S.UNDO_ASKED},
+    (S.MISMATCHED, E.ASK_UNDO): {S.UNDO_ASKED},
+    (S.FAILED, E.ASK_UNDO): {S.UNDO_ASKED},
+    (S.CANCELED, E.ASK_UNDO): {S.UNDO_ASKED},
+    (S.SUCCESSFUL, E.VERIFY): {S.QUEUED},
+    (S.MISMATCHED, E.VERIFY): {S.QUEUED},
 }
 """From (state, event) to every state that it may lead to; what is not here is refused."""
 
@@ -68,7 +83,7 @@ def situations(status: Status) -> list[Situation]:
     flags = (False, True)
     return [
         Situation(status, *rest)
-        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags)
+        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags, (None, *STOOD))
     ]
 
 
@@ -162,12 +177,15 @@ def test_a_released_attempt_does_not_count() -> None:
     assert decision.to.attempts == 2
 
 
-@pytest.mark.parametrize("event", [E.RESUME, E.REPAIR])
+@pytest.mark.parametrize("event", [E.RESUME, E.REPAIR, E.ASK_UNDO, E.UNDO])
 def test_what_goes_on_cannot_go_around_the_approval(event: EventName) -> None:
-    """What was canceled before it was approved is neither resumed nor repaired; what was approved once is."""
+    """What was canceled before it was approved is neither resumed, repaired nor undone; what was approved once is."""
     unapproved = ended(S.CANCELED, cleared=False)
     approved = ended(S.CANCELED, cleared=True)
     assert isinstance(advance(unapproved, event), Refused)
+    if event in {E.ASK_UNDO, E.UNDO}:
+        assert isinstance(advance(approved, event), Advance)
+        return
     queued = Situation(S.QUEUED, cancel_requested=False, lease_live=False, attempts=0, cleared=True)
     assert advance(approved, event) == Advance(queued)
 
@@ -186,11 +204,41 @@ def test_a_result_is_not_held_back_by_a_pause() -> None:
     assert (decision.to.status, decision.to.pause_requested) == (S.SUCCESSFUL, False)
 
 
+@pytest.mark.parametrize("status", sorted(STOOD))
+def test_an_undo_that_is_not_done_leaves_the_migration_as_it_stood(status: Status) -> None:
+    """Taken back, refused or given up, it stands as before; from the first drop on it has failed, whoever lets go of it."""
+    asked = to_of(advance(ended(status, cleared=True), E.ASK_UNDO))
+    undoing = to_of(advance(asked, E.UNDO))
+    dead = replace(undoing, lease_live=False)
+    given_up = replace(dead, attempts=ATTEMPTS_MAX)
+    for situation, event in ((asked, E.KEEP), (undoing, E.UNDO_LEFT), (given_up, E.RESCUE)):
+        left = to_of(advance(situation, event))
+        assert (left.status, left.stood) == (status, None)
+    again = to_of(advance(dead, E.RESCUE))
+    assert (again.status, again.attempts) == (S.UNDO_ASKED, 1)
+    dropping = replace(to_of(advance(undoing, E.DROP)), lease_live=False)
+    waiting = to_of(advance(dropping, E.RESCUE))
+    assert to_of(advance(waiting, E.KEEP)).status is S.FAILED
+
+
+def to_of(decision: Advance | Refused) -> Situation:
+    """Where an event leads that must not be refused."""
+    assert isinstance(decision, Advance)
+    return decision.to
+
+
 def test_ended_states_are_known() -> None:
-    """Eight states are ends; three of those, and a paused one, can be resumed."""
+    """Nine states are ends; three of those, and a paused one, can be resumed."""
     ends = {status for status in Status if is_terminal(status)}
     resumable = {S.MISMATCHED, S.FAILED, S.CANCELED}
-    assert ends == resumable | {S.SUCCESSFUL, S.REJECTED, S.EXPIRED, S.UNDOING, S.UNDONE}
+    assert ends == resumable | {
+        S.SUCCESSFUL,
+        S.REJECTED,
+        S.EXPIRED,
+        S.UNDO_ASKED,
+        S.UNDOING,
+        S.UNDONE,
+    }
     assert {s for s in Status if is_resumable(s)} == resumable | {S.PAUSED}
 
 

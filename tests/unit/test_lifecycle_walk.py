@@ -27,7 +27,9 @@ from engine.lifecycle import (
 Decide = Callable[[Situation, EventName], Advance | Refused]
 
 PEOPLE = tuple(e for e in EventName if e not in TAKING_EVENTS | WORKER_EVENTS)
-GO_ON = frozenset({EventName.RESUME, EventName.REPAIR})
+GO_ON = frozenset({EventName.RESUME, EventName.REPAIR, EventName.VERIFY})
+UNDOS = ("ask_undo ", "undo ")
+UNDO_STATES = frozenset({Status.UNDO_ASKED, Status.UNDOING})
 RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 
 
@@ -37,9 +39,11 @@ class World:
 
     Attributes:
         held: For each worker whether the token it holds is the ledger's ("current"), an old one ("stale"), or None.
-        promised: A cancel was accepted and no resume, repair or undo since.
+        promised: A cancel was accepted and no resume, repair or verification since.
         pausing: A pause of a running migration was accepted, and it still runs and nobody withdrew it.
         approved: Someone approved or queued it.
+        before_undo: How it had ended when the undo began that is under way; None without one.
+        dropped: Something of it was dropped, and it did not go on since.
     """
 
     situation: Situation
@@ -47,6 +51,8 @@ class World:
     promised: bool = False
     pausing: bool = False
     approved: bool = False
+    before_undo: Status | None = None
+    dropped: bool = False
 
 
 START = World(
@@ -84,14 +90,20 @@ def apply(
     if event in TAKING_EVENTS or left:
         held = tuple("stale" if each else None for each in held)
     if worker is not None:
-        held = put(held, worker, "current" if event in TAKING_EVENTS else None)
-    kept = event not in GO_ON | {EventName.UNDO}
-    promised = event is EventName.CANCEL or (world.promised and kept)
+        keeps = TAKING_EVENTS | {EventName.DROP}
+        held = put(held, worker, "current" if event in keeps else None)
+    promised = event is EventName.CANCEL or (world.promised and event not in GO_ON)
     asked = event is EventName.PAUSE or (world.pausing and event is not EventName.RESUME)
     pausing = asked and after.status is Status.RUNNING and event is not EventName.CANCEL
     kept = world.approved and event is not EventName.REOPEN
     approved = kept or event in {EventName.APPROVE, EventName.ENQUEUE}
-    yield f"{event} ({worker})", World(after, held, promised, pausing, approved)
+    waits = after.status in UNDO_STATES
+    began = world.before_undo or world.situation.status if waits else None
+    dropped = event is EventName.DROP or (world.dropped and event not in GO_ON)
+    yield (
+        f"{event} ({worker})",
+        World(after, held, promised, pausing, approved, began, dropped),
+    )
 
 
 def put(held: tuple[str | None, ...], worker: int, value: str | None) -> tuple[str | None, ...]:
@@ -112,20 +124,35 @@ NEVER: dict[str, Rule] = {
     "an ended migration went on though nobody asked": lambda before, step, after: (
         is_terminal(before.situation.status)
         and not is_terminal(after.situation.status)
-        and not step.startswith(("resume", "repair"))
+        and not step.startswith(("resume", "repair", "verify"))
     ),
     "an end without an exit was left": lambda before, _, after: (
         before.situation.status in {Status.REJECTED, Status.EXPIRED, Status.UNDONE}
         and after.situation != before.situation
     ),
-    "a success was left otherwise than by an undo": lambda before, step, after: (
+    "a success was left otherwise than by an undo or a new verification": lambda before, step, after: (
         before.situation.status is Status.SUCCESSFUL
         and after.situation != before.situation
-        and not step.startswith("undo ")
+        and not step.startswith((*UNDOS, "verify "))
     ),
     "something else happened while it was undone": lambda before, _, after: (
+        before.situation.status in UNDO_STATES
+        and after.situation.status
+        not in UNDO_STATES | {Status.UNDONE, Status.FAILED, before.before_undo}
+    ),
+    "it stands as if nothing had been dropped": lambda _, __, after: (
+        after.dropped and after.situation.status in RESULTS | {Status.CANCELED}
+    ),
+    "an undo that dropped nothing changed how it stands": lambda before, step, after: (
+        before.situation.status in UNDO_STATES
+        and step.startswith(("keep", "undo_left", "rescue"))
+        and not before.dropped
+        and after.situation.status not in {Status.UNDO_ASKED, before.before_undo}
+    ),
+    "an undo that nobody works on is forgotten": lambda before, step, after: (
         before.situation.status is Status.UNDOING
-        and after.situation.status not in {Status.UNDOING, Status.UNDONE, Status.FAILED}
+        and step.startswith("release")
+        and after.situation.status is not Status.UNDO_ASKED
     ),
     "dropped though it was never allowed to run": lambda _, __, after: (
         after.situation.status is Status.UNDOING and not after.approved
@@ -238,6 +265,16 @@ def without_undo_guard(situation: Situation, event: EventName) -> Advance | Refu
     return advance(replace(situation, lease_live=False) if blind else situation, event)
 
 
+def without_memory_of_drops(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that forgets that something was dropped."""
+    blind = event is EventName.DROP
+    return (
+        Advance(situation)
+        if blind and situation.status is Status.UNDOING
+        else advance(situation, event)
+    )
+
+
 def without_approval_guard(situation: Situation, event: EventName) -> Advance | Refused:
     """A table that resumes what was never approved."""
     blind = event in GO_ON
@@ -252,6 +289,7 @@ def without_approval_guard(situation: Situation, event: EventName) -> Advance | 
         (without_approval_guard, "running without approval"),
         (without_pause_flag, "an acknowledged pause was forgotten by whoever let go of it"),
         (without_undo_guard, "a live lease was taken over"),
+        (without_memory_of_drops, "it stands as if nothing had been dropped"),
     ],
 )
 def test_the_walk_finds_a_broken_table(broken: Decide, finding: str) -> None:
