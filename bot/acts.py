@@ -122,7 +122,8 @@ class Acting:
             click: Who, and which migration.
             act: What they do, for the trail.
             decide: The role in which they may do it, or why not.
-            effect: Does it, in that role; or why it is not possible, where nothing was written for it.
+            effect: Does it, in that role; or why it is not possible, where nothing was written for it; or that it may be done, if that
+                alone was asked.
         """
         try:
             migration = self._ledger.migration(click.migration_id)
@@ -140,7 +141,8 @@ class Acting:
                 decided = decide(scene)
                 done = decided if isinstance(decided, Answer) else effect(scene, decided)
                 if isinstance(done, Answer):
-                    self._note_refused(scene, act, done.reason)
+                    if not done.done:
+                        self._note_refused(scene, act, done.reason)
                     return done
             return self._did(Answer(Reason.ALLOWED, done, click.user_id, tx.now))
         except TransitionRefused as refused:
@@ -164,6 +166,8 @@ class Acting:
 
     def _too_late(self, migration: Migration) -> Answer:
         """Who was faster, and when."""
+        if migration.status in {Status.UNDOING, Status.UNDONE}:
+            return Answer(Reason.WRONG_STATE, migration)
         asked_by, asked_at = migration.cancel_requested_by or "", migration.cancel_requested_at
         if migration.status is Status.CANCELED:
             return Answer(Reason.ALREADY_CANCELED, migration, asked_by, asked_at)

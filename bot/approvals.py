@@ -3,7 +3,7 @@
 They are made again at every click, from the roles of that moment. Nothing here asks Slack, the ledger or a clock.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -36,6 +36,7 @@ class Reason(StrEnum):
     ALREADY_REJECTED = "already_rejected"
     ALREADY_CANCELED = "already_canceled"
     ALREADY_CANCELING = "already_canceling"
+    ALREADY_UNDOING = "already_undoing"
     EXPIRED = "expired"
     TICKET_MISSING = "ticket_missing"
     NO_BREAK_GLASS = "no_break_glass"
@@ -128,6 +129,11 @@ def may_freeze(person: Standing) -> Verdict:
     return Verdict(Reason.ALLOWED, describe(person, person.roles))
 
 
+def may_examine(person: Standing) -> Verdict:
+    """Whether a person may have Ferry's parts looked at: any role anywhere; what is said names clusters and channels."""
+    return may_freeze(person)
+
+
 def may_thaw(person: Standing, frozen_by: str) -> Verdict:
     """Whether a person may end a freeze: who began it and still has a role, or an Organization Owner."""
     owned = tuple(p for p, role in person.roles.items() if role is Role.ORGANIZATION_OWNER)
@@ -141,6 +147,16 @@ def may_thaw(person: Standing, frozen_by: str) -> Verdict:
 def may_resume(person: Standing, places: Iterable[Place]) -> Verdict:
     """Whether a person may let an approved migration go on, or mend what it did not prove: a role in each project."""
     return _needs_all(person, places)
+
+
+def may_undo(person: Standing, places: Sequence[Place]) -> Verdict:
+    """Whether a person may have what a migration made dropped: a role in the target's project, where the data is.
+
+    Args:
+        person: Who.
+        places: The source's project and the target's.
+    """
+    return _needs_all(person, places[1:])
 
 
 def able_to_approve(

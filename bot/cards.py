@@ -18,7 +18,7 @@ from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard
 from engine.errors import FerryError
 from engine.ledger import JobFilter, Ledger
-from engine.lifecycle import EventName, Status, is_terminal
+from engine.lifecycle import DUE, EventName, Status, is_terminal
 from engine.model import Event, Migration, Progress, Report
 
 _log = structlog.get_logger(__name__)
@@ -121,7 +121,7 @@ class Cards:
 
     def _hold(self, migration: Migration) -> str:
         """What was last noted to hold it, while it waits to start."""
-        if migration.status is not Status.QUEUED:
+        if migration.status not in DUE:
             return ""
         noted = self._last(migration, {HELD, FREED})
         return str(noted.details.get("why", "")) if noted else ""

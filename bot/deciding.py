@@ -52,19 +52,10 @@ class Deciding(Acting):
         """Start a migration without the approvals it needs, where the target's policy has a channel that is told of it."""
 
         def decide(scene: Scene) -> Answer | str:
-            migration = scene.migration
-            if migration.status is not Status.AWAITING_APPROVAL or migration.plan is None:
-                return self._too_late(migration)
-            if not self._policy(migration).break_glass_channel:
-                return Answer(Reason.NO_BREAK_GLASS, migration)
-            verdict = approvals.may_break_glass(scene.person, scene.places)
-            if not verdict.allowed:
-                return Answer(verdict.reason, migration, sentence=verdict.sentence)
-            if len(reason.strip()) < approvals.BREAK_GLASS_REASON_MIN:
-                return Answer(Reason.REASON_MISSING, migration)
-            if migration.plan.hash != plan_hash:
-                return Answer(Reason.PLAN_CHANGED, migration)
-            return verdict.role
+            allowed = self._may_break_glass(scene, plan_hash)
+            if isinstance(allowed, str) and len(reason.strip()) < approvals.BREAK_GLASS_REASON_MIN:
+                return Answer(Reason.REASON_MISSING, scene.migration)
+            return allowed
 
         def effect(scene: Scene, role: str) -> Migration:
             tx, migration = scene.tx, scene.migration
@@ -74,6 +65,30 @@ class Deciding(Acting):
             return tx.apply(migration.id, EventName.APPROVE, actor=click.user_id, details=details)
 
         return self._act(click, "break_glass", decide, effect)
+
+    def may_break_glass(self, click: Click, plan_hash: str) -> Answer:
+        """Whether this person may start the plan that was shown without the approvals; what is asked changes nothing."""
+
+        def decide(scene: Scene) -> Answer | str:
+            return self._may_break_glass(scene, plan_hash)
+
+        def effect(scene: Scene, _role: str) -> Answer:
+            return Answer(Reason.ALLOWED, scene.migration)
+
+        return self._act(click, "break_glass", decide, effect)
+
+    def _may_break_glass(self, scene: Scene, plan_hash: str) -> Answer | str:
+        migration = scene.migration
+        if migration.status is not Status.AWAITING_APPROVAL or migration.plan is None:
+            return self._too_late(migration)
+        if not self._policy(migration).break_glass_channel:
+            return Answer(Reason.NO_BREAK_GLASS, migration)
+        verdict = approvals.may_break_glass(scene.person, scene.places)
+        if not verdict.allowed:
+            return Answer(verdict.reason, migration, sentence=verdict.sentence)
+        if migration.plan.hash != plan_hash:
+            return Answer(Reason.PLAN_CHANGED, migration)
+        return verdict.role
 
     def reject(self, click: Click, comment: str = "") -> Answer:
         """Reject a request that waits for approval."""

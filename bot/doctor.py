@@ -14,8 +14,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.directory import Directory
 from bot.ledger import BotLedger
-from bot.runtime import web_client
 from bot.settings import SLACK_API, Settings
+from bot.slack_web import web_client
 from bot.verbs import EngineVerbs, Verbs
 from engine.errors import ConfigurationInvalid, FerryError, exit_code_of
 from engine.ledger import Ledger

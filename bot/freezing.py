@@ -1,4 +1,4 @@
-"""Freeze and thaw: a person's word that nothing starts, and another's that it may again.
+"""What belongs to no migration: freeze and thaw, a person's word that nothing starts, and another's that it may again; the doctor.
 
 What runs goes on. Who may do so is decided in `approvals.py`; what a freeze holds is decided in `waiting.py`.
 """
@@ -18,11 +18,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Freezing(Acting):
-    """The acts about a freeze; they belong to no migration."""
+    """The acts about no migration."""
 
     def frozen(self) -> Freeze | None:
         """The freeze that lasts."""
         return self._records.open_freeze()
+
+    def may_examine(self, user_id: str) -> Answer:
+        """Whether this person may have Ferry's parts looked at: anyone with a role."""
+        try:
+            person = self._directory.standing(user_id, self._settings.places, at_click=True)
+        except FerryError as error:
+            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        verdict = approvals.may_examine(person)
+        return Answer(verdict.reason, sentence=verdict.sentence)
 
     def freeze(self, user_id: str, reason: str = "") -> Answer:
         """Let nothing start until somebody thaws it; the approvals channel is told."""

@@ -16,7 +16,7 @@ from bot.notes import FREED, HELD
 from bot.planning import ACTOR
 from bot.waiting import Holds
 from engine.ledger import Ledger, utc_now
-from engine.lifecycle import Status
+from engine.lifecycle import DUE, EventName, Status
 from engine.model import Migration
 
 CHECK_SECONDS: Final = 30.0
@@ -91,7 +91,14 @@ class Gate:
         return not why
 
     def is_approved(self, migration: Migration) -> bool:
-        """Whether somebody approved exactly the plan that would run; what the command line queued is not the bot's to start."""
+        """Whether somebody approved exactly the plan that would run; what the command line queued is not the bot's to start.
+
+        The undo of what the command line migrated is, if it was asked for in Slack.
+        """
+        if migration.status is Status.UNDO_ASKED and self._ledger.noted(
+            migration.id, EventName.ASK_UNDO
+        ):
+            return True
         decisions = self._records.decisions(migration.id)
         if not decisions or migration.plan is None:
             return False
@@ -104,7 +111,7 @@ class Gate:
     def _check_of(self, migration: Migration) -> _Checked | None:
         """What planning it again has shown, or None while that is being found out."""
         plan_hash = migration.plan.hash if migration.plan else ""
-        if migration.started_at is not None:
+        if migration.started_at is not None or migration.status is Status.UNDO_ASKED:
             return _Checked(plan_hash, "", self._clock())
         with self._guard:
             checked = self._checked.get(migration.id)
@@ -145,7 +152,7 @@ class Gate:
             events = self._ledger.events(migration_id=migration.id, limit=10_000)
             noted = [event for event in events if event.name in {HELD, FREED}]
             before = noted[-1].details.get("why", "") if noted else ""
-            if why != before and tx.migration(migration.id).status is Status.QUEUED:
+            if why != before and tx.migration(migration.id).status in DUE:
                 tx.note(migration.id, HELD if why else FREED, ACTOR, {"why": why} if why else None)
         self._noted[migration.id] = why
         self._changed()

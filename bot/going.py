@@ -1,9 +1,10 @@
-"""Pause, resume, repair, retry: what people do to a migration that was approved, beside canceling it.
+"""Pause, resume, repair, retry, verify again, undo: what people do to a migration that was approved, beside canceling it.
 
 Who may is decided in `approvals.py`; from which state each is possible is decided by the engine's lifecycle, never here.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from bot import approvals
 from bot.acts import Acting, Answer, Click, Scene
@@ -11,6 +12,8 @@ from bot.approvals import Reason, Verdict
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import Migration
+
+_BEING_UNDONE: Final = frozenset({Status.UNDO_ASKED, Status.UNDOING, Status.UNDONE})
 
 
 class Going(Acting):
@@ -32,6 +35,40 @@ class Going(Acting):
         """Repair what mismatched, resume what ended otherwise."""
         return self._steer(click, "retry", _may_go_on, _again)
 
+    def verify(self, click: Click) -> Answer:
+        """Compare what an ended migration made with all of the source once more."""
+        return self._steer(click, "verify", _may_go_on, lambda _: EventName.VERIFY)
+
+    def may_undo(self, click: Click) -> Answer:
+        """Whether this person may have a migration undone as it stands now; what is asked changes nothing."""
+
+        def effect(scene: Scene, _role: str) -> Answer:
+            refused = self._ledger.refusal(scene.migration.id, EventName.ASK_UNDO)
+            if refused is None:
+                return Answer(Reason.ALLOWED, scene.migration)
+            return Answer(Reason.WRONG_STATE, refused.migration, sentence=refused.sentence)
+
+        decide = _allowed(_may_undo)
+        return self._undo_known(self._act(click, "undo", decide, effect))
+
+    def undo(self, click: Click) -> Answer:
+        """Have what a migration made on its target dropped in the background, unless someone else wrote to it since."""
+        return self._undo_known(self._steer(click, "undo", _may_undo, lambda _: EventName.ASK_UNDO))
+
+    def _undo_known(self, answer: Answer) -> Answer:
+        """Who was faster, where the refusal is that an undo was asked for already."""
+        migration = answer.migration
+        if (
+            answer.reason is not Reason.WRONG_STATE
+            or migration is None
+            or migration.status not in _BEING_UNDONE
+        ):
+            return answer
+        events = self._ledger.events(migration_id=migration.id, limit=10_000)
+        asked = next((e for e in reversed(events) if e.name == EventName.ASK_UNDO), None)
+        by, at = (asked.actor, asked.at) if asked else ("", None)
+        return Answer(Reason.ALREADY_UNDOING, migration, by, at)
+
     def _steer(
         self,
         click: Click,
@@ -39,12 +76,6 @@ class Going(Acting):
         may: Callable[[Scene], Verdict],
         event: Callable[[Migration], EventName],
     ) -> Answer:
-        def decide(scene: Scene) -> Answer | str:
-            verdict = may(scene)
-            if not verdict.allowed:
-                return Answer(verdict.reason, scene.migration, sentence=verdict.sentence)
-            return verdict.role
-
         def effect(scene: Scene, role: str) -> Migration | Answer:
             migration = scene.migration
             try:
@@ -55,7 +86,19 @@ class Going(Acting):
                 reason = Reason.WRONG_STATE
                 return Answer(reason, refused.migration, sentence=refused.sentence)
 
-        return self._act(click, act, decide, effect)
+        return self._act(click, act, _allowed(may), effect)
+
+
+def _allowed(may: Callable[[Scene], Verdict]) -> Callable[[Scene], Answer | str]:
+    """The role in which somebody may, or why not."""
+
+    def decide(scene: Scene) -> Answer | str:
+        verdict = may(scene)
+        if not verdict.allowed:
+            return Answer(verdict.reason, scene.migration, sentence=verdict.sentence)
+        return verdict.role
+
+    return decide
 
 
 def _may_pause(scene: Scene) -> Verdict:
@@ -64,6 +107,10 @@ def _may_pause(scene: Scene) -> Verdict:
 
 def _may_go_on(scene: Scene) -> Verdict:
     return approvals.may_resume(scene.person, scene.places)
+
+
+def _may_undo(scene: Scene) -> Verdict:
+    return approvals.may_undo(scene.person, scene.places)
 
 
 def _again(migration: Migration) -> EventName:

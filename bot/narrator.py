@@ -106,7 +106,9 @@ def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
         return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, *_PROOFS.get(after, ()))
     if Status.RUNNING in {before, after}:
         return (Kind.ROOT, Kind.REPLY, Kind.PROGRESS)
-    return (Kind.ROOT, Kind.REPLY)
+    # The buttons of a report go when something is asked of the migration, and come back when nothing came of it.
+    again = (Kind.REPORT,) if before in _PROOFS or after in _PROOFS else ()
+    return (Kind.ROOT, Kind.REPLY, *again)
 
 
 def _same(told: Progress, now: Progress) -> bool:

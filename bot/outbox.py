@@ -22,10 +22,11 @@ from bot.views.freeze import freeze_message, thaw_message
 from bot.views.message import Message
 from bot.views.progress import progress_message
 from bot.views.replies import reply
-from bot.views.report import findings_file, report_message
+from bot.views.report import content_of, findings_file, report_again, report_message
 from bot.views.root import root_message
 from engine.errors import FerryError, LedgerIncompatible
 from engine.ledger import Ledger, utc_now
+from engine.lifecycle import Status
 from engine.model import Event, Mismatch
 
 OUTAGE_SECONDS_MAX: Final = 60.0
@@ -161,10 +162,36 @@ class Outbox:
         if owed.kind is Kind.FINDINGS:
             self._upload(card, thread)
             return None
+        if owed.kind is Kind.REPORT:
+            return self._report(owed, card, thread, plain=plain)
         message = self._in_thread(owed, card)
         if message is None:
             return None
         return self._put(owed, thread.channel, _bare(message, plain=plain), thread.ts)
+
+    def _report(
+        self, owed: Owed, card: MigrationCard, thread: Posted, *, plain: bool
+    ) -> Posted | None:
+        """Post a run's report; or, for what happened after it, edit the last one: its words stay, its buttons fit."""
+        event, courier = self._event(owed), self._room.courier
+        if event.from_status is Status.RUNNING:
+            if card.report is None:
+                return None
+            message = report_message(card, card.report)
+            posted = courier.post(thread.channel, _bare(message, plain=plain), thread.ts)
+            return posted._replace(content=content_of(message))
+        before = self._room.records.posted(owed.migration_id).get(Kind.REPORT)
+        if before is None or not before.content:
+            return None
+        last = self._room.ledger.last_change(owed.migration_id)
+        latest = last is not None and last.id == owed.event_id
+        try:
+            courier.edit(
+                before, _bare(report_again(card, before.content, latest=latest), plain=plain)
+            )
+        except Gone:
+            _log.info("report_gone", **_about(owed))
+        return before
 
     def _elsewhere(self, owed: Owed, card: MigrationCard) -> tuple[str, Message]:
         """What is told outside of the approvals channel, and where."""
@@ -207,8 +234,6 @@ class Outbox:
         if owed.kind is Kind.PROGRESS:
             progress = card.progress or self._room.ledger.totals(card.migration.id)
             return progress_message(card, progress, self._clock())
-        if owed.kind is Kind.REPORT:
-            return report_message(card, card.report) if card.report else None
         event = self._event(owed)
         return reply(_as_after(card, event), event)
 

@@ -17,15 +17,10 @@ from typing import Final, NamedTuple
 
 import structlog
 from slack_bolt import App
-from slack_sdk import WebClient
-from slack_sdk.http_retry.builtin_handlers import (
-    ConnectionErrorRetryHandler,
-    RateLimitErrorRetryHandler,
-)
-from slack_sdk.http_retry.handler import RetryHandler
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
 
 from bot import app as bolt
-from bot import logs
+from bot import doctor, logs
 from bot.budget import RATES, Budget, Rate
 from bot.cards import Cards
 from bot.courier import Courier
@@ -34,7 +29,7 @@ from bot.gate import Gate
 from bot.jobs import Jobs
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
-from bot.meter import Meter, Watch
+from bot.meter import Meter
 from bot.metrics import Exposition, Gauges
 from bot.narrator import Narrator
 from bot.outbox import Room
@@ -43,6 +38,7 @@ from bot.scheduler import TICKS, Scheduler, Ticks
 from bot.service import Service
 from bot.settings import Settings
 from bot.settings import Web as WebSection
+from bot.slack_web import web_client
 from bot.socket import Socket
 from bot.sources import ANSWER_SECONDS, Sources
 from bot.verbs import EngineVerbs, Verbs
@@ -51,9 +47,6 @@ from bot.web import SlackRequests, Web
 from bot.workers import Workers
 from engine.errors import ConfigurationInvalid, FerryError
 from engine.ledger import Ledger
-
-CALL_SECONDS: Final = 10
-"""How long one call of Slack's Web API may take."""
 
 _log = structlog.get_logger(__name__)
 
@@ -195,32 +188,6 @@ def _load_verbs() -> None:
     import_module("engine.verbs")
 
 
-def web_client(
-    settings: Settings,
-    *,
-    token: str | None = None,
-    retries: bool = True,
-    meter: Meter | None = None,
-) -> WebClient:
-    """Slack's Web API at the configured address.
-
-    Args:
-        settings: Address and token.
-        token: Another token; "" for none.
-        retries: Whether a call waits for Retry-After and repeats; the courier does that by itself.
-        meter: Counts the calls.
-    """
-    handlers: list[RetryHandler] = [Watch(meter)] if meter else []
-    if retries:
-        handlers += [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
-    return WebClient(
-        token=settings.slack_bot_token.get_secret_value() if token is None else token,
-        base_url=settings.slack.api_url,
-        timeout=CALL_SECONDS,
-        retry_handlers=handlers,
-    )
-
-
 def _wired(
     settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, threads: Executor
 ) -> tuple[Bot, Sources]:
@@ -277,7 +244,15 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
-    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs)
+    desk = Desk(
+        settings,
+        service,
+        cards,
+        sources,
+        scheduler.soon,
+        jobs,
+        lambda: doctor.findings(settings, verbs),
+    )
     app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources

@@ -156,11 +156,11 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         return self._did(Answer(Reason.ALLOWED, migration, user_id, migration.created_at))
 
     def cancel(self, click: Click, comment: str = "") -> Answer:
-        """Cancel at once what does not run, and ask the worker of what runs to stop."""
+        """Cancel at once what does not run, ask the worker of what runs to stop, take back an undo that has not begun."""
 
         def decide(scene: Scene) -> Answer | str:
             migration = scene.migration
-            if migration.status not in OPEN:
+            if migration.status not in OPEN | {Status.UNDO_ASKED}:
                 return self._too_late(migration)
             verdict = approvals.may_cancel(scene.person, scene.places, migration.requester)
             if not verdict.allowed:
@@ -169,8 +169,9 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
 
         def effect(scene: Scene, role: str) -> Migration:
             details: Details = {"role": role, "reason": comment}
-            cancel = EventName.CANCEL
-            return scene.tx.apply(scene.migration.id, cancel, actor=click.user_id, details=details)
+            asked = scene.migration.status is Status.UNDO_ASKED
+            event = EventName.KEEP if asked else EventName.CANCEL
+            return scene.tx.apply(scene.migration.id, event, actor=click.user_id, details=details)
 
         return self._act(click, "cancel", decide, effect)
 

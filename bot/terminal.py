@@ -32,7 +32,7 @@ from engine.model import Progress as Reached
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
 
-_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDOING, Status.UNDONE})
+_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDO_ASKED, Status.UNDOING, Status.UNDONE})
 """States that the Jobs page's word alone does not tell."""
 
 _MISMATCHED = (

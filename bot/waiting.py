@@ -10,7 +10,7 @@ from typing import Final
 from bot.ledger import BotLedger, Freeze, Verdict
 from bot.settings import Policy, Settings
 from engine.ledger import Ledger
-from engine.lifecycle import Status
+from engine.lifecycle import DUE, HELD
 from engine.model import Migration
 
 _UTC: Final = "%Y-%m-%d %H:%M UTC"
@@ -74,15 +74,18 @@ class Holds:
         self._settings = settings
 
     def why(self, migration: Migration, now: datetime) -> str:
-        """Why it does not start, or ""; what was running goes on, because its source's writes are paused."""
-        if migration.status is not Status.QUEUED:
+        """Why it does not start, or ""; what was running goes on, because its source's writes are paused.
+
+        An undo that was begun goes on as well: what is dropped in part is of no use to anybody.
+        """
+        if migration.status not in DUE:
             return ""
         policy = self._settings.policy_of(migration.request.target)
         freeze = self._records.open_freeze()
         if freeze is None and policy.window_at(now) is None:
             return ""
         last = self._ledger.last_change(migration.id)
-        if last is not None and last.from_status is Status.RUNNING:
+        if last is not None and last.from_status in HELD:
             return ""
         decisions = self._records.decisions(migration.id)
         forced = bool(decisions) and decisions[-1].verdict is Verdict.FORCED

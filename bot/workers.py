@@ -1,4 +1,4 @@
-"""The processes that migrate: starts one for each due migration that passes the gate, and sees to those that end.
+"""The processes that migrate and undo: starts one for each due migration that passes the gate, and sees to those that end.
 
 A worker that dies without finishing is rescued through the ledger at once, with the end of what it said; one that keeps ending is
 started again at growing intervals. It keeps only processes in memory: whether a migration runs is what the ledger says.
@@ -19,7 +19,7 @@ from bot.planning import ACTOR
 from bot.verbs import Verbs
 from engine.errors import FerryError
 from engine.ledger import Ledger, TransitionRefused, utc_now
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import DUE, HELD, EventName
 from engine.model import Details, Migration, Request, Secrets
 
 TAIL_LINES: Final = 20
@@ -156,7 +156,7 @@ class Workers:
             events = self._ledger.events(migration_id=migration_id, limit=10_000)
             told = [e for e in events if e.name == NOT_STARTED or e.to_status is not None]
             same = bool(told) and told[-1].details.get("error") == error.parts
-            if same or tx.migration(migration_id).status is not Status.QUEUED:
+            if same or tx.migration(migration_id).status not in DUE:
                 return
             tx.note(migration_id, NOT_STARTED, ACTOR, {"error": error.parts})
         self._changed()
@@ -171,7 +171,7 @@ class Workers:
 
     def _ended(self, migration_id: str, code: int, words: str) -> None:
         migration = self._ledger.migration(migration_id)
-        unfinished = migration.status in {Status.RUNNING, Status.QUEUED}
+        unfinished = migration.status in HELD | DUE
         _log.info(
             "worker_ended", migration=migration_id, exit_code=code, status=migration.status.value
         )
@@ -179,7 +179,7 @@ class Workers:
             self._pauses.pop(migration_id, None)
         elif not self._closed:
             self._pause(migration_id)
-        handed_back = self._closed and migration.status is Status.QUEUED
+        handed_back = self._closed and migration.status in DUE
         if code != 0 and unfinished and not handed_back:
             _log.error("worker_lost", migration=migration_id, exit_code=code, stderr=words)
             details: Details = {"exit_code": code, "stderr": words}

@@ -72,6 +72,7 @@ __all__ = [
     "advance",
     "is_resumable",
     "is_terminal",
+    "is_undoable",
     "zilliz_word",
 ]
 
@@ -208,6 +209,11 @@ def is_terminal(status: Status) -> bool:
 def is_resumable(status: Status) -> bool:
     """Whether a migration that stands so can go on where it stopped, if it was ever allowed to run."""
     return status in _FROM[EventName.RESUME] - HELD
+
+
+def is_undoable(status: Status) -> bool:
+    """Whether an undo of a migration that stands so can be asked for, if it was ever allowed to run."""
+    return status in _UNDOABLE
 
 
 _MADE_NOTHING: Final = "it ended before it was approved, so it made nothing"

@@ -65,10 +65,11 @@ class Decided(Record):
 
 
 class Posted(NamedTuple):
-    """Where a message stands in Slack."""
+    """Where a message stands in Slack; `content` is what it says, where that cannot be drawn again (a report)."""
 
     channel: str
     ts: str
+    content: str = ""
 
 
 class Waiting(NamedTuple):
@@ -145,7 +146,9 @@ class BotLedger(Freezes, Ticks):
         """Where the migration's messages stand."""
         query = select(PostedRow).where(col(PostedRow.migration_id) == migration_id)
         with self._read() as session:
-            return {row.kind: Posted(row.channel, row.ts) for row in session.exec(query)}
+            return {
+                row.kind: Posted(row.channel, row.ts, row.content) for row in session.exec(query)
+            }
 
     def put_posted(self, migration_id: str, kind: Kind, posted: Posted) -> None:
         """A message of that kind stands there now."""

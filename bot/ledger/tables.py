@@ -102,7 +102,7 @@ class TickRow(BotTable, table=True):
 
 
 class PostedRow(BotTable, table=True):
-    """Where a message of a migration stands in Slack, so that it can be edited and its thread be found."""
+    """Where a message of a migration stands in Slack, so that it can be edited and its thread be found; of a report what it says."""
 
     __tablename__ = "bot_posted"
     __table_args__ = (UniqueConstraint("migration_id", "kind"), GROWING)
@@ -112,6 +112,7 @@ class PostedRow(BotTable, table=True):
     kind: Kind = Field(sa_type=stored_enum(Kind, "kind"))
     channel: str = Field(max_length=32)
     ts: str = Field(max_length=32)
+    content: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
 
 
 class OutboxRow(BotTable, table=True):

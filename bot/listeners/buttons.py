@@ -29,6 +29,7 @@ def register(app: App, desk: Desk) -> None:
         buttons.RESUME: lambda click, _value: desk.service.resume(click),
         buttons.REPAIR: lambda click, _value: desk.service.repair(click),
         buttons.REMIGRATE: lambda click, _value: desk.service.remigrate(click),
+        buttons.UNDO: lambda click, _value: desk.service.undo(click),
     }
     for action_id, act in acts.items():
         app.action(action_id)(_listener(desk, action_id, act))

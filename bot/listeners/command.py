@@ -16,23 +16,37 @@ from bot.listeners.desk import Desk
 from bot.service import Answer, Click
 from bot.views import text as t
 from bot.views.card import MigrationCard
+from bot.views.doctor import Looked, doctor_message
 from bot.views.jobs import SHOWN, jobs_message
 from bot.views.request_modal import RequestForm
 from bot.views.standing import headline
 from bot.views.status import status_message
+from bot.views.undo import undo_text
 from engine.errors import InputRejected
 from engine.ledger import normal_id
 
 COMMAND = "/migrate"
+YES: Final = "yes"
+UNDO_CHARS: Final = 2_000
+"""How long the names of what an undo would drop may become."""
 
 
 class Typed(NamedTuple):
-    """What somebody typed behind the command: its first word, and the rest; and the delivery from Slack that says so."""
+    """What somebody typed behind the command.
+
+    Attributes:
+        user_id: Who.
+        word: The first word.
+        rest: What stands behind it.
+        delivery: What Slack sent.
+        later: `respond`, for what takes longer than an answer may.
+    """
 
     user_id: str
     word: str
     rest: str
     delivery: str = ""
+    later: Callable[..., Any] | None = None
 
 
 class Word(NamedTuple):
@@ -65,7 +79,7 @@ def register(app: App, desk: Desk) -> None:
         if form is not None:
             open_form(desk, client, command["trigger_id"], form)
             return
-        typed = Typed(command["user_id"], word, rest.strip(), context["delivery"])
+        typed = Typed(command["user_id"], word, rest.strip(), context["delivery"], respond)
         said = answered(desk, typed)
         if said:
             respond(**said)
@@ -114,6 +128,46 @@ def _thaw(desk: Desk, typed: Typed) -> dict[str, Any]:
     if not answer.done:
         return {"text": answers.ephemeral(answer, None)}
     return {"text": "Thawed: what is approved and due starts by itself."}
+
+
+def _doctor(desk: Desk, typed: Typed) -> dict[str, Any]:
+    """Begins to look at every part; what is found is answered when all of it is known."""
+    if typed.rest:
+        return {"text": f"{_usage('doctor', _WORDS['doctor'])}\nNothing was done."}
+    answer = desk.service.may_examine(typed.user_id)
+    if not answer.done:
+        return {"text": answers.ephemeral(answer, None)}
+    respond = typed.later
+
+    def look() -> None:
+        found = [
+            Looked(each.subject, each.said, well=each.exit_code == 0) for each in desk.examine()
+        ]
+        if respond is not None:
+            respond(replace_original=False, **doctor_message(found)._asdict())
+
+    desk.soon(look)
+    return {
+        "text": "Looking at Slack, the channel, roles, clusters and database. What is found comes here within a minute or two."
+    }
+
+
+def _undo(desk: Desk, typed: Typed) -> dict[str, Any]:
+    """Says what an undo drops; with "yes" behind the id, it is asked for."""
+    migration_id, _, word = typed.rest.partition(" ")
+    if not migration_id or word.strip().casefold() not in {"", YES}:
+        usage = _usage("undo", _WORDS["undo"])
+        return {"text": f"{usage}\nNothing was done. `{COMMAND} jobs` shows the IDs."}
+    click = Click(typed.user_id, normal_id(migration_id), typed.delivery)
+    if word:
+        return _said(desk, desk.service.undo(click), headline)
+
+    def asks(card: MigrationCard) -> str:
+        do = f"`{COMMAND} undo {card.migration.id} {YES}`"
+        what = t.escape(undo_text(card, UNDO_CHARS))
+        return f"{t.code(card.migration.id)}: an undo {what}\nNothing was done. To do it, type {do}"
+
+    return _said(desk, desk.service.may_undo(click), asks)
 
 
 def _unknown(desk: Desk, typed: Typed) -> dict[str, Any]:
@@ -198,6 +252,16 @@ _WORDS: Final[Mapping[str, Word]] = {
         _steering(lambda d: d.service.retry),
         "ID",
     ),
+    "verify": Word(
+        "compares what an ended one made with all of the source once more; nothing is copied",
+        _steering(lambda d: d.service.verify),
+        "ID",
+    ),
+    "undo": Word(
+        f"says what of an ended one would be dropped on the target; with *{YES}* behind the ID, drops it",
+        _undo,
+        f"ID [{YES}]",
+    ),
     "throttle": Word(
         "limits how fast it copies, entities or megabytes per second, also while it runs",
         _throttle,
@@ -209,6 +273,9 @@ _WORDS: Final[Mapping[str, Word]] = {
         "[reason]",
     ),
     "thaw": Word("ends a freeze", _thaw),
+    "doctor": Word(
+        "looks whether Slack, roles, clusters and database are as they should be", _doctor
+    ),
     "help": Word("shows this", _help),
 }
 

@@ -3,7 +3,7 @@
 It never posts into a channel: that is the narrator's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.cards import Cards
+from bot.doctor import Finding
 from bot.jobs import Jobs
 from bot.service import Service
 from bot.settings import Settings
@@ -36,6 +37,7 @@ class Desk(NamedTuple):
     sources: Sources
     soon: Soon
     jobs: Jobs
+    examine: Callable[[], Iterable[Finding]]
 
 
 class Where(NamedTuple):

@@ -1,4 +1,4 @@
-"""Breaking the glass: the button opens a dialog that asks why; sent, it is one act of the service."""
+"""Breaking the glass: the button opens a dialog that asks why, for who may; sent, it is one act of the service, decided anew."""
 
 from typing import Any
 
@@ -17,11 +17,24 @@ def register(app: App, desk: Desk) -> None:
     """Listen for the button and for the dialog."""
 
     @app.action(buttons.BREAK_GLASS)
-    def clicked(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
+    def clicked(
+        ack: Ack,
+        action: dict[str, Any],
+        body: dict[str, Any],
+        client: WebClient,
+        context: BoltContext,
+    ) -> None:
         ack()
         value = parse_action_value(str(action.get("value") or ""))
         where = where_of(body)
-        card = desk.cards.card(value.migration_id)
+        click = Click(where.user_id, value.migration_id, context["delivery"])
+        answer = desk.service.may_break_glass(click, value.plan_hash)
+        if answer.reason is Reason.DUPLICATE:
+            return
+        card = desk.cards.card_of(answer.migration) if answer.migration else None
+        if card is None or not answer.done:
+            whisper(client, where, answers.ephemeral(answer, card))
+            return
         view = break_glass.form(card, where.channel, where.thread_ts)
         client.views_open(trigger_id=body["trigger_id"], view=view)
 

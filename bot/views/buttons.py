@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import MigrationCard, action_value, amount, place_plain
+from bot.views.undo import undo_text
 from engine.lifecycle import Status
 
 APPROVE = "ferry_approve"
@@ -18,12 +19,13 @@ PAUSE = "ferry_pause"
 RESUME = "ferry_resume"
 REPAIR = "ferry_repair"
 REMIGRATE = "ferry_remigrate"
+UNDO = "ferry_undo"
 BREAK_GLASS = "ferry_break_glass"
 
 DETAILS = "ferry_details"
 """Changes nothing, so everyone may; not among the acts."""
 
-ACTION_IDS = (APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, BREAK_GLASS)
+ACTION_IDS = (APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, UNDO, BREAK_GLASS)
 """Every action that a message's button can send."""
 
 KEEP = "Go back"
@@ -35,12 +37,17 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
         return ()
     if card.pausing or card.migration.status is Status.PAUSED:
         return (resume(card), cancel(card))
-    if card.resumable:
-        mismatched = card.migration.status is Status.MISMATCHED
-        return (repair(card), remigrate(card)) if mismatched else (resume(card),)
+    if card.resumable or card.undoable:
+        return (*_going_on(card), *((undo(card),) if card.undoable else ()))
     drawn = tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
     forcible = card.breakable and card.migration.status is Status.AWAITING_APPROVAL
     return (*drawn, break_glass(card)) if forcible else drawn
+
+
+def _going_on(card: MigrationCard) -> tuple[m.Block, ...]:
+    if card.migration.status is Status.MISMATCHED:
+        return (repair(card), remigrate(card))
+    return (resume(card),) if card.resumable else ()
 
 
 def approve(card: MigrationCard) -> m.Block:
@@ -200,6 +207,34 @@ def details(card: MigrationCard) -> m.Block:
     return m.button("View Details", DETAILS, action_value(card), says=says)
 
 
+def undo(card: MigrationCard) -> m.Block:
+    """Drop what it made; the dialog says what, and what is not brought back."""
+    dialog = m.confirm(
+        "Undo this migration?", undo_text(card, m.CONFIRM_CHARS), "Undo", KEEP, danger=True
+    )
+    return m.button(
+        "Undo",
+        UNDO,
+        action_value(card),
+        style="danger",
+        confirm=dialog,
+        says=f"Undo migration {card.migration.id}: drop what it made on the target",
+    )
+
+
+def keep(card: MigrationCard) -> m.Block:
+    """Take back an undo that has not begun."""
+    text = "The undo is taken back. What is on the target stays as it stands now, and the migration as it had ended."
+    dialog = m.confirm("Take the undo back?", text, "Do not undo", KEEP)
+    return m.button(
+        "Do not undo",
+        CANCEL,
+        action_value(card),
+        confirm=dialog,
+        says=f"Take the undo of migration {card.migration.id} back",
+    )
+
+
 def _differing(card: MigrationCard) -> str:
     if card.report is None:
         return "the collections that differ"
@@ -212,4 +247,5 @@ _BUTTONS: dict[Status, tuple[Callable[[MigrationCard], m.Block], ...]] = {
     Status.AWAITING_APPROVAL: (approve, reject, withdraw),
     Status.QUEUED: (withdraw,),
     Status.RUNNING: (pause, cancel),
+    Status.UNDO_ASKED: (keep,),
 }

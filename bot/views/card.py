@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from pydantic import AwareDatetime
 
 from bot.views import text as t
-from engine.lifecycle import is_resumable, is_terminal, zilliz_word
+from engine.lifecycle import is_resumable, is_terminal, is_undoable, zilliz_word
 from engine.model import CollectionPlan, Endpoint, Migration, OnConflict, Plan, Progress, Record
 from engine.model import Report as EngineReport
 
@@ -119,6 +119,13 @@ class MigrationCard(Record):
         due, cleared = migration.due_at, migration.cleared_at
         late = due is not None and cleared is not None and cleared >= due
         return None if late or migration.started_at is not None or self.ended else due
+
+    @property
+    def undoable(self) -> bool:
+        """Whether it has ended and may have made something on the target that can be dropped again."""
+        migration = self.migration
+        began = migration.cleared_at is not None and migration.started_at is not None
+        return began and is_undoable(migration.status)
 
     def decided(self, verdict: str) -> tuple[Decision, ...]:
         """The approvals or the rejections, with those that are void."""

@@ -47,6 +47,7 @@ _BESIDE: dict[Status, str] = {
     Status.PAUSED: "Paused.",
     Status.REJECTED: "Rejected; nothing was written.",
     Status.EXPIRED: "Nobody approved it in time; nothing was written.",
+    Status.UNDO_ASKED: "Waits to be undone.",
     Status.UNDOING: "Being undone.",
     Status.UNDONE: "Undone.",
 }

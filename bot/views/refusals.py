@@ -35,6 +35,9 @@ _TEXTS: dict[str, str] = {
     "already_canceling": (
         "Canceling is already under way, asked{attribution}. It stops within one chunk. Nothing was changed."
     ),
+    "already_undoing": (
+        "An undo was already asked for{attribution}, and it happens once. {status} Your click changed nothing."
+    ),
     "ticket_missing": "{sentence} Nothing was requested.",
     "no_break_glass": (
         "Nobody can start a migration to this target without its approvals: no channel is configured that would be told. "

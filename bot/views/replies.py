@@ -6,9 +6,6 @@ here; the words for refusals are in `refusals.py`.
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import NamedTuple
-
-from pydantic import ValidationError
 
 from bot.notes import (
     BREAK_GLASS,
@@ -22,11 +19,14 @@ from bot.notes import (
 )
 from bot.views import message as m
 from bot.views import text as t
+from bot.views import undo
 from bot.views.card import EMOJI, MigrationCard, amount, place
 from bot.views.refusals import refusal
+from bot.views.said import Said, by, detail
+from bot.views.said import error as error_of
 from bot.views.standing import failure, failure_lines, start, stays_behind, verdict
 from engine.lifecycle import EventName, Status
-from engine.model import ErrorText, Event, Throttle
+from engine.model import Event, Throttle
 
 __all__ = ["TOLD_PHASES", "refusal", "reply"]
 
@@ -56,32 +56,6 @@ def reply(card: MigrationCard, event: Event) -> m.Message | None:
     )
 
 
-class Said(NamedTuple):
-    """A reply's content.
-
-    Attributes:
-        word: The status by word.
-        sentence: Finished mrkdwn, one line.
-        comment: What a person wrote, not escaped.
-        lines: What the block shows instead of the sentence.
-    """
-
-    word: str
-    sentence: str
-    comment: str = ""
-    lines: str = ""
-
-
-def _detail(event: Event, name: str) -> str:
-    value = event.details.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def _by(event: Event, role: str = "") -> str:
-    named = role or _detail(event, "role")
-    return t.person(event.actor) + (f" ({t.clip(named, 60)})" if named else "")
-
-
 def _silent(_card: MigrationCard, _event: Event) -> Said | None:
     return None
 
@@ -93,16 +67,16 @@ def _planned(card: MigrationCard, _event: Event) -> Said:
 
 
 def _enqueue(_card: MigrationCard, event: Event) -> Said:
-    return Said("PENDING", f"Queued by {_by(event)}.")
+    return Said("PENDING", f"Queued by {by(event)}.")
 
 
 def _approve(card: MigrationCard, event: Event) -> Said:
     if event.details.get(BREAK_GLASS):
         forced = "started it without the approvals (break-glass)."
         waits = f" It {start(card)}." if card.starts_at else ""
-        return Said("PENDING", f"{_by(event)} {forced}{waits}", _detail(event, "comment"))
+        return Said("PENDING", f"{by(event)} {forced}{waits}", detail(event, "comment"))
     role, comment = _decision(card, event, "approved")
-    return Said("PENDING", f"Approved by {_by(event, role)}. It {start(card)}.", comment)
+    return Said("PENDING", f"Approved by {by(event, role)}. It {start(card)}.", comment)
 
 
 def _counted(_card: MigrationCard, event: Event) -> Said:
@@ -111,13 +85,13 @@ def _counted(_card: MigrationCard, event: Event) -> Said:
     count = f"{there} of {needed}" if there and needed else "one of several"
     return Said(
         "PENDING",
-        f"Approved by {_by(event)}, {count}. {waits}",
-        _detail(event, "comment"),
+        f"Approved by {by(event)}, {count}. {waits}",
+        detail(event, "comment"),
     )
 
 
 def _held(_card: MigrationCard, event: Event) -> Said:
-    why = t.sentence(t.keep_mentions(_detail(event, "why")))
+    why = t.sentence(t.keep_mentions(detail(event, "why")))
     return Said("PENDING", f"It does not start now. {why} It starts by itself afterwards.")
 
 
@@ -135,7 +109,7 @@ def _reopen(_card: MigrationCard, event: Event) -> Said:
 
 
 def _not_started(card: MigrationCard, event: Event) -> Said:
-    error = _error(event)
+    error = error_of(event)
     again = "It is approved and stays so; it is tried again by itself."
     return Said(
         "PENDING",
@@ -145,16 +119,16 @@ def _not_started(card: MigrationCard, event: Event) -> Said:
 
 
 def _waiting(_card: MigrationCard, event: Event) -> Said:
-    why = t.sentence(t.escape(t.prose(_detail(event, "reason"))))
+    why = t.sentence(t.escape(t.prose(detail(event, "reason"))))
     return Said("IN PROGRESS", f"It waits. {why} Nothing is lost; it goes on by itself.")
 
 
 def _throttled(card: MigrationCard, event: Event) -> Said:
     limits = {name: event.details.get(name) for name in Throttle.model_fields}
     if not any(limits.values()):
-        return Said(card.word, f"{_by(event)} lifted the throttle; it copies as fast as it can.")
+        return Said(card.word, f"{by(event)} lifted the throttle; it copies as fast as it can.")
     allowed = t.escape(str(Throttle.model_validate(limits)))
-    return Said(card.word, f"{_by(event)} throttled it: it copies at most {allowed}.")
+    return Said(card.word, f"{by(event)} throttled it: it copies at most {allowed}.")
 
 
 def _reminded(card: MigrationCard, _event: Event) -> Said:
@@ -169,7 +143,7 @@ def _reminded(card: MigrationCard, _event: Event) -> Said:
 def _reject(card: MigrationCard, event: Event) -> Said:
     role, comment = _decision(card, event, "rejected")
     ends = "Nothing was written; the request has ended."
-    return Said("CANCELED", f"Rejected by {_by(event, role)}. {ends}", comment)
+    return Said("CANCELED", f"Rejected by {by(event, role)}. {ends}", comment)
 
 
 def _decision(card: MigrationCard, event: Event, verdict_: str) -> tuple[str, str]:
@@ -177,7 +151,7 @@ def _decision(card: MigrationCard, event: Event, verdict_: str) -> tuple[str, st
     for decision in reversed(card.decided(verdict_)):
         if decision.user_id == event.actor:
             return decision.role, decision.comment
-    return "", _detail(event, "comment") or _detail(event, "reason")
+    return "", detail(event, "comment") or detail(event, "reason")
 
 
 def _expire(_card: MigrationCard, _event: Event) -> Said:
@@ -205,7 +179,7 @@ def _late(card: MigrationCard, event: Event) -> str:
 
 
 def _phase(card: MigrationCard, event: Event) -> Said | None:
-    if _detail(event, "phase") not in TOLD_PHASES:
+    if detail(event, "phase") not in TOLD_PHASES:
         return None
     copied = f" ({t.entities(card.progress.copied)})" if card.progress else ""
     compared = "Now everything on the target is read again and compared with the source."
@@ -213,10 +187,10 @@ def _phase(card: MigrationCard, event: Event) -> Said | None:
 
 
 def _cancel(card: MigrationCard, event: Event) -> Said:
-    reason = _detail(event, "reason")
+    reason = detail(event, "reason")
     if card.migration.status is Status.CANCELED:
-        return Said("CANCELED", f"Canceled by {_by(event)}. {stays_behind(card)}", reason)
-    asked = f"{_by(event)} asked to cancel. It stops within one chunk; what is copied stays."
+        return Said("CANCELED", f"Canceled by {by(event)}. {stays_behind(card)}", reason)
+    asked = f"{by(event)} asked to cancel. It stops within one chunk; what is copied stays."
     return Said("IN PROGRESS", asked, reason)
 
 
@@ -228,8 +202,8 @@ def _canceled(card: MigrationCard, _event: Event) -> Said:
 
 def _pause(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.PAUSED:
-        return Said("IN PROGRESS", f"Paused by {_by(event)}. {stays_behind(card)}")
-    asked = f"{_by(event)} asked to pause. It stops within one chunk; what is copied stays."
+        return Said("IN PROGRESS", f"Paused by {by(event)}. {stays_behind(card)}")
+    asked = f"{by(event)} asked to pause. It stops within one chunk; what is copied stays."
     return Said("IN PROGRESS", asked)
 
 
@@ -237,16 +211,9 @@ def _paused(card: MigrationCard) -> Said:
     return Said("IN PROGRESS", f"Paused. {stays_behind(card)}")
 
 
-def _undo(card: MigrationCard, event: Event) -> Said:
-    what = f"What this migration made on {place(card.target)} is being dropped."
-    return Said("IN PROGRESS", f"{_by(event)} undoes it. {what}")
-
-
-def _undone(card: MigrationCard, _event: Event) -> Said:
-    return Said("CANCELED", f"Undone: what this migration made on {place(card.target)} is gone.")
-
-
 def _release(card: MigrationCard, event: Event) -> Said:
+    if event.from_status is Status.UNDOING:
+        return undo.let_go(card, event, "Its process was shut down.")
     if card.migration.status is Status.CANCELED:
         return _canceled(card, event)
     if card.migration.status is Status.PAUSED:
@@ -256,6 +223,8 @@ def _release(card: MigrationCard, event: Event) -> Said:
 
 
 def _rescue(card: MigrationCard, event: Event) -> Said:
+    if event.from_status is Status.UNDOING:
+        return undo.let_go(card, event, "Its process was lost.")
     if card.migration.status is Status.CANCELED:
         return _canceled(card, event)
     if card.migration.status is Status.PAUSED:
@@ -268,27 +237,25 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
 
 def _resume(card: MigrationCard, event: Event) -> Said:
     if event.from_status is Status.RUNNING:
-        return Said("IN PROGRESS", f"{_by(event)} took the pause back. It goes on.")
+        return Said("IN PROGRESS", f"{by(event)} took the pause back. It goes on.")
     there = f"It continues from what is already on {place(card.target)}."
-    return Said("PENDING", f"Resumed by {_by(event)}. {there}")
+    return Said("PENDING", f"Resumed by {by(event)}. {there}")
 
 
 def _repair(card: MigrationCard, event: Event) -> Said:
     only = f"Just the entities that differ are copied to {place(card.target)} or deleted there, and verified again."
-    return Said("PENDING", f"Repair asked for by {_by(event)}. {only}")
+    return Said("PENDING", f"Repair asked for by {by(event)}. {only}")
+
+
+def _verify(card: MigrationCard, event: Event) -> Said:
+    reads = f"Everything on {place(card.target)} is read again and compared with all of the source as it is now; nothing is copied."
+    until = "Until it has ended the migration does not count as verified."
+    return Said("PENDING", f"Verification asked for by {by(event)}. {reads} {until}")
 
 
 def _fail(card: MigrationCard, event: Event) -> Said:
-    error = _error(event)
+    error = error_of(event)
     return Said("FAILED", failure(card, error), lines=f"it stopped.\n{failure_lines(card, error)}")
-
-
-def _error(event: Event) -> ErrorText | None:
-    """The failure as the event keeps it: the migration's own is cleared by a resume."""
-    try:
-        return ErrorText.model_validate(event.details.get("error"))
-    except ValidationError:
-        return None
 
 
 def _succeed(card: MigrationCard, _event: Event) -> Said:
@@ -318,8 +285,12 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.RESUME: _resume,
     EventName.REPAIR: _repair,
     EventName.PAUSE: _pause,
-    EventName.UNDO: _undo,
-    EventName.UNDONE: _undone,
+    EventName.VERIFY: _verify,
+    EventName.ASK_UNDO: undo.asked,
+    EventName.KEEP: undo.kept,
+    EventName.UNDO: undo.begun,
+    EventName.UNDO_LEFT: undo.left,
+    EventName.UNDONE: undo.undone,
     EventName.FAIL: _fail,
     EventName.SUCCEED: _succeed,
     EventName.MISMATCH: _mismatch,

@@ -184,7 +184,31 @@ def _figures(report: Report) -> m.Block | None:
 
 
 def _buttons(card: MigrationCard) -> tuple[m.Block, ...]:
-    return tuple(buttons.for_status(card)) if card.resumable else ()
+    return tuple(buttons.for_status(card)) if card.ended else ()
+
+
+def content_of(message: m.Message) -> str:
+    """A report without its buttons, to be kept: what it says is of that day, and the ledger moves on."""
+    kept = [block for block in message.blocks if block["type"] != "actions"]
+    return json.dumps({"text": message.text, "blocks": kept})
+
+
+def report_again(card: MigrationCard, content: str, *, latest: bool) -> m.Message:
+    """A report after something else happened: as it was, with the buttons only while the migration stands as it says.
+
+    Args:
+        card: The migration as it stands now.
+        content: From `content_of`.
+        latest: Whether nothing happened to the migration since the event that this edit is for.
+    """
+    kept = json.loads(content)
+    stands = latest and card.word in {Outcome.SUCCESSFUL, Outcome.MISMATCHED}
+    outdated = (
+        ":hourglass: *Outdated:* something was asked of this migration after this report. "
+        "Its first message says how it stands now, and has the buttons that do something."
+    )
+    more = m.actions(*_buttons(card)) if stands else m.context(outdated)
+    return m.Message(kept["text"], [*kept["blocks"], *([more] if more else [])])
 
 
 def findings_file(

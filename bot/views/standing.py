@@ -39,6 +39,7 @@ def _predicate(card: MigrationCard) -> str:
         Status.REJECTED: "was rejected; nothing was written.",
         Status.EXPIRED: "was not approved in time; nothing was written.",
         Status.PAUSED: "is paused.",
+        Status.UNDO_ASKED: "waits to be undone.",
         Status.UNDOING: "is being undone.",
         Status.UNDONE: "was undone.",
     }[card.migration.status]
@@ -73,6 +74,13 @@ def start(card: MigrationCard) -> str:
     if card.starts_at is None:
         return "starts as soon as a worker is free"
     return f"starts by itself {t.when(card.starts_at)}, or as soon after that as it can"
+
+
+def _undo_asked(card: MigrationCard) -> str:
+    if card.hold:
+        return f":snowflake: an undo was asked for, but it does not begin now. {t.sentence(hold(card))}"
+    begins = "an undo was asked for; it begins as soon as a worker is free."
+    return f"{begins} Until then {place(card.target)} stays as it is."
 
 
 def hold(card: MigrationCard) -> str:
@@ -201,8 +209,9 @@ _SAYERS: dict[Status, Callable[[MigrationCard], str]] = {
     Status.EXPIRED: lambda _: (
         "nobody approved it in time. Nothing was written; a new request can be made."
     ),
+    Status.UNDO_ASKED: _undo_asked,
     Status.UNDOING: lambda card: (
-        f"being undone: what this migration made on {place(card.target)} is dropped."
+        f"being undone: unless someone else wrote to it, what this migration made on {place(card.target)} is dropped."
     ),
     Status.UNDONE: lambda card: (
         f"undone. What this migration made on {place(card.target)} was dropped."

@@ -139,7 +139,9 @@ class Untouched:
 
     def _partition_as_left(self, partition: str, left: ContentDigest, refused: int) -> bool:
         reader = reader_of(self._target, self._plan)
-        if refused:  # which contents are not there the receipts do not tell, as with ranges: only how many
+        if (
+            refused
+        ):  # which contents are not there the receipts do not tell, as with ranges: only how many
             return reader.count(partition) == left.count - refused
         return partition_digest(reader, self._plan, partition, self._check) == left
 

@@ -101,7 +101,7 @@ def test_every_element_that_is_drawn_is_heard(
     sources = Sources(configured(), EngineVerbs())
     cards = service._cards
     jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
-    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs)
+    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs, tuple)
     with ThreadPoolExecutor() as threads:
         app = bolt.build(WebClient("xoxb-none"), records, desk, threads)
     heard = [listener.matchers for listener in app._listeners]

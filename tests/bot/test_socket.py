@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from slack_bolt import Ack, App
 
-from bot.runtime import running_bot, web_client
+from bot.runtime import running_bot
 from bot.sandbox import Sandbox
 from bot.settings import Settings
+from bot.slack_web import web_client
 from bot.socket import Socket
 from engine.errors import ConfigurationInvalid
 

@@ -1,0 +1,42 @@
+"""The client of Slack's Web API that all parts use: the configured address, a time limit, who repeats a call. It opens nothing."""
+
+from typing import Final
+
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import (
+    ConnectionErrorRetryHandler,
+    RateLimitErrorRetryHandler,
+)
+from slack_sdk.http_retry.handler import RetryHandler
+
+from bot.meter import Meter, Watch
+from bot.settings import Settings
+
+CALL_SECONDS: Final = 10
+"""How long one call of Slack's Web API may take."""
+
+
+def web_client(
+    settings: Settings,
+    *,
+    token: str | None = None,
+    retries: bool = True,
+    meter: Meter | None = None,
+) -> WebClient:
+    """Slack's Web API at the configured address.
+
+    Args:
+        settings: Address and token.
+        token: Another token; "" for none.
+        retries: Whether a call waits for Retry-After and repeats; the courier does that by itself.
+        meter: Counts the calls.
+    """
+    handlers: list[RetryHandler] = [Watch(meter)] if meter else []
+    if retries:
+        handlers += [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
+    return WebClient(
+        token=settings.slack_bot_token.get_secret_value() if token is None else token,
+        base_url=settings.slack.api_url,
+        timeout=CALL_SECONDS,
+        retry_handlers=handlers,
+    )
