@@ -122,8 +122,8 @@ class Acting:
             click: Who, and which migration.
             act: What they do, for the trail.
             decide: The role in which they may do it, or why not.
-            effect: Does it, in that role; or why it is not possible, where nothing was written for it; or that it may be done, if that
-                alone was asked.
+            effect: Does it, in that role; or why it is not possible, where nothing was written; or that it may be done, where
+                that alone was asked.
         """
         try:
             migration = self._ledger.migration(click.migration_id)

@@ -244,18 +244,14 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
-    desk = Desk(
-        settings,
-        service,
-        cards,
-        sources,
-        scheduler.soon,
-        jobs,
-        lambda: doctor.findings(settings, verbs),
-    )
+    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs, _doctor(settings, verbs))
     app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
+
+
+def _doctor(settings: Settings, verbs: Verbs) -> Callable[[], Iterator[doctor.Finding]]:
+    return lambda: doctor.findings(settings, verbs)
 
 
 def _directory(settings: Settings, meter: Meter) -> Directory:

@@ -102,7 +102,7 @@ class TickRow(BotTable, table=True):
 
 
 class PostedRow(BotTable, table=True):
-    """Where a message of a migration stands in Slack, so that it can be edited and its thread be found; of a report what it says."""
+    """Where a message of a migration stands in Slack, so that it can be edited and its thread be found; a report's words too."""
 
     __tablename__ = "bot_posted"
     __table_args__ = (UniqueConstraint("migration_id", "kind"), GROWING)

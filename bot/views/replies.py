@@ -110,11 +110,13 @@ def _reopen(_card: MigrationCard, event: Event) -> Said:
 
 def _not_started(card: MigrationCard, event: Event) -> Said:
     error = error_of(event)
-    again = "It is approved and stays so; it is tried again by itself."
+    undoes = card.migration.status is Status.UNDO_ASKED
+    stays = "Nothing is dropped until then" if undoes else "It is approved and stays so"
+    what = "its undo cannot be started" if undoes else "it cannot be started"
     return Said(
-        "PENDING",
-        f"It cannot be started. {failure(card, error)}",
-        lines=f"it cannot be started. {again}\n{failure_lines(card, error)}",
+        card.word,
+        f"{what[0].upper()}{what[1:]}. {failure(card, error)}",
+        lines=f"{what}. {stays}; it is tried again by itself.\n{failure_lines(card, error)}",
     )
 
 
@@ -289,6 +291,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.ASK_UNDO: undo.asked,
     EventName.KEEP: undo.kept,
     EventName.UNDO: undo.begun,
+    EventName.DROP: undo.drops,
     EventName.UNDO_LEFT: undo.left,
     EventName.UNDONE: undo.undone,
     EventName.FAIL: _fail,

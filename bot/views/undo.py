@@ -26,10 +26,10 @@ def undo_text(card: MigrationCard, limit: int) -> str:
     plan = card.plan
     made = [t.visible(each.name) for each in plan.collections] if plan else []
     replaced = [t.visible(each.name) for each in plan.collections if each.conflict] if plan else []
-    lost = " NOT brought back, for it was replaced: {}." if replaced and card.replaces else ""
+    lost = " NOT brought back is what it replaced: {}." if replaced and card.replaces else ""
     said = (
-        f"DROPS on {place_plain(card.target, 36)} what it made, with aliases, and the database if it made that: {{}}.{lost} "
-        "Nothing if someone else wrote there since. The source is not touched."
+        f"DROPS on {place_plain(card.target, 36)} what it made, with aliases (and the database, if it made that): {{}}.{lost} "
+        "Nothing is dropped if someone else wrote there since. The source is not touched."
     )
     room = max(limit - len(said), 40)
     each = room // 2 if lost else room
@@ -70,6 +70,12 @@ def begun(card: MigrationCard, _event: Event) -> Said:
     """A worker has taken it."""
     look = f"The undo has begun: what this migration made on {place(card.target)} is looked at, then dropped."
     return Said("IN PROGRESS", look)
+
+
+def drops(card: MigrationCard, _event: Event) -> Said:
+    """Nothing was in the way; from here on something is gone."""
+    now = f"What this migration made on {place(card.target)} is being dropped now."
+    return Said("IN PROGRESS", f"{now} From here the undo cannot be taken back.")
 
 
 def undone(card: MigrationCard, event: Event) -> Said:

@@ -13,7 +13,7 @@ from bot.scheduler import Ticks
 from bot.settings import Settings
 from bot.views.request_modal import CALLBACK_ID, RESHAPES
 from engine.ledger import Ledger
-from engine.lifecycle import Status
+from engine.lifecycle import HELD, Status
 from tests.bot.forked import ForkedVerbs
 
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
@@ -155,7 +155,7 @@ class Story:
 
     def worker(self, root: dict[str, Any]) -> psutil.Process:
         """The process that works on the migration; waits until it holds it."""
-        self.wait_for_status(root, Status.RUNNING)
+        self.sandbox.wait_for(lambda: self.status(root) in HELD, 60, "a worker")
         owner = self.ledger.migration(self.id_of(root)).lease_owner
         assert owner is not None
         return psutil.Process(int(owner.split(":")[1]))

@@ -1,10 +1,12 @@
 """What is typed behind `/migrate`: the same acts as the buttons, for the same people, answered to the person alone."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from bot.app import delivery_of
+from bot.doctor import Finding
 from bot.jobs import Jobs
 from bot.ledger import BotLedger
 from bot.listeners.command import Typed, answered
@@ -23,17 +25,24 @@ Type = Callable[..., str]
 
 @pytest.fixture
 def typed(
-    service: Service, records: BotLedger, configured: Callable[..., Settings]
+    service: Service, ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]
 ) -> Iterator[Type]:
     """`typed("pause M-1", user="U0OTHER", delivery="")`: the answer's text."""
     sources = Sources(configured(), EngineVerbs())
-    cards = service._cards
-    jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
-    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs)
+    settings = configured()
+    jobs = Jobs(settings, ledger, records, service._directory, service._cards)
+    found = (Finding("database", "it answers"), Finding("cluster new", "Nobody answers.", 5))
+    desk = Desk(
+        *(settings, service, service._cards, sources, lambda work, **_: work(), jobs),
+        lambda: found,
+    )
 
     def type_(text: str, user: str = "U0OTHER", delivery: str = "") -> str:
         word, _, rest = text.partition(" ")
-        return str(answered(desk, Typed(user, word, rest, delivery)).get("text", ""))
+        later: list[dict[str, Any]] = []
+        typed = Typed(user, word, rest, delivery, lambda **said: later.append(said))
+        said = [answered(desk, typed), *later]
+        return "\n".join(str(each.get("text", "")) for each in said)
 
     yield type_
     sources.close()
@@ -144,3 +153,47 @@ def test_what_has_ended_for_good_is_not_limited(
     with ledger.transaction() as act:
         act.apply(migration.id, EventName.REJECT, actor="U0OTHER")
     assert "nothing to throttle" in typed(f"throttle {migration.id} 5000")
+
+
+@pytest.fixture
+def ended(ledger: Ledger, queued: Migration) -> Migration:
+    """A migration that ended well."""
+    return ledger.finish(ledger.claim(queued.id, new_owner()), EventName.SUCCEED)
+
+
+def test_an_undo_is_typed_twice_before_it_is_asked_for(
+    typed: Type, ledger: Ledger, ended: Migration
+) -> None:
+    """Without "yes" it says what would be dropped and what not, and changes nothing; with it the undo is asked for, once."""
+    said = typed(f"undo {ended.id.lower()}")
+    assert "DROPS on new/default" in said
+    assert "articles" in said
+    assert f"/migrate undo {ended.id} yes" in said
+    assert ledger.migration(ended.id).status is Status.SUCCESSFUL
+    assert "You may not do this" in typed(f"undo {ended.id}", user="U0HALF")
+    assert "You may not do this" in typed(f"undo {ended.id} yes", user="U0HALF")
+    for wrong in ("undo", f"undo {ended.id} no", f"undo {ended.id} yes yes"):
+        assert "*/migrate undo ID [yes]*" in typed(wrong)
+    assert "waits to be undone" in typed(f"undo {ended.id} yes")
+    assert ledger.migration(ended.id).status is Status.UNDO_ASKED
+    assert "already asked for by <@U0OTHER>" in typed(f"undo {ended.id} yes", user="U0OWNER")
+    assert "is complete and verified" in typed(f"cancel {ended.id}")
+
+
+def test_a_verification_is_asked_for_by_typing(
+    typed: Type, ledger: Ledger, ended: Migration
+) -> None:
+    """The word verify queues what has ended; what waits already is refused with how it stands."""
+    assert "*/migrate verify ID*" in typed("verify")
+    assert "waits to start" in typed(f"verify {ended.id}")
+    assert ledger.asked_of(ended.id) is EventName.VERIFY
+    assert "cannot be verified again" in typed(f"verify {ended.id}")
+
+
+def test_the_doctor_looks_for_whoever_has_a_role(typed: Type) -> None:
+    """What is not well is counted; who has no role is refused; a word too many is answered with the usage."""
+    said = typed("doctor")
+    assert said.startswith("Looking at Slack")
+    assert "1 of 2 parts is not well" in said
+    assert "You may not do this" in typed("doctor", user="U0NOBODY")
+    assert "*/migrate doctor*" in typed("doctor now")

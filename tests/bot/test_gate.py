@@ -14,7 +14,7 @@ from bot.settings import Settings
 from bot.verbs import EngineVerbs
 from bot.waiting import Holds
 from engine.errors import PlanBlocked, ServiceUnavailable
-from engine.ledger import Ledger
+from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import Migration, Plan, Request, Secrets
 
@@ -175,3 +175,39 @@ def test_what_planning_again_does(
     if status is Status.FAILED:
         assert after.error is not None
         assert after.error.message == "It stands there."
+
+
+def test_an_undo_that_was_asked_for_waits_for_the_end_of_a_freeze(
+    gated: Gated, ledger: Ledger, service: Service, awaiting: Awaiting
+) -> None:
+    """It needs no new plan; a freeze holds it, with the reason, until it ends; one that has begun goes on."""
+    migration = awaiting()
+    assert migration.plan is not None
+    service.approve(Click("U0OTHER", migration.id), migration.plan.hash)
+    ledger.finish(ledger.claim(migration.id, new_owner()), EventName.SUCCEED)
+    service.undo(Click("U0OTHER", migration.id))
+    service.freeze("U0OWNER", "audit")
+    asked = ledger.migration(migration.id)
+    assert gated.gate.is_approved(asked)
+    assert not gated.gate.passes(asked)
+    held = ledger.events(migration_id=migration.id)[-1]
+    assert (held.name, "audit" in held.details["why"]) == (HELD, True)
+    lease = ledger.claim(migration.id, new_owner(), event=EventName.UNDO)
+    assert gated.gate.passes(ledger.finish(lease, EventName.RELEASE))
+
+
+def test_an_undo_of_the_command_line_is_not_the_bots(
+    gated: Gated, ledger: Ledger, plan_for: Callable[..., Plan]
+) -> None:
+    """What was queued and undone on a command line that died is left to it; asked for in Slack, it is the bot's."""
+    plan = plan_for()
+    with ledger.transaction() as tx:
+        migration = tx.add_migration(plan.request, requester="me@here", status=Status.QUEUED)
+    ledger.finish(ledger.claim(migration.id, new_owner()), EventName.SUCCEED)
+    lease = ledger.claim(migration.id, new_owner(), event=EventName.UNDO)
+    interrupted = ledger.finish(lease, EventName.RELEASE)
+    assert not gated.gate.is_approved(interrupted)
+    with ledger.transaction() as tx:
+        tx.apply(migration.id, EventName.KEEP, actor="me@here")
+        asked = tx.apply(migration.id, EventName.ASK_UNDO, actor="U0OTHER")
+    assert gated.gate.is_approved(asked)

@@ -83,10 +83,8 @@ def test_the_glass_is_broken_and_a_channel_is_told(story: Any, world: Settings) 
     root = story.request(ticket="OPS-13")
     linus = sandbox.user(LINUS)
     linus.click(root, buttons.BREAK_GLASS)
-    linus.wait_for_view(break_glass.CALLBACK_ID)
-    linus.fill(break_glass.REASON, "Let me in, please.")
-    assert linus.submit() is None
     story.told(LINUS, "You may not do this")
+    assert linus.view is None
     ada = sandbox.user(ADA)
     ada.click(root, buttons.BREAK_GLASS)
     ada.wait_for_view(break_glass.CALLBACK_ID)

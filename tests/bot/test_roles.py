@@ -24,6 +24,7 @@ ACTS: dict[str, Callable[[Service, Click, str], Answer]] = {
     buttons.RESUME: lambda service, click, _: service.resume(click),
     buttons.REPAIR: lambda service, click, _: service.repair(click),
     buttons.REMIGRATE: lambda service, click, _: service.remigrate(click),
+    buttons.UNDO: lambda service, click, _: service.undo(click),
     buttons.BREAK_GLASS: lambda service, click, plan: service.break_glass(click, plan, "Fire."),
 }
 
@@ -70,11 +71,11 @@ def test_no_button_does_anything_for_someone_without_a_role(
     assert answer.reason is Reason.NO_ROLE or answer.reason in too_late
     assert ledger.migration(migration.id).status is migration.status
     assert len(ledger.migrations()) == before
-    of_an_end = {buttons.RESUME, buttons.REPAIR, buttons.REMIGRATE}
+    of_an_end = {buttons.RESUME, buttons.REPAIR, buttons.REMIGRATE, buttons.UNDO}
     own = "mismatched" if action_id in of_an_end else "awaiting"
     if state == own:
         assert answer.reason is Reason.NO_ROLE
-        assert "acme/search" in answer.sentence
+        assert ("acme/shop" if action_id == buttons.UNDO else "acme/search") in answer.sentence
 
 
 def test_buttons_clicked_by_who_may_not_and_by_who_may_no_longer(story: Any) -> None:

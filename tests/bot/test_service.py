@@ -11,7 +11,7 @@ from bot.ledger import BotLedger, Verdict
 from bot.notes import REFUSED
 from bot.service import Answer, Click, Service
 from bot.settings import Roles
-from engine.ledger import Ledger
+from engine.ledger import AuditFilter, Ledger, new_owner, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import Migration
 
@@ -227,6 +227,97 @@ def test_what_mismatched_is_repaired_once(
     again = repair(Click("U0OWNER", migration.id))
     assert again.reason is Reason.WRONG_STATE
     assert "already waits to be started" in again.sentence
+
+
+@pytest.fixture
+def ended(service: Service, ledger: Ledger, awaiting: Awaiting) -> Migration:
+    """A migration that ended well."""
+    migration = awaiting()
+    approve(service, "U0OTHER", migration)
+    return ledger.finish(ledger.claim(migration.id, "elsewhere:1:boot.1:0"), EventName.SUCCEED)
+
+
+def test_an_undo_is_asked_for_once_and_can_be_taken_back(
+    service: Service, ledger: Ledger, ended: Migration
+) -> None:
+    """Who has no role in the target's project is refused; of two clicks one counts; taken back, it stands as it had ended."""
+    assert service.undo(Click("U0HALF", ended.id)).reason is Reason.NO_ROLE
+    assert service.may_undo(Click("U0OTHER", ended.id)).done
+    assert ledger.migration(ended.id) == ended
+    first = service.undo(Click("U0OTHER", ended.id, "click:1"))
+    assert first.migration is not None
+    assert (first.migration.status, first.migration.stood) == (Status.UNDO_ASKED, ended.status)
+    assert service.undo(Click("U0OTHER", ended.id, "click:1")).reason is Reason.DUPLICATE
+    again = service.undo(Click("U0OWNER", ended.id))
+    assert (again.reason, again.by, again.at) == (Reason.ALREADY_UNDOING, "U0OTHER", first.at)
+    assert ledger.due(utc_now()) == (ended.id,)
+    assert service.resume(Click("U0OTHER", ended.id)).reason is Reason.WRONG_STATE
+    assert service.cancel(Click("U0NOBODY", ended.id)).reason is Reason.NO_ROLE
+    assert service.cancel(Click("U0OWNER", ended.id)).done
+    kept = ledger.migration(ended.id)
+    assert (kept.status, kept.stood, kept.ended_at) == (ended.status, None, ended.ended_at)
+    assert ledger.due(utc_now()) == ()
+    acts = [
+        (row.act, row.actor, row.outcome)
+        for row in ledger.audit(AuditFilter(migration_id=ended.id))
+    ]
+    assert acts[-3:-1] == [
+        ("resume", "U0OTHER", "refused: wrong_state"),
+        ("cancel", "U0NOBODY", "refused: no_role"),
+    ]
+    assert acts[-1] == ("keep", "U0OWNER", "successful")
+    assert ("ask_undo", "U0OTHER", "undo_asked") in acts
+
+
+def test_an_undo_that_has_begun_is_not_taken_back(
+    service: Service, ledger: Ledger, ended: Migration
+) -> None:
+    """Once a worker holds it, a cancel is refused with how it stands, and another undo with who asked."""
+    service.undo(Click("U0OTHER", ended.id))
+    ledger.claim(ended.id, new_owner(), event=EventName.UNDO)
+    refused = service.cancel(Click("U0OWNER", ended.id))
+    assert (refused.reason, ledger.migration(ended.id).status) == (
+        Reason.WRONG_STATE,
+        Status.UNDOING,
+    )
+    assert service.undo(Click("U0OWNER", ended.id)).by == "U0OTHER"
+
+
+def test_of_two_who_undo_at_once_one_is_told_of_the_other(
+    service: Service, ledger: Ledger, ended: Migration
+) -> None:
+    """Two clicks at the same moment ask once, and the other person learns who was faster."""
+    together = threading.Barrier(2)
+    answers: dict[str, Answer] = {}
+
+    def act(user: str) -> None:
+        together.wait()
+        answers[user] = service.undo(Click(user, ended.id))
+
+    threads = [threading.Thread(target=act, args=(user,)) for user in ("U0OTHER", "U0OWNER")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    loser = next(user for user, answer in answers.items() if not answer.done)
+    winner = ({"U0OTHER", "U0OWNER"} - {loser}).pop()
+    assert answers[winner].done
+    assert (answers[loser].reason, answers[loser].by) == (Reason.ALREADY_UNDOING, winner)
+    events = ledger.events(migration_id=ended.id)
+    assert sum(event.name == EventName.ASK_UNDO for event in events) == 1
+
+
+def test_what_has_ended_is_verified_again(
+    service: Service, ledger: Ledger, ended: Migration
+) -> None:
+    """It takes a role on both sides; it waits for a worker, once; what has not ended well or mismatched is refused."""
+    assert service.verify(Click("U0HALF", ended.id)).reason is Reason.NO_ROLE
+    assert service.verify(Click("U0OTHER", ended.id)).done
+    assert ledger.asked_of(ended.id) is EventName.VERIFY
+    assert service.verify(Click("U0OWNER", ended.id)).reason is Reason.WRONG_STATE
+    assert service.cancel(Click("U0OWNER", ended.id)).done
+    refused = service.verify(Click("U0OWNER", ended.id))
+    assert "cannot be verified again: it was canceled" in refused.sentence
 
 
 def test_an_unknown_migration_is_said_to_be_unknown(service: Service) -> None:

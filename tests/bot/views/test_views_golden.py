@@ -11,12 +11,13 @@ import pytest
 from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
 from bot.views import break_glass, buttons, freeze, home
 from bot.views.details import details_view
+from bot.views.doctor import Looked, doctor_message
 from bot.views.freeze import freeze_form, freeze_message, thaw_message
 from bot.views.home import Frozen, HomePage, HomeState, Job, Notice, home_view
 from bot.views.jobs import jobs_message
 from bot.views.progress import progress_message
 from bot.views.replies import reply
-from bot.views.report import report_message
+from bot.views.report import content_of, report_again, report_message
 from bot.views.request_modal import Known, RequestForm, build, failed, sent, working
 from bot.views.root import root_message
 from bot.views.status import status_message
@@ -62,6 +63,11 @@ def _event(s: Any, name: str, status: Status, actor: str = "U02BOB", **details: 
     return reply(s.card(status), s.event(name, actor, **details))
 
 
+def _again(s: Any, status: Status, *, latest: bool) -> Any:
+    before = report_message(s.card(Status.MISMATCHED), s.report(Status.MISMATCHED))
+    return report_again(s.card(status), content_of(before), latest=latest)
+
+
 ROOTS = {f"root-{status.value}": status for status in Status}
 REPORTS = {
     f"report-{status.value}": status
@@ -86,8 +92,11 @@ REPLIES: dict[str, tuple[str, Status]] = {
     "pause-queued": (EventName.PAUSE, Status.PAUSED),
     "pause-running": (EventName.PAUSE, Status.RUNNING),
     "paused": (EventName.RELEASE, Status.PAUSED),
+    "ask-undo": (EventName.ASK_UNDO, Status.UNDO_ASKED),
+    "keep": (EventName.KEEP, Status.SUCCESSFUL),
     "undo": (EventName.UNDO, Status.UNDOING),
-    "undone": (EventName.UNDONE, Status.UNDONE),
+    "drop": (EventName.DROP, Status.UNDOING),
+    "verify": (EventName.VERIFY, Status.QUEUED),
 }
 CASES: dict[str, Callable[[Any], Any]] = {
     **{name: lambda s, at=status: root_message(s.card(at)) for name, status in ROOTS.items()},
@@ -124,6 +133,26 @@ CASES: dict[str, Callable[[Any], Any]] = {
     ),
     "reply-not-started": lambda s: reply(
         s.card(Status.QUEUED), s.event(NOT_STARTED, "ferry", error=s.error.model_dump())
+    ),
+    "reply-undone": lambda s: _event(
+        s,
+        EventName.UNDONE,
+        Status.UNDONE,
+        dropped=["a", "b"],
+        left=["c"],
+        database=True,
+    ),
+    "reply-undo-left": lambda s: _event(
+        s, EventName.UNDO_LEFT, Status.SUCCESSFUL, error=s.error.model_dump()
+    ),
+    "root-undo-held": lambda s: root_message(s.card(Status.UNDO_ASKED, hold=WHY)),
+    "report-outdated": lambda s: _again(s, Status.QUEUED, latest=True),
+    "report-again": lambda s: _again(s, Status.MISMATCHED, latest=True),
+    "doctor": lambda _: doctor_message(
+        [
+            Looked("database", "it answers", well=True),
+            Looked("cluster b", "No <!here> answer.", well=False),
+        ]
     ),
     "reply-held": lambda s: reply(_held(s), s.event(HELD, "ferry", why=WHY)),
     "reply-throttled": lambda s: reply(

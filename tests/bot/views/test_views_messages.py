@@ -34,13 +34,14 @@ BUTTONS = {
     Status.AWAITING_APPROVAL: [buttons.APPROVE, buttons.REJECT, buttons.CANCEL],
     Status.QUEUED: [buttons.CANCEL],
     Status.RUNNING: [buttons.PAUSE, buttons.CANCEL],
-    Status.SUCCESSFUL: [],
-    Status.MISMATCHED: [buttons.REPAIR, buttons.REMIGRATE],
-    Status.FAILED: [buttons.RESUME],
-    Status.CANCELED: [buttons.RESUME],
+    Status.SUCCESSFUL: [buttons.UNDO],
+    Status.MISMATCHED: [buttons.REPAIR, buttons.REMIGRATE, buttons.UNDO],
+    Status.FAILED: [buttons.RESUME, buttons.UNDO],
+    Status.CANCELED: [buttons.RESUME, buttons.UNDO],
     Status.REJECTED: [],
     Status.EXPIRED: [],
     Status.PAUSED: [buttons.RESUME, buttons.CANCEL],
+    Status.UNDO_ASKED: [buttons.CANCEL],
     Status.UNDOING: [],
     Status.UNDONE: [],
 }
@@ -155,7 +156,7 @@ def test_a_pause_under_way_can_be_taken_back(samples: Any, texts: Any) -> None:
 
 def test_the_repair_dialog_says_what_is_deleted(samples: Any) -> None:
     """Before the click: in how many collections, what is deleted and where."""
-    repair, _ = elements(root_message(samples.card(Status.MISMATCHED)))
+    repair, *_ = elements(root_message(samples.card(Status.MISMATCHED)))
     said = repair["confirm"]["text"]["text"]
     assert repair["confirm"]["style"] == "danger"
     assert "1 collection that differs" in said
