@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         run,
         undo,
         verify,
+        work,
     )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "run",
     "undo",
     "verify",
+    "work",
 ]
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.errors import FerryError, TargetChanged
-from engine.ledger import TransitionRefused
+from engine.errors import FerryError, ShutdownRequested, TargetChanged
+from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Secrets, Undone
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
@@ -194,3 +194,45 @@ def test_an_undo_that_stops_half_way_can_be_resumed(bed: Bed, proxied: Proxied) 
     assert bed.run(migration).status is Outcome.SUCCESSFUL
     for name in ("one", "two"):
         bed.assert_same(name, range(5))
+
+
+def test_a_worker_undoes_what_was_asked_for(crossing: Bed, proxied: Proxied) -> None:
+    """Refused, it leaves the migration as it stood, with the reason in the event; shut down, the wish waits; then it drops."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    ended = crossing.ledger.migration(migration)
+
+    def worked(stop: threading.Event | None = None) -> Status:
+        engine.work(crossing.ledger, migration, Secrets(), stop=stop or threading.Event())
+        return stands(crossing, migration)
+
+    crossing.target.client.create_alias("parts", "shop")
+    crossing.act(migration, EventName.ASK_UNDO)
+    assert crossing.ledger.due(utc_now()) == (migration,)
+    assert worked() is Status.SUCCESSFUL
+    last = crossing.ledger.events(migration_id=migration)[-1]
+    assert last.name == EventName.UNDO_LEFT
+    assert "the alias “shop” was added" in last.details["error"]["message"]
+    left = crossing.ledger.migration(migration)
+    assert (left.ended_at, left.error, left.stood) == (ended.ended_at, None, None)
+    crossing.target.client.drop_alias("shop")
+    crossing.act(migration, EventName.ASK_UNDO)
+    gate, stop = proxy.hold("Query", 2), threading.Event()
+    thread = threading.Thread(target=_handed_back, args=(worked, stop))
+    thread.start()
+    gate.wait()
+    stop.set()
+    gate.open.set()
+    thread.join(60)
+    assert stands(crossing, migration) is Status.UNDO_ASKED
+    assert crossing.target.client.list_collections() == ["parts"]
+    assert worked() is Status.UNDONE
+    assert crossing.target.client.list_collections() == []
+    names = [event.name for event in crossing.ledger.events(migration_id=migration)]
+    assert names[-4:] == ["release", "undo", "drop", "undone"]
+
+
+def _handed_back(work: Callable[[threading.Event], Status], stop: threading.Event) -> None:
+    with pytest.raises(ShutdownRequested):
+        work(stop)
