@@ -31,8 +31,9 @@
     ask_undo   successful · mismatched · failed        undo_asked          it was once allowed to run; remembers where it stood;
                · canceled                                                  clears attempts
     keep       undo_asked                              where it stood      somebody takes the wish back
-    undo       successful · mismatched · failed        undoing             it was once allowed to run, no live lease; remembers
-               · canceled · undo_asked · undoing                           where it stood; attempts + 1
+    undo       undo_asked · undoing                    undoing             a worker takes it: no live lease; attempts + 1
+    undo_now   successful · mismatched · failed        undoing             the command line, asked and taken at once: it was once
+               · canceled                                                  allowed to run; remembers where it stood
     drop       undoing                                 undoing             right before the first drop: from now on it stood as
                                                                            failed
     undo_left  undoing                                 where it stood      the undo cannot be done
@@ -149,7 +150,8 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.VERIFY: frozenset({Status.SUCCESSFUL, Status.MISMATCHED}),
         EventName.ASK_UNDO: _UNDOABLE,
         EventName.KEEP: frozenset({Status.UNDO_ASKED}),
-        EventName.UNDO: _UNDOABLE | {Status.UNDO_ASKED, Status.UNDOING},
+        EventName.UNDO: frozenset({Status.UNDO_ASKED, Status.UNDOING}),
+        EventName.UNDO_NOW: _UNDOABLE,
         EventName.DROP: frozenset({Status.UNDOING}),
         EventName.UNDO_LEFT: frozenset({Status.UNDOING}),
         EventName.UNDONE: frozenset({Status.UNDOING}),
@@ -182,7 +184,7 @@ WORKER_EVENTS: Final = frozenset(
 )
 """Only the holder of the lease may say these of a migration that is held; all but `drop` end its attempt."""
 
-TAKING_EVENTS: Final = frozenset({EventName.CLAIM, EventName.UNDO})
+TAKING_EVENTS: Final = frozenset({EventName.CLAIM, EventName.UNDO, EventName.UNDO_NOW})
 """These give a lease."""
 
 HELD: Final = frozenset({Status.RUNNING, Status.UNDOING})
@@ -337,13 +339,13 @@ def _ask_undo(situation: Situation) -> Advance | Refused:
 def _undo(situation: Situation) -> Advance | Refused:
     if situation.lease_live:
         return _refuse(EventName.UNDO, "another process is at it")
-    if not situation.cleared:
-        return _refuse(EventName.UNDO, _MADE_NOTHING)
-    begins = situation.status in _UNDOABLE
-    stood = situation.status if begins else situation.stood
-    attempts = 1 if begins else situation.attempts + 1
-    held = replace(situation, status=Status.UNDOING, lease_live=True)
-    return Advance(replace(held, stood=stood, attempts=attempts))
+    attempts = situation.attempts + 1
+    return Advance(replace(situation, status=Status.UNDOING, lease_live=True, attempts=attempts))
+
+
+def _undo_now(situation: Situation) -> Advance | Refused:
+    asked = _ask_undo(situation)
+    return asked if isinstance(asked, Refused) else _undo(asked.to)
 
 
 def _drop(situation: Situation) -> Advance:
@@ -368,6 +370,7 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.ASK_UNDO: _ask_undo,
         EventName.KEEP: _left,
         EventName.UNDO: _undo,
+        EventName.UNDO_NOW: _undo_now,
         EventName.DROP: _drop,
         EventName.UNDO_LEFT: _left,
         EventName.REOPEN: _reopen,

@@ -48,6 +48,7 @@ class EventName(StrEnum):
     ASK_UNDO = "ask_undo"
     KEEP = "keep"
     UNDO = "undo"
+    UNDO_NOW = "undo_now"
     DROP = "drop"
     UNDO_LEFT = "undo_left"
     UNDONE = "undone"
@@ -76,6 +77,7 @@ DONE: Final[Mapping[EventName, str]] = MappingProxyType(
         EventName.ASK_UNDO: "undone",
         EventName.KEEP: "kept",
         EventName.UNDO: "undone",
+        EventName.UNDO_NOW: "undone",
         EventName.DROP: "dropped",
         EventName.UNDO_LEFT: "left as it stands",
         EventName.UNDONE: "recorded as undone",

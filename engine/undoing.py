@@ -23,7 +23,7 @@ from engine.errors import (
 )
 from engine.heartbeat import Heartbeat
 from engine.ledger import LEASE_SECONDS, Ledger, new_owner
-from engine.lifecycle import EventName
+from engine.lifecycle import EventName, is_undoable
 from engine.milvus import definitions
 from engine.milvus.connection import Cluster, connect
 from engine.model import (
@@ -78,10 +78,12 @@ def undo(
         FerryError: The target failed or refused. Where something was dropped, the migration has failed and can be undone again;
             else it stands as before.
     """
-    refused = ledger.refusal(migration_id, EventName.UNDO)
+    ended = is_undoable(ledger.migration(migration_id).status)
+    event = EventName.UNDO_NOW if ended else EventName.UNDO
+    refused = ledger.refusal(migration_id, event)
     if refused is not None:
         raise refused
-    lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
+    lease = ledger.claim(migration_id, new_owner(), lease_seconds, event)
     try:
         end = drive(ledger, lease, secrets, threading.Event(), lease_seconds, force=force)
     except LeaseLost as lost:

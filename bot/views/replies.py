@@ -291,6 +291,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     EventName.ASK_UNDO: undo.asked,
     EventName.KEEP: undo.kept,
     EventName.UNDO: undo.begun,
+    EventName.UNDO_NOW: undo.begun,
     EventName.DROP: undo.drops,
     EventName.UNDO_LEFT: undo.left,
     EventName.UNDONE: undo.undone,

@@ -78,7 +78,7 @@ class Leases(Database):
             migration_id: Which one.
             owner: Who takes it: `new_owner()` of the worker's own process.
             lease_seconds: How long the lease lasts unless it is renewed.
-            event: UNDO takes one that has ended or that waits to be undone, to drop what it made.
+            event: UNDO takes one that waits to be undone, UNDO_NOW one that has ended, to drop what it made.
 
         Raises:
             MigrationBusy: A live worker holds it.

@@ -204,7 +204,7 @@ def test_an_undo_of_the_command_line_is_not_the_bots(
     with ledger.transaction() as tx:
         migration = tx.add_migration(plan.request, requester="me@here", status=Status.QUEUED)
     ledger.finish(ledger.claim(migration.id, new_owner()), EventName.SUCCEED)
-    lease = ledger.claim(migration.id, new_owner(), event=EventName.UNDO)
+    lease = ledger.claim(migration.id, new_owner(), event=EventName.UNDO_NOW)
     interrupted = ledger.finish(lease, EventName.RELEASE)
     assert not gated.gate.is_approved(interrupted)
     with ledger.transaction() as tx:

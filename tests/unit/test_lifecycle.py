@@ -55,10 +55,10 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.RUNNING, E.RESUME): {S.RUNNING},
     (S.PAUSED, E.RESUME): {S.QUEUED},
     (S.PAUSED, E.CANCEL): {S.CANCELED},
-    (S.SUCCESSFUL, E.UNDO): {S.UNDOING},
-    (S.MISMATCHED, E.UNDO): {S.UNDOING},
-    (S.FAILED, E.UNDO): {S.UNDOING},
-    (S.CANCELED, E.UNDO): {S.UNDOING},
+    (S.SUCCESSFUL, E.UNDO_NOW): {S.UNDOING},
+    (S.MISMATCHED, E.UNDO_NOW): {S.UNDOING},
+    (S.FAILED, E.UNDO_NOW): {S.UNDOING},
+    (S.CANCELED, E.UNDO_NOW): {S.UNDOING},
     (S.UNDO_ASKED, E.UNDO): {S.UNDOING},
     (S.UNDOING, E.UNDO): {S.UNDOING},
     (S.UNDOING, E.DROP): {S.UNDOING},
@@ -177,13 +177,13 @@ def test_a_released_attempt_does_not_count() -> None:
     assert decision.to.attempts == 2
 
 
-@pytest.mark.parametrize("event", [E.RESUME, E.REPAIR, E.ASK_UNDO, E.UNDO])
+@pytest.mark.parametrize("event", [E.RESUME, E.REPAIR, E.ASK_UNDO, E.UNDO_NOW])
 def test_what_goes_on_cannot_go_around_the_approval(event: EventName) -> None:
     """What was canceled before it was approved is neither resumed, repaired nor undone; what was approved once is."""
     unapproved = ended(S.CANCELED, cleared=False)
     approved = ended(S.CANCELED, cleared=True)
     assert isinstance(advance(unapproved, event), Refused)
-    if event in {E.ASK_UNDO, E.UNDO}:
+    if event in {E.ASK_UNDO, E.UNDO_NOW}:
         assert isinstance(advance(approved, event), Advance)
         return
     queued = Situation(S.QUEUED, cancel_requested=False, lease_live=False, attempts=0, cleared=True)

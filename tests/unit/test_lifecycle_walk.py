@@ -28,7 +28,7 @@ Decide = Callable[[Situation, EventName], Advance | Refused]
 
 PEOPLE = tuple(e for e in EventName if e not in TAKING_EVENTS | WORKER_EVENTS)
 GO_ON = frozenset({EventName.RESUME, EventName.REPAIR, EventName.VERIFY})
-UNDOS = ("ask_undo ", "undo ")
+UNDOS = ("ask_undo ", "undo_now ")
 UNDO_STATES = frozenset({Status.UNDO_ASKED, Status.UNDOING})
 RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 
@@ -153,6 +153,9 @@ NEVER: dict[str, Rule] = {
         before.situation.status is Status.UNDOING
         and step.startswith("release")
         and after.situation.status is not Status.UNDO_ASKED
+    ),
+    "a worker drops what nobody asked to undo": lambda before, step, _: (
+        step.startswith("undo ") and before.situation.status not in UNDO_STATES
     ),
     "dropped though it was never allowed to run": lambda _, __, after: (
         after.situation.status is Status.UNDOING and not after.approved
