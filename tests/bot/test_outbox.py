@@ -337,3 +337,45 @@ def test_retry_after_holds_for_all_channels() -> None:
     assert budget.take(POST, "C9") == pytest.approx(1.0)
     clock.seconds += 1
     assert budget.take(POST, "C9") == 0.0
+
+
+def test_a_report_keeps_its_words_and_its_buttons_only_while_they_fit(
+    telling: Callable[..., Telling],
+    sandbox: Sandbox,
+    ledger: Ledger,
+    records: BotLedger,
+    awaiting: Callable[..., Migration],
+) -> None:
+    """Asked to undo, the report loses its buttons; kept, it has them again; what a sleeping bot missed gives it none back."""
+    narrator, migration = telling(), awaiting("U0ADA")
+    run(ledger, records, migration, EventName.SUCCEED)
+    narrator.rounds(3, seconds=60)
+
+    def report() -> tuple[str, bool]:
+        posted = records.posted(migration.id)[Kind.REPORT]
+        (root,) = sandbox.messages(CHANNEL)
+        found = next(m for m in sandbox.thread(CHANNEL, root["ts"]) if m["ts"] == posted.ts)
+        return words_of(found), any(block["type"] == "actions" for block in found["blocks"])
+
+    def people(event: EventName) -> None:
+        with ledger.transaction() as tx:
+            tx.apply(migration.id, event, actor="U0GRACE")
+
+    said, has_buttons = report()
+    assert has_buttons
+    people(EventName.ASK_UNDO)
+    narrator.rounds(3, seconds=60)
+    outdated, has_buttons = report()
+    assert not has_buttons
+    assert "Outdated" in outdated
+    assert said.removesuffix("Undo")[:80] in outdated
+    people(EventName.KEEP)
+    narrator.rounds(3, seconds=60)
+    assert report() == (said, True)
+    people(EventName.ASK_UNDO)
+    lease = ledger.claim(migration.id, OWNER, event=EventName.UNDO)
+    ledger.finish(lease, EventName.DROP)
+    ledger.finish(lease, EventName.UNDONE, {"dropped": ["articles"]})
+    narrator.rounds(3, seconds=60)
+    assert report() == (outdated, False)
+    assert records.pending() == ()
