@@ -208,7 +208,8 @@ def report_again(card: MigrationCard, content: str, *, latest: bool) -> m.Messag
         "Its first message says how it stands now, and has the buttons that do something."
     )
     more = m.actions(*_buttons(card)) if stands else m.context(outdated)
-    return m.Message(kept["text"], [*kept["blocks"], *([more] if more else [])])
+    *said, footer = kept["blocks"]
+    return m.Message(kept["text"], [*said, *([more] if more else []), footer])
 
 
 def findings_file(
