@@ -42,14 +42,32 @@ def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens on the port of this machine."""
+    """Whether nothing listens on the port of this machine, and no `Server` has claimed it."""
     with contextlib.closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+            _claimed(port).close()
         except OSError:
             return False
     return True
+
+
+def _claimed(port: int) -> socket.socket:
+    """A UDP socket of the number of a TCP port: while it is open, nobody else who starts a `Server` takes that port.
+
+    A server listens only seconds after its port was chosen.
+
+    Raises:
+        OSError: Another one has claimed it.
+    """
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind(("127.0.0.1", port))
+    except OSError:
+        claim.close()
+        raise
+    return claim
 
 
 class Server:
@@ -81,6 +99,7 @@ class Server:
             raise ServerFailed(f"Port {port} is in use by another process; nothing was started.")
         self.port = port
         self.log = log
+        self._claim = _claimed(port)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [*_dies_with_parent(), *command],
@@ -119,6 +138,7 @@ class Server:
         """Kills the server and waits until it is gone; a second call does nothing."""
         self._process.kill()
         self._process.wait()
+        self._claim.close()
 
     def __enter__(self) -> Self:
         return self

@@ -52,7 +52,7 @@ def directory() -> Callable[..., tuple[Directory, SetClock]]:
 
     def make(sandbox: Sandbox, roles: Roles = ROLES) -> tuple[Directory, SetClock]:
         clock = SetClock()
-        client = WebClient("xoxb-sandbox", base_url=sandbox.api_url, timeout=5, retry_handlers=[])
+        client = WebClient("xoxb-sandbox", base_url=sandbox.api_url, timeout=30, retry_handlers=[])
         return Directory(client, roles, clock), clock
 
     return make

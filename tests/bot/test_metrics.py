@@ -186,7 +186,7 @@ def test_prometheus_reads_what_happened(sandbox: Sandbox, settings: Settings) ->
     assert now.get(("ferry_interactions_total", "other", "unsigned"), 0) == int(over_http)
     for kind in ("command", "event_callback"):
         assert now["ferry_acknowledgement_seconds_count", kind] == 1
-        assert 0 < now["ferry_acknowledgement_seconds_sum", kind] < 3
+        assert 0 < now["ferry_acknowledgement_seconds_sum", kind] < 30
     assert now["ferry_slack_calls_total", "views.publish", "throttled"] == 1
     assert now["ferry_slack_calls_total", "views.publish", "ok"] == 1
     assert now["ferry_worker_processes",] == 0

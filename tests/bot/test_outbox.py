@@ -67,7 +67,7 @@ def telling(
     def make(rates: dict[str, Rate] | None = None) -> Telling:
         settings = configured(approvals_channel=CHANNEL, roles={})
         clock = SetClock()
-        client = WebClient("xoxb-sandbox", base_url=sandbox.api_url, retry_handlers=[], timeout=5)
+        client = WebClient("xoxb-sandbox", base_url=sandbox.api_url, retry_handlers=[], timeout=30)
         directory = Directory(client, settings.roles)
         cards = Cards(ledger, records, settings, directory, EngineVerbs())
         courier = Courier(client, Budget(rates or {}, clock))

@@ -1,17 +1,26 @@
 """The sandbox page outside modals: channels, commands, threads, private answers, clicks, looks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from bot.sandbox import Sandbox
+from bot.demo.clusters import free_ports
+from bot.sandbox import Sandbox, WorkspaceConfig
+from tests.browser.conftest import WORKSPACE
 from tests.browser.kitchen import Kitchen
 
 pytestmark = pytest.mark.browser
 Opened = Callable[..., Page]
 Kept = Callable[[Page, str], Any]
+
+
+@pytest.fixture
+def kept_port() -> Iterator[Sandbox]:
+    """The workspace at a port that no connection is given meanwhile, so that it can come back there."""
+    with Sandbox(WorkspaceConfig.model_validate(WORKSPACE), port=free_ports(1)[0]) as sandbox:
+        yield sandbox
 
 
 def say(page: Page, line: str) -> None:
@@ -162,8 +171,9 @@ def test_home_tab(as_user: Opened, screenshot: Kept) -> None:
     screenshot(page, "page-home")
 
 
-def test_lost_connection_is_said(bistro: Sandbox, browser_page: Opened) -> None:
+def test_lost_connection_is_said(kept_port: Sandbox, browser_page: Opened) -> None:
     """A banner stands while the sandbox cannot be reached; it goes by itself and the draft is still there."""
+    bistro = kept_port
     page = browser_page(f"{bistro.url}?user=U1&channel=C1")
     box = page.get_by_role("textbox", name="Message #general")
     box.fill("a draft")

@@ -55,12 +55,13 @@ class Proxy:
 
     Args:
         behind: `http://host:port` of the real server.
+        port: Where it listens; 0 takes a free one.
 
     Attributes:
         calls: How often each call arrived, by name ("Insert").
     """
 
-    def __init__(self, behind: str) -> None:
+    def __init__(self, behind: str, port: int = 0) -> None:
         self.calls: Counter[str] = Counter()
         self._refused: set[tuple[str, int]] = set()
         self._lost: set[tuple[str, int]] = set()
@@ -73,7 +74,7 @@ class Proxy:
         self._channel = grpc.insecure_channel(behind.removeprefix("http://"), _OPTIONS)
         self._server = grpc.server(ThreadPoolExecutor(16, "proxy"), options=_OPTIONS)
         self._server.add_generic_rpc_handlers((_Anything(self._pass),))
-        port = self._server.add_insecure_port("127.0.0.1:0")
+        port = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self.uri = f"http://127.0.0.1:{port}"
 
     def __enter__(self) -> Self:

@@ -11,6 +11,7 @@ from enum import StrEnum
 import grpc
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
+from bot.demo.clusters import free_ports
 from tests.engine.proxy import _OPTIONS, Proxy, _Anything
 
 LATE_SECONDS = 0.4
@@ -47,7 +48,8 @@ class Network(Proxy):
     def __init__(
         self, behind: str, fault_of: Callable[[str, int], Fault | None] | None = None
     ) -> None:
-        super().__init__(behind)
+        # It listens there again after a cut; a port that connections are given could be another's by then.
+        super().__init__(behind, free_ports(1)[0])
         self.done: list[tuple[Fault, str, int]] = []
         self.denied = 0
         self.overdue = 0
