@@ -87,7 +87,7 @@ def test_the_bot_comes_back_after_an_outage(sandbox: Sandbox, alone: Settings) -
         sandbox.wait_for(lambda: not sandbox.connections())
         sandbox.wait_for(lambda: len(sandbox.journal.calls("apps.connections.open")) >= 3, 60)
         sandbox.outage(on=False)
-        sandbox.wait_for_app(timeout=30)
+        sandbox.wait_for_app(timeout=90)
         assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
         assert len(sandbox.journal.calls("apps.connections.open")) < 8
 
@@ -137,9 +137,9 @@ def test_the_service_ends_in_order_on_sigterm(
     ]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            sandbox.wait_for_app(timeout=30)
+            sandbox.wait_for_app(timeout=90)
             process.terminate()
-            _, log = process.communicate(timeout=30)
+            _, log = process.communicate(timeout=90)
         finally:
             process.kill()
     assert process.returncode == 0

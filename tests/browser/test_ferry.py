@@ -34,7 +34,7 @@ def demo() -> Iterator[World]:
         yield running
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_a_migration_typed_and_clicked_in_the_page_ends_verified(
     demo: World,
     browser_page: Callable[..., Page],

@@ -27,7 +27,7 @@ Lanes = Callable[[int], list[Lane]]
 Say = Callable[[str], None]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_kill_at_each_named_point(
     lanes: Lanes, new_keys_lanes: Lanes, crash_log: Path, say: Say
 ) -> None:
