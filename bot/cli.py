@@ -18,7 +18,7 @@ from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
 from engine.ledger import AuditFilter, normal_id
-from engine.lifecycle import EventName, Status, zilliz_word
+from engine.lifecycle import EventName, Status, canceling, is_terminal, zilliz_word
 from engine.model import AutoId, OnConflict
 from engine.pace import remaining_seconds
 
@@ -208,12 +208,14 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
 
 @app.command()
 def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
-    """Stop a migration between two chunks; it can be resumed."""
-    migration = console.acted(migration_id, EventName.CANCEL, json=json)
+    """Stop a migration between two chunks; it can be resumed. Also takes back an undo that has not begun."""
+    migration = console.acted(migration_id, canceling, json=json)
     if json:
         return
     if migration.status is Status.CANCELED:
         terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
+    elif is_terminal(migration.status):
+        terminal.out.print(f"{migration.id} is not undone; it stands as it had ended.")
     else:
         terminal.out.print(f"{migration.id} stops after the chunks under way.")
 
@@ -221,7 +223,7 @@ def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
 @app.command()
 def pause(migration_id: MigrationId, *, json: Json = False) -> None:
     """Let a migration rest between two chunks; `ferry resume` goes on from there."""
-    migration = console.acted(migration_id, EventName.PAUSE, json=json)
+    migration = console.acted(migration_id, lambda _: EventName.PAUSE, json=json)
     if json:
         return
     if migration.status is Status.PAUSED:

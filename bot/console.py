@@ -156,10 +156,11 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             ) from lost
 
 
-def acted(migration_id: str, event: EventName, *, json: bool) -> Migration:
-    """Does what a person does to a migration, and with --json says how it stands now; raises TransitionRefused."""
+def acted(migration_id: str, event: Callable[[Status], EventName], *, json: bool) -> Migration:
+    """Does what a person does to a migration as it stands, and with --json says how it stands now; raises TransitionRefused."""
     with open_ledger() as ledger, ledger.transaction() as act:
-        migration = act.apply(act.migration(migration_id).id, event, actor=operator())
+        before = act.migration(migration_id)
+        migration = act.apply(before.id, event(before.status), actor=operator())
     if json:
         word = zilliz_word(migration.status)
         terminal.as_json({"migration": migration.id, "status": word, "state": migration.status})

@@ -21,7 +21,7 @@ from bot.throttling import Throttling
 from bot.ticking import Ticking
 from engine import remake
 from engine.errors import FerryError
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import Status, canceling
 from engine.model import Details, Migration, Request, Secrets, Throttle
 
 __all__ = ["Answer", "Click", "Service"]
@@ -169,8 +169,7 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
 
         def effect(scene: Scene, role: str) -> Migration:
             details: Details = {"role": role, "reason": comment}
-            asked = scene.migration.status is Status.UNDO_ASKED
-            event = EventName.KEEP if asked else EventName.CANCEL
+            event = canceling(scene.migration.status)
             return scene.tx.apply(scene.migration.id, event, actor=click.user_id, details=details)
 
         return self._act(click, "cancel", decide, effect)

@@ -71,6 +71,7 @@ __all__ = [
     "Situation",
     "Status",
     "advance",
+    "canceling",
     "is_resumable",
     "is_terminal",
     "is_undoable",
@@ -216,6 +217,11 @@ def is_resumable(status: Status) -> bool:
 def is_undoable(status: Status) -> bool:
     """Whether an undo of a migration that stands so can be asked for, if it was ever allowed to run."""
     return status in _UNDOABLE
+
+
+def canceling(status: Status) -> EventName:
+    """What a cancel means to a migration that stands so: an undo that has not begun is taken back."""
+    return EventName.KEEP if status is Status.UNDO_ASKED else EventName.CANCEL
 
 
 _MADE_NOTHING: Final = "it ended before it was approved, so it made nothing"

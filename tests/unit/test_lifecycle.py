@@ -13,6 +13,7 @@ from engine.lifecycle import (
     Situation,
     Status,
     advance,
+    canceling,
     is_resumable,
     is_terminal,
     zilliz_word,
@@ -225,6 +226,12 @@ def to_of(decision: Advance | Refused) -> Situation:
     """Where an event leads that must not be refused."""
     assert isinstance(decision, Advance)
     return decision.to
+
+
+def test_a_cancel_takes_back_an_undo_that_has_not_begun() -> None:
+    """Of what waits to be undone a cancel is the wish's end; it is the cancel of everything else."""
+    assert canceling(S.UNDO_ASKED) is E.KEEP
+    assert {canceling(status) for status in set(Status) - {S.UNDO_ASKED}} == {E.CANCEL}
 
 
 def test_ended_states_are_known() -> None:
