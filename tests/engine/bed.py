@@ -304,7 +304,7 @@ def heard(beats: threading.Semaphore) -> None:
     while beats.acquire(blocking=False):
         pass  # beats of before
     for _ in range(2):
-        assert beats.acquire(timeout=30)
+        assert beats.acquire(timeout=90)
 
 
 @contextmanager
@@ -336,7 +336,7 @@ def ferry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], seconds: float = 90) -> None:
     """Returns as soon as the condition holds; fails when the time is over."""
     pause, deadline = threading.Event(), time.monotonic() + seconds
     while not condition():

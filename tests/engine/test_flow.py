@@ -58,14 +58,15 @@ def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
         return crossing.ledger.totals(migration)
 
     with stalls() as late, running(crossing, migration) as (reports, _):
-        until(lambda: slowed() and totals().copied == PARTITION_ENTITIES)
+        until(lambda: slowed() and totals().copied >= PARTITION_ENTITIES)
         asked = time.monotonic() - late()
         crossing.act(migration, EventName.CANCEL)
         until(lambda: crossing.ledger.migration(migration).status is not Status.RUNNING)
         seconds = time.monotonic() - late() - asked
     assert seconds < CANCEL_SECONDS
     assert reports[0].status is Outcome.CANCELED
-    assert (totals().slowed, totals().copied) == ("", PARTITION_ENTITIES)
+    assert totals().slowed == ""
+    assert PARTITION_ENTITIES <= totals().copied < len(KEYS) // 2
     crossing.act(migration, EventName.RESUME)
     with running(crossing, migration) as (reports, _):
         until(slowed)
