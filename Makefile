@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # Where this is set every process would compile all of Ferry anew, and a run of the tests starts hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test soak check bench lock clean
+.PHONY: install demo test soak check bench tour lock clean
 
 install: $(INSTALLED)
 
@@ -35,6 +35,11 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/pytest -m bench -s tests
+
+# The pictures of docs/tour.md, taken anew from the demo.
+tour: $(INSTALLED)
+	$(BIN)/pytest -m soak tests/browser/test_tour.py
+	cp artefacts/tour/*.png docs/tour/
 
 # Pins every dependency with its hashes, for development and for the image; run after a change of pyproject.toml.
 PIN := $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
