@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # importing pymilvus takes 2 s, which tests without a server 
     from tests.beds.shared import Lent
 
 REQUIRE_ALL = "FERRY_REQUIRE_ALL"
+QUICK_ROOMS = ("ledger", "sandbox", "views", "unit")
+"""Folders of tests that start no cluster, the quickest last."""
 
 
 def pytest_configure() -> None:
@@ -46,9 +48,14 @@ def pytest_collection_finish() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take longest begins first, so that at the end no process works alone; beside that the order stays random."""
 
-    def longest(item: pytest.Item) -> tuple[float, bool]:
+    def longest(item: pytest.Item) -> tuple[float, bool, int]:
         limit = item.get_closest_marker("timeout")
-        return -float(limit.args[0] if limit else 0), "real_milvus" not in item.keywords
+        room = item.path.parent.name
+        return (
+            -float(limit.args[0] if limit else 0),
+            "real_milvus" not in item.keywords,
+            QUICK_ROOMS.index(room) if room in QUICK_ROOMS else -1,
+        )
 
     items.sort(key=longest)
 

@@ -29,7 +29,7 @@ KEYS = range(PARTITIONS * PARTITION_ENTITIES)
 BAD = (7, 41)
 POISON = "poison"
 CANCEL_SECONDS = 5.0
-LIFTED_SECONDS = 30.0
+LIFTED_SECONDS = 120.0
 """At one entity a second the proof would take some minutes."""
 Proxied = Callable[[Side], Proxy]
 
