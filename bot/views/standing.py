@@ -30,7 +30,11 @@ def _predicate(card: MigrationCard) -> str:
     return {
         Status.PLANNING: f"was requested by {who} and is being planned.",
         Status.AWAITING_APPROVAL: f"was requested by {who} and waits for approval.",
-        Status.QUEUED: "is approved and waits to start.",
+        Status.QUEUED: (
+            "goes on as soon as a worker is free."
+            if card.migration.started_at
+            else "is approved and waits to start."
+        ),
         Status.RUNNING: "is running.",
         Status.SUCCESSFUL: "is complete and verified.",
         Status.MISMATCHED: "ended, and the target differs from the source.",

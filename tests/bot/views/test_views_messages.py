@@ -172,6 +172,15 @@ def test_a_pause_that_is_taken_back_is_told_as_one(samples: Any) -> None:
     assert "took the pause back" in said.text
 
 
+def test_what_goes_on_is_not_said_to_start(samples: Any) -> None:
+    """Queued again, to be verified, repaired or resumed, it is not said to wait for its start."""
+    fresh = samples.card(Status.QUEUED)
+    begun = fresh.migration.model_copy(update={"started_at": samples.now})
+    assert "is approved and waits to start." in root_message(fresh).text
+    again = root_message(fresh.model_copy(update={"migration": begun}))
+    assert "goes on as soon as a worker is free." in again.text
+
+
 def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
     """Before the click: what stays on the target, that Resume exists, that the source is untouched."""
     _, element = elements(
