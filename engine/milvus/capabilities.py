@@ -58,6 +58,8 @@ _FEATURES = (
     Feature("arrays", _ARRAYS_SINCE, _of_type(DataType.Array)),
     Feature("BINARY_VECTOR", (2, 0, 0), _of_type(DataType.BinaryVector)),
     Feature("FLOAT16_VECTOR", (2, 3, 3), _of_type(DataType.Float16Vector)),
+    # A second insert ends a server of 2.3 when it is loaded (milvus #31534; seen on 2.3.5), and again each time it starts.
+    Feature("FLOAT16_VECTOR for several inserts", (2, 4, 0), _of_type(DataType.Float16Vector)),
     Feature("BFLOAT16_VECTOR", (2, 4, 0), _of_type(DataType.BFloat16Vector)),
     Feature("SPARSE_FLOAT_VECTOR", (2, 4, 0), _of_type(DataType.SparseFloatVector)),
     Feature("INT8_VECTOR", (2, 6, 0), _of_type(DataType.Int8Vector)),

@@ -10,8 +10,10 @@ import pytest
 from pymilvus import DataType
 
 import engine
+from engine.milvus.connection import connect
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_values import awkward_key
+from engine.milvus.survey import reader_of, survey
 from engine.model import CollectionPlan, CollectionReport, Outcome, Report, Secrets
 from tests.engine.bed import Bed, Side, rows
 
@@ -94,7 +96,6 @@ def _awkward(side: Side) -> None:
     side.insert("arrays", filled)
     side.create("automatic", schema={"auto_id": True})
     side.insert("automatic", ({"vector": row["vector"], "text": "t"} for row in rows(range(50))))
-    _halves(side)
     described = {"description": "Where it all began", "enable_dynamic_field": True}
     side.create(
         "described",
@@ -114,19 +115,6 @@ def _awkward(side: Side) -> None:
         side.client.create_index("described", params, sync=False)
     side.client.load_collection("described", _async=True)
     side._loading.append("described")
-
-
-def _halves(side: Side) -> None:
-    """FLOAT16 vectors, every bit pattern of the small ones."""
-    made = side.client.create_schema(auto_id=False)
-    made.add_field("id", DataType.INT64, is_primary=True)
-    made.add_field("vector", DataType.FLOAT16_VECTOR, dim=4)
-    params = side.client.prepare_index_params()
-    params.add_index("vector", index_type="FLAT", metric_type="L2")
-    side.client.create_collection("halves", schema=made, index_params=params)
-    vectors = np.arange(HALVES * 4, dtype="<u2").view("<f2").reshape(HALVES, 4)
-    entities = ({"id": n, "vector": vector} for n, vector in enumerate(vectors))
-    side.insert("halves", entities)
 
 
 def test_the_sample_is_moved_and_proved(moved: Moved) -> None:
@@ -234,10 +222,23 @@ def test_floats_are_carried_bit_by_bit(moved: Moved) -> None:
     assert repr(sides[1][3]["d"]) == "-0.0"
 
 
-def test_half_floats_are_carried_bit_by_bit(moved: Moved) -> None:
-    """FLOAT16 vectors arrive as they were, denormal ones too."""
-    assert moved.of("halves").verified
-    moved.bed.assert_same("halves", range(HALVES))
+def test_half_floats_of_a_real_server_are_read_bit_by_bit(bed: Bed) -> None:
+    """FLOAT16 vectors are read as they are, denormal ones too; a target of 2.3, which they would end, is a conflict in the plan."""
+    made = bed.source.client.create_schema(auto_id=False)
+    made.add_field("id", DataType.INT64, is_primary=True)
+    made.add_field("vector", DataType.FLOAT16_VECTOR, dim=4)
+    params = bed.source.client.prepare_index_params()
+    params.add_index("vector", index_type="FLAT", metric_type="L2")
+    bed.source.client.create_collection("halves", schema=made, index_params=params)
+    vectors = np.arange(HALVES * 4, dtype="<u2").view("<f2").reshape(HALVES, 4)
+    bed.source.insert("halves", ({"id": n, "vector": vector} for n, vector in enumerate(vectors)))
+    with connect(bed.source.endpoint, "") as source:
+        reader = reader_of(source, survey(source, "halves"))
+        columns = [column for page in reader.pages("") for column in page.messages()]
+    found = [column.vectors.float16_vector for column in columns if column.field_name == "vector"]
+    assert b"".join(found) == vectors.tobytes()
+    (conflict,) = engine.plan(bed.request("halves"), Secrets()).conflicts
+    assert "has no FLOAT16_VECTOR for several inserts (used by vector)" in conflict
 
 
 def test_empty_arrays_of_every_kind_arrive(moved: Moved) -> None:

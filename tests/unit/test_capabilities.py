@@ -57,7 +57,7 @@ def index(kind: str, field: str = "f", **params: str) -> Any:
     ("needs", "without", "since"),
     [
         (schema(data_type=T.Array, element_type=T.Int64), "v2.3.1", "v2.3.2"),
-        (schema(data_type=T.Float16Vector), "v2.3.2", "v2.3.3"),
+        (schema(data_type=T.Float16Vector), "v2.3.22", "v2.4.0"),
         (schema(data_type=T.BFloat16Vector), "v2.3.5-lite", "v2.4.0"),
         (schema(data_type=T.SparseFloatVector), "v2.3.22", "2.4.0-rc.1"),
         (schema(data_type=T.Int8Vector), "v2.5.9", "v2.6.0"),
