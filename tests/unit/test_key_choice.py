@@ -19,6 +19,7 @@ from engine.model import (
     Plan,
     Request,
 )
+from engine.planner import _null_obstacles
 from tests.engine.shapes import collection
 from tests.engine.shapes import keyed_schema as schema
 
@@ -89,6 +90,20 @@ def test_nulls_that_become_defaults_are_known() -> None:
     assert default_for_null(Target("v2.5.0", lite=False), made) == ["both"]
     assert default_for_null(Target("v2.4.9", lite=False), made) == []
     assert default_for_null(LITE, made) == []
+
+
+def test_nulls_that_would_become_defaults_are_a_conflict() -> None:
+    """Where entities are null in such a field the plan says how many; where none is, or the target keeps nulls, nothing."""
+    made = schema()
+    made.fields.add(name="both", data_type=T.Int32, nullable=True).default_value.int_data = 3
+    newer = Target("v2.5.0", lite=False)
+    (said,) = _null_obstacles(collection(nulls={"both": 1_200}), made, newer)
+    assert (
+        "1,200 of its entities are null in both, and the target writes the field's default" in said
+    )
+    assert list(_null_obstacles(collection(nulls={"both": 0}), made, newer)) == []
+    assert list(_null_obstacles(collection(), made, newer)) == []
+    assert list(_null_obstacles(collection(nulls={"both": 9}), made, LITE)) == []
 
 
 def test_a_hash_holds_where_a_plan_says_nothing_new() -> None:
