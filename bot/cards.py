@@ -5,6 +5,7 @@ It only reads. A card is made anew for each message and never kept.
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -15,11 +16,16 @@ from bot.ledger import BotLedger, Kind, Posted
 from bot.notes import FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
-from bot.views.card import Decision, MigrationCard
+from bot.views.card import Decision, MigrationCard, Tick
 from engine.errors import FerryError
-from engine.ledger import JobFilter, Ledger
+from engine.forecast import Forecast, forecast
+from engine.ledger import JobFilter, Ledger, utc_now
 from engine.lifecycle import DUE, EventName, Status, is_terminal
 from engine.model import Event, Migration, Progress, Report
+
+COPIES_ASKED: Final = 5
+"""How many earlier migrations to a target are looked at for its pace."""
+_BEFORE: Final = frozenset({Status.AWAITING_APPROVAL, Status.QUEUED})
 
 _log = structlog.get_logger(__name__)
 
@@ -65,12 +71,18 @@ class Cards:
             hold=self._hold(migration),
             changes=self._changes(migration),
             breakable=bool(policy.break_glass_channel),
+            ticks=self._ticks(migration),
             canceled_by=migration.cancel_requested_by,
             warning=self._settings.warning_of(migration.request.target),
             approvers=self._approvers(migration),
             progress=self.progress(migration),
             report=self.report(migration),
         )
+
+    def whole(self, migration_id: str) -> MigrationCard:
+        """The card with what it takes other migrations to know: how long this one will take. For messages, not for clicks."""
+        migration = self._ledger.migration(migration_id)
+        return self.card_of(migration).model_copy(update={"forecast": self._forecast(migration)})
 
     def listed(self, migration: Migration) -> MigrationCard:
         """A migration as it is drawn in a list: without decisions, progress and report."""
@@ -120,11 +132,33 @@ class Cards:
         return put_up.at if put_up else migration.created_at
 
     def _hold(self, migration: Migration) -> str:
-        """What was last noted to hold it, while it waits to start."""
+        """What was last noted to hold it, while it waits to start; what is frozen now, while it waits for approval."""
+        if migration.status is Status.AWAITING_APPROVAL:
+            policy = self._settings.policy_of(migration.request.target)
+            return waiting.why_frozen(self._records.open_freeze(), policy, utc_now(), forced=False)
         if migration.status not in DUE:
             return ""
         noted = self._last(migration, {HELD, FREED})
         return str(noted.details.get("why", "")) if noted else ""
+
+    def _ticks(self, migration: Migration) -> tuple[Tick, ...]:
+        """The last word about each step of the checklist, where that is a tick."""
+        last = {each.step: each for each in self._records.ticks(migration.id)}
+        return tuple(
+            Tick(**each.model_dump(exclude={"done"})) for each in last.values() if each.done
+        )
+
+    def _forecast(self, migration: Migration) -> Forecast | None:
+        """How long it will take, until it has started."""
+        if migration.plan is None or migration.status not in _BEFORE:
+            return None
+        if migration.started_at is not None:
+            return None
+        copied = {Status.SUCCESSFUL, Status.MISMATCHED}
+        before = JobFilter(copied, target=migration.request.target.name)
+        found = self._ledger.jobs(before, limit=COPIES_ASKED).migrations
+        copies = [self._ledger.totals(each.id) for each in found]
+        return forecast(migration.plan, copies, migration.throttle)
 
     def _changes(self, migration: Migration) -> tuple[str, ...]:
         """What made it wait for approval again."""

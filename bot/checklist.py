@@ -25,7 +25,10 @@ OWN: Final = frozenset({Step.RUN, Step.VALIDATE})
 
 _GOES_ON: Final = frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED})
 _OPEN: Final = frozenset(
-    {Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING, Status.PAUSED, *_GOES_ON}
+    {
+        *(Status.AWAITING_APPROVAL, Status.QUEUED, Status.RUNNING, Status.PAUSED),
+        *(Status.SUCCESSFUL, *_GOES_ON),
+    }
 )
 
 
@@ -49,7 +52,7 @@ def why_not(step: Step, status: Status) -> str:
     if step in OWN:
         return "Ferry ticks this step by itself."
     if step is Step.PAUSE_WRITES:
-        return "The migration is over, so nothing waits for this step any more."
+        return "Nothing waits for this step as the migration stands."
     if status is Status.MISMATCHED:
         return "The target differs from the source: do not switch over yet."
     return "It is not validated yet, so it is too early to switch over."

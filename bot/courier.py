@@ -50,6 +50,8 @@ _WAITING: Final = frozenset(
         "missing_scope",
     }
 )
+_PEOPLE: Final = ("U", "W")
+"""How a person's id begins: who has left Slack will not be there later either."""
 _SERVER_ERROR: Final = 500
 _THROTTLED: Final = 429
 
@@ -130,6 +132,15 @@ class Courier:
             ),
         )
 
+    def link(self, posted: Posted) -> str:
+        """The address of a message; "" when Slack does not tell it: what would hold the link is worth more."""
+        try:
+            found = self._client.chat_getPermalink(channel=posted.channel, message_ts=posted.ts)
+        except (SlackClientError, OSError) as error:
+            _log.info("no_permalink", channel=posted.channel, error=str(error))
+            return ""
+        return str(found["permalink"])
+
     def _call(
         self,
         method: str,
@@ -144,13 +155,13 @@ class Courier:
         try:
             return call()
         except SlackApiError as error:
-            raise self._sorted(method, error) from error
+            raise self._sorted(method, channel, error) from error
         except (SlackClientError, OSError) as error:
             raise Later(
                 f"Slack does not answer ({type(error).__name__})", OUTAGE_SECONDS
             ) from error
 
-    def _sorted(self, method: str, error: SlackApiError) -> Undelivered:
+    def _sorted(self, method: str, channel: str, error: SlackApiError) -> Undelivered:
         answer = error.response
         word = str(answer.get("error"))
         if answer.status_code == _THROTTLED or word == "ratelimited":
@@ -159,7 +170,7 @@ class Courier:
             return Later("Slack asked for fewer messages", seconds, attempted=False)
         if word in _GONE:
             return Gone(word)
-        if word in _UNINVITED:
+        if word in _UNINVITED and not channel.startswith(_PEOPLE):
             return Later(word, UNINVITED_SECONDS)
         if word in _WAITING or answer.status_code >= _SERVER_ERROR:
             return Later(word, OUTAGE_SECONDS)

@@ -30,7 +30,7 @@ def _any_may(right: Callable[[Standing, tuple[Place, ...], str], Verdict]) -> _R
     return lambda person, places, migration: right(person, places, migration.requester)
 
 
-_RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
+RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
     {
         buttons.CANCEL: _any_may(approvals.may_cancel),
         buttons.PAUSE: _any_may(approvals.may_pause),
@@ -38,6 +38,7 @@ _RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
         buttons.REPAIR: lambda person, places, _: approvals.may_resume(person, places),
         buttons.UNDO: lambda person, places, _: approvals.may_undo(person, places),
         buttons.REMIGRATE: lambda person, places, _: approvals.may_request(person, places),
+        buttons.UNDO: lambda person, places, _: approvals.may_undo(person, places),
     }
 )
 """Who is offered what in the list. A request is decided where its plan stands, so approvals are not here."""
@@ -111,7 +112,7 @@ class Jobs:
         except FerryError:
             return Job(card)  # its cluster is configured no longer: nobody has a role for it
         allowed = (
-            action for action, right in _RIGHTS.items() if right(person, places, migration).allowed
+            action for action, right in RIGHTS.items() if right(person, places, migration).allowed
         )
         return Job(card, frozenset(allowed))
 

@@ -14,15 +14,18 @@ from typing import Final, NamedTuple
 import structlog
 
 from bot.courier import Gone, Undelivered
-from bot.ledger import Kind
+from bot.ledger import Due, Kind, Verdict
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
     FREED,
+    FROZEN,
     HELD,
     NOT_STARTED,
     REMINDED,
     THROTTLED,
+    TICKED,
+    UNFROZEN,
     WAITING,
 )
 from bot.outbox import Outbox, Room
@@ -50,10 +53,14 @@ _NOTES: Final = {
     REMINDED: (Kind.REPLY,),
     THROTTLED: (Kind.ROOT, Kind.REPLY),
     WAITING: (Kind.REPLY,),
+    TICKED: (Kind.CHECKLIST,),
+    FROZEN: (Kind.ROOT,),
+    UNFROZEN: (Kind.ROOT,),
 }
 """What changes no state and is told all the same."""
 WAIT_OVER: Final = timedelta(seconds=60)
 """A worker that waits notes it every 15 s (`engine/heartbeat.py`): after so long without a note it is another wait."""
+_BEING_UNDONE: Final = frozenset({Status.UNDO_ASKED, Status.UNDOING})
 _IDLE_SECONDS: Final = 30.0
 _SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,20}")
 
@@ -79,7 +86,7 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
         return ()
     if event.to_status is None:
         told = event.name == PHASE and event.details.get("phase") in TOLD_PHASES
-        return (Kind.REPLY,) if told else _NOTES.get(event.name, ())
+        return (Kind.REPLY, Kind.CHECKLIST) if told else _NOTES.get(event.name, ())
     more = (Kind.BROADCAST,) if event.details.get(BREAK_GLASS) else ()
     if event.from_status is Status.PLANNING and migration.plan is None:
         return (Kind.DIRECT,)
@@ -99,16 +106,32 @@ def is_new_wait(event: Event, events: Iterable[Event]) -> bool:
     )
 
 
+def recipients(event: Event, requester: str, approvers: Iterable[str]) -> tuple[str, ...]:
+    """Whom the end of a migration is told in person: who asked and who approved, each once; not who ended it just now."""
+    told = dict.fromkeys((requester, *approvers))
+    return tuple(user for user in told if user != event.actor)
+
+
 def _of_change(before: Status | None, after: Status) -> tuple[Kind, ...]:
     if after is Status.PLANNING:
         return () if before is None else (Kind.REPLY,)
+    last = (Kind.CHECKLIST, *((Kind.DIRECT,) if _ends(before, after) else ()))
+    if before is Status.PLANNING and after is Status.AWAITING_APPROVAL:
+        return (Kind.ROOT, Kind.REPLY, Kind.PLAN, *last)
     if before is Status.RUNNING and is_terminal(after):
-        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, *_PROOFS.get(after, ()))
+        return (Kind.ROOT, Kind.PROGRESS, Kind.REPLY, *_PROOFS.get(after, ()), *last)
     if Status.RUNNING in {before, after}:
-        return (Kind.ROOT, Kind.REPLY, Kind.PROGRESS)
+        return (Kind.ROOT, Kind.REPLY, Kind.PROGRESS, *last)
     # The buttons of a report go when something is asked of the migration, and come back when nothing came of it.
     again = (Kind.REPORT,) if before in _PROOFS or after in _PROOFS else ()
-    return (Kind.ROOT, Kind.REPLY, *again)
+    return (Kind.ROOT, Kind.REPLY, *again, *last)
+
+
+def _ends(before: Status | None, after: Status) -> bool:
+    """Whether it has ended just now; an undo that was taken back or cannot be done ends nothing."""
+    if before in _BEING_UNDONE:
+        return after in {Status.UNDONE, Status.FAILED}
+    return is_terminal(after) and after not in _BEING_UNDONE
 
 
 def _same(told: Progress, now: Progress) -> bool:
@@ -192,7 +215,10 @@ class Narrator:
         if not events:
             return False
         owed = [
-            (event.migration_id, event.id, kind) for event in events for kind in self._kinds(event)
+            Due(event.migration_id, event.id, kind, person)
+            for event in events
+            for kind in self._kinds(event)
+            for person in self._recipients(event, kind)
         ]
         return self._room.records.collect(place, events[-1].id, owed)
 
@@ -207,6 +233,15 @@ class Narrator:
                 "event_untold", migration=event.migration_id, name=event.name, error=str(error)
             )
             return ()
+
+    def _recipients(self, event: Event, kind: Kind) -> tuple[str, ...]:
+        """Whom a direct message goes to; other messages go to nobody in person."""
+        if kind is not Kind.DIRECT:
+            return ("",)
+        requester = self._room.ledger.migration(event.migration_id).requester
+        decided = self._room.records.decisions(event.migration_id)
+        approvers = (each.user_id for each in decided if each.verdict is not Verdict.REJECTED)
+        return recipients(event, requester, approvers)
 
     def _events(self, migration_id: str) -> tuple[Event, ...]:
         return self._room.ledger.events(migration_id=migration_id, limit=10_000)

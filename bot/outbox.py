@@ -1,9 +1,9 @@
 """Sends what is owed to Slack, in order, until it has arrived: each row of the outbox is rendered from the ledger when it is sent.
 
-Rows of one migration follow one another; a root or progress row before a later one of its kind is left out, because an edit says
-everything. A row ends as sent, superseded or (Slack refuses even its bare text) dropped with an error in the log; whatever else
-happens, it is tried again. A process that is killed between Slack's answer and the ledger's commit posts that one message twice,
-because Slack knows no key for a repeated post. It decides nothing about migrations.
+Rows of one migration follow one another; of a message that is edited (root, progress, checklist) a row before a later one is left
+out, because an edit says everything. A row ends as sent, superseded or (Slack refuses even its bare text) dropped with an error in
+the log; whatever else happens, it is tried again. A process that is killed between Slack's answer and the ledger's commit posts
+that one message twice, because Slack knows no key for a repeated post. It decides nothing about migrations.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +18,11 @@ from bot.courier import OUTAGE_SECONDS, Courier, Gone, Later, Refused
 from bot.ledger import BotLedger, Delivery, Kind, Owed, Posted
 from bot.views.break_glass import broadcast
 from bot.views.card import MigrationCard
+from bot.views.checklist import checklist_message
+from bot.views.ending import ending_message
 from bot.views.freeze import freeze_message, thaw_message
 from bot.views.message import Message
+from bot.views.planfile import plan_file, plan_name
 from bot.views.progress import progress_message
 from bot.views.replies import reply
 from bot.views.report import content_of, findings_file, report_again, report_message
@@ -27,12 +30,13 @@ from bot.views.root import root_message
 from engine.errors import FerryError, LedgerIncompatible
 from engine.ledger import Ledger, utc_now
 from engine.lifecycle import Status
-from engine.model import Event, Mismatch
+from engine.model import ErrorText, Event, Mismatch
 
 OUTAGE_SECONDS_MAX: Final = 60.0
 """The longest wait between two attempts while Slack does not answer."""
 
-_EDITED: Final = frozenset({Kind.ROOT, Kind.PROGRESS})
+_EDITED: Final = frozenset({Kind.ROOT, Kind.PROGRESS, Kind.CHECKLIST})
+_FILES: Final = frozenset({Kind.FINDINGS, Kind.PLAN})
 _ELSEWHERE: Final = frozenset({Kind.DIRECT, Kind.BROADCAST})
 _OF_ALL: Final = frozenset({Kind.FREEZE, Kind.THAW})
 _FINDINGS_MAX: Final = 100_000
@@ -126,7 +130,8 @@ class Outbox:
         _log.warning("message_gone", **_about(owed))
         self._room.records.forget_posted(owed.migration_id, kind)
         if kind is Kind.ROOT:
-            self._room.records.forget_posted(owed.migration_id, Kind.PROGRESS)
+            for reply in _EDITED - {Kind.ROOT}:
+                self._room.records.forget_posted(owed.migration_id, reply)
         return 0.0
 
     def _bare(self, owed: Owed, refused: Refused) -> float | None:
@@ -148,7 +153,7 @@ class Outbox:
         if owed.kind in _OF_ALL:
             self._room.courier.post(self._room.channel, _bare(self._of_all(owed), plain=plain))
             return None
-        card = self._room.cards.card(owed.migration_id)
+        card = self._room.cards.whole(owed.migration_id)
         if owed.kind is Kind.ROOT:
             return self._put(owed, self._room.channel, _bare(root_message(card), plain=plain))
         if owed.kind in _ELSEWHERE:
@@ -159,8 +164,8 @@ class Outbox:
 
     def _deliver_in_thread(self, owed: Owed, card: MigrationCard, *, plain: bool) -> Posted | None:
         thread = self._thread(card)
-        if owed.kind is Kind.FINDINGS:
-            self._upload(card, thread)
+        if owed.kind in _FILES:
+            self._upload(owed.kind, card, thread)
             return None
         if owed.kind is Kind.REPORT:
             return self._report(owed, card, thread, plain=plain)
@@ -196,9 +201,17 @@ class Outbox:
     def _elsewhere(self, owed: Owed, card: MigrationCard) -> tuple[str, Message]:
         """What is told outside of the approvals channel, and where."""
         if owed.kind is Kind.DIRECT:
-            return card.migration.requester, root_message(card)
+            return owed.recipient or card.migration.requester, self._direct(owed, card)
         channel = self._room.cards.broadcast_channel(card.migration) or self._room.channel
         return channel, broadcast(card, card.decided("forced")[-1])
+
+    def _direct(self, owed: Owed, card: MigrationCard) -> Message:
+        """What one person is told: how it ended, or, where nothing of it stands in the channel, all there is."""
+        if card.plan is None:
+            return root_message(card)
+        root = self._room.records.posted(owed.migration_id).get(Kind.ROOT)
+        link = self._room.courier.link(root) if root else ""
+        return ending_message(_as_after(card, self._event(owed)), link)
 
     def _of_all(self, owed: Owed) -> Message:
         """What belongs to no migration: a freeze and its end."""
@@ -234,6 +247,8 @@ class Outbox:
         if owed.kind is Kind.PROGRESS:
             progress = card.progress or self._room.ledger.totals(card.migration.id)
             return progress_message(card, progress, self._clock())
+        if owed.kind is Kind.CHECKLIST:
+            return checklist_message(card)
         event = self._event(owed)
         return reply(_as_after(card, event), event)
 
@@ -243,7 +258,15 @@ class Outbox:
         )
         return events[0]
 
-    def _upload(self, card: MigrationCard, thread: Posted) -> None:
+    def _upload(self, kind: Kind, card: MigrationCard, thread: Posted) -> None:
+        if kind is Kind.FINDINGS:
+            self._upload_findings(card, thread)
+        elif card.plan is not None:
+            title = f"The plan of {card.migration.id}"
+            content = plan_file(card, card.plan)
+            self._room.courier.upload(thread, plan_name(card, card.plan), title, content)
+
+    def _upload_findings(self, card: MigrationCard, thread: Posted) -> None:
         migration = card.migration
         found = tuple(_take(self._mismatches(migration.id), _FINDINGS_MAX))
         if not found or card.report is None:
@@ -270,6 +293,9 @@ def _as_after(card: MigrationCard, event: Event) -> MigrationCard:
     if event.to_status is None:
         return card
     then = card.migration.model_copy(update={"status": event.to_status})
+    if "error" in event.details:
+        # A resume has cleared the migration's own.
+        then = then.model_copy(update={"error": ErrorText.model_validate(event.details["error"])})
     return card.model_copy(update={"migration": then})
 
 

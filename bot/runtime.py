@@ -25,7 +25,8 @@ from bot.budget import RATES, Budget, Rate
 from bot.cards import Cards
 from bot.courier import Courier
 from bot.directory import Directory
-from bot.gate import Gate
+from bot.frozen import FrozenRequests
+from bot.gate import Gate, Soon
 from bot.jobs import Jobs
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
@@ -216,14 +217,8 @@ def _wired(
         changed=changed,
     )
     planner = Planner(ledger, verbs, service.secrets, changed)
-    gate = Gate(
-        ledger=ledger,
-        records=records,
-        holds=Holds(ledger, records, settings),
-        recheck=planner.recheck,
-        soon=soon,
-        changed=changed,
-    )
+    holds = Holds(ledger, records, settings)
+    gate = _gate(ledger, records, holds, planner, soon, changed)
     workers = Workers(
         ledger=ledger,
         gate=gate,
@@ -239,6 +234,7 @@ def _wired(
         settings=settings,
         planner=planner,
         workers=workers,
+        note_freezes=FrozenRequests(ledger, records, settings, changed).note,
         changed=changed,
         ticks=pace.ticks,
     )
@@ -252,6 +248,24 @@ def _wired(
 
 def _doctor(settings: Settings, verbs: Verbs) -> Callable[[], Iterator[doctor.Finding]]:
     return lambda: doctor.findings(settings, verbs)
+
+
+def _gate(
+    ledger: Ledger,
+    records: BotLedger,
+    holds: Holds,
+    planner: Planner,
+    soon: Soon,
+    changed: Callable[[], None],
+) -> Gate:
+    return Gate(
+        ledger=ledger,
+        records=records,
+        holds=holds,
+        recheck=planner.recheck,
+        soon=soon,
+        changed=changed,
+    )
 
 
 def _directory(settings: Settings, meter: Meter) -> Directory:

@@ -4,6 +4,7 @@
     start      due migrations, and workers that ended
     rescue     running migrations whose worker is gone
     expire     requests that nobody decided in time, and reminders before that
+    freeze     requests that wait for approval while a freeze begins or ends
     forget     old deliveries
 
 No truth is kept here: whatever a dead process was about to do, the next round finds in the ledger again.
@@ -46,6 +47,7 @@ class Ticks(NamedTuple):
     start: float = 1.0
     rescue: float = 5.0
     expire: float = 30.0
+    freeze: float = 10.0
     forget: float = 600.0
 
 
@@ -61,6 +63,7 @@ class Scheduler:
         settings: When requests expire, by target.
         planner: Makes plans.
         workers: Starts processes.
+        note_freezes: Notes on what waits that a freeze began or ended.
         changed: Called after every change.
         ticks: How often.
     """
@@ -73,6 +76,7 @@ class Scheduler:
         settings: Settings,
         planner: Planner,
         workers: Workers,
+        note_freezes: Callable[[], None],
         changed: Callable[[], None],
         ticks: Ticks = TICKS,
     ) -> None:
@@ -95,6 +99,7 @@ class Scheduler:
             "start": (workers.round, ticks.start),
             "rescue": (workers.rescue, ticks.rescue),
             "expire": (self.expire_old, ticks.expire),
+            "freeze": (note_freezes, ticks.freeze),
             "forget": (self.forget_old, ticks.forget),
         }
         self._went = dict.fromkeys(rounds, time.monotonic())
@@ -129,11 +134,11 @@ class Scheduler:
         self._clock.shutdown(wait=True)
 
     def wake(self) -> None:
-        """Something changed: plan and start now instead of with the next tick."""
+        """Something changed: plan, start and look for a freeze now instead of with the next tick."""
         if not self._clock.running:
             return
         with suppress(JobLookupError):  # it is being closed
-            for name in ("plan", "start"):
+            for name in ("plan", "start", "freeze"):
                 self._clock.modify_job(name, next_run_time=datetime.now(UTC))
 
     def soon(self, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:

@@ -8,6 +8,7 @@ from slack_sdk import WebClient
 
 from bot import answers
 from bot.approvals import Reason
+from bot.checklist import Step
 from bot.listeners import home
 from bot.listeners.desk import Desk, where_of, whisper
 from bot.service import Answer, Click
@@ -22,7 +23,7 @@ from engine.errors import InputRejected
 def register(app: App, desk: Desk) -> None:
     """Listen for every button that a message can have."""
     acts: dict[str, Callable[[Click, ActionValue], Answer]] = {
-        buttons.APPROVE: lambda click, value: desk.service.approve(click, value.plan_hash),
+        buttons.APPROVE: lambda click, value: desk.service.approve(click, value.about),
         buttons.REJECT: lambda click, _value: desk.service.reject(click),
         buttons.CANCEL: lambda click, _value: desk.service.cancel(click),
         buttons.PAUSE: lambda click, _value: desk.service.pause(click),
@@ -30,6 +31,10 @@ def register(app: App, desk: Desk) -> None:
         buttons.REPAIR: lambda click, _value: desk.service.repair(click),
         buttons.REMIGRATE: lambda click, _value: desk.service.remigrate(click),
         buttons.UNDO: lambda click, _value: desk.service.undo(click),
+        buttons.TICK: lambda click, value: desk.service.tick(click, Step(value.about)),
+        buttons.UNTICK: lambda click, value: desk.service.tick(
+            click, Step(value.about), done=False
+        ),
     }
     for action_id, act in acts.items():
         app.action(action_id)(_listener(desk, action_id, act))

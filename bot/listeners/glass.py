@@ -28,7 +28,7 @@ def register(app: App, desk: Desk) -> None:
         value = parse_action_value(str(action.get("value") or ""))
         where = where_of(body)
         click = Click(where.user_id, value.migration_id, context["delivery"])
-        answer = desk.service.may_break_glass(click, value.plan_hash)
+        answer = desk.service.may_break_glass(click, value.about)
         if answer.reason is Reason.DUPLICATE:
             return
         card = desk.cards.card_of(answer.migration) if answer.migration else None
@@ -47,7 +47,7 @@ def register(app: App, desk: Desk) -> None:
         ack()
         value = parse_action_value(asked.value)
         click = Click(body["user"]["id"], value.migration_id, context["delivery"])
-        answer = desk.service.break_glass(click, value.plan_hash, asked.reason)
+        answer = desk.service.break_glass(click, value.about, asked.reason)
         if answer.done or answer.reason is Reason.DUPLICATE:
             return
         where = Where(click.user_id, asked.channel, asked.thread_ts)

@@ -3,6 +3,7 @@
 Filters and page are read from the view that was clicked, so a bot that was started since goes on with them.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,18 +23,20 @@ EVENT = "app_home_opened"
 
 def register(app: App, desk: Desk) -> None:
     """Listen for the tab and what stands on it."""
+    latest = Latest()
 
     @app.event(EVENT)
     def opened(event: dict[str, Any], client: WebClient) -> None:
         if event.get("tab", "home") == "home":
-            show(desk, client, event["user"], home.parse(event.get("view")))
+            at = float(event.get("event_ts") or time.time())
+            user, state = event["user"], home.parse(event.get("view"))
+            _draw(desk, client, latest, (user, at), lambda: state)
 
     @app.action(home.NEW_REQUEST)
     def new_request(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         ack()
         open_form(desk, client, body["trigger_id"])
 
-    latest = Latest()
     for action_id, turned in _TURNS.items():
         app.action(action_id)(_turning(desk, latest, turned))
 
@@ -106,14 +109,26 @@ def _turning(desk: Desk, latest: Latest, turned: _Turn) -> Callable[..., None]:
     def turn(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
         ack()
         user, at = body["user"]["id"], float(action["action_ts"])
-        latest.happened(user, at)
         chosen = str((action.get("selected_option") or {}).get("value") or "")
-        state = turned(desk, user, home.parse(body["view"]), chosen)
-        view = home.home_view(desk.jobs.page(user, state))
-        if latest.is_last(user, at):
-            client.views_publish(user_id=user, view=view)
+        state = home.parse(body["view"])
+        _draw(desk, client, latest, (user, at), lambda: turned(desk, user, state, chosen))
 
     return turn
+
+
+def _draw(
+    desk: Desk,
+    client: WebClient,
+    latest: Latest,
+    who: tuple[str, float],
+    state: Callable[[], HomeState],
+) -> None:
+    """Draw the tab for somebody who looked at a moment; not when they have gone on since, for that is drawn too."""
+    user, at = who
+    latest.happened(user, at)
+    view = home.home_view(desk.jobs.page(user, state()))
+    if latest.is_last(user, at):
+        client.views_publish(user_id=user, view=view)
 
 
 def _freeze(app: App, desk: Desk) -> None:

@@ -22,10 +22,15 @@ REMIGRATE = "ferry_remigrate"
 UNDO = "ferry_undo"
 BREAK_GLASS = "ferry_break_glass"
 
+TICK = "ferry_tick"
+UNTICK = "ferry_untick"
 DETAILS = "ferry_details"
 """Changes nothing, so everyone may; not among the acts."""
 
-ACTION_IDS = (APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, UNDO, BREAK_GLASS)
+ACTION_IDS = (
+    *(APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, UNDO, BREAK_GLASS),
+    *(TICK, UNTICK),
+)
 """Every action that a message's button can send."""
 
 KEEP = "Go back"

@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime
 
+from bot.checklist import Step
 from bot.views import text as t
+from engine.forecast import Forecast
 from engine.lifecycle import is_resumable, is_terminal, is_undoable, zilliz_word
 from engine.model import CollectionPlan, Endpoint, Migration, OnConflict, Plan, Progress, Record
 from engine.model import Report as EngineReport
@@ -35,6 +37,15 @@ class Decision(Record):
     void: bool = False
 
 
+class Tick(Record):
+    """Who said that a step of the cut-over is done, in which role and when."""
+
+    step: Step
+    user_id: str
+    role: str = ""
+    at: AwareDatetime
+
+
 class MigrationCard(Record):
     """A migration with what only the bot knows of it.
 
@@ -45,11 +56,13 @@ class MigrationCard(Record):
         approvers: Who may approve, as text; mentions (`<@U…>`, `<!subteam^S…>`) in it are kept, everything else is escaped.
         approvals_needed: How many different people must approve.
         expires_at: When the request expires, while it waits for approval.
-        hold: Why it does not start although it may, plain text.
+        hold: Why it does not start although it may, or would not once it is approved, plain text.
         breakable: Whether somebody may start it without the approvals, by breaking the glass.
         changes: How the plan differs from the one that was approved before, one sentence each, plain text.
         progress: How far it came; for what stands on the target after a cancel or a failure.
         report: The verification report, once there is one.
+        ticks: The steps of the cut-over that people have ticked.
+        forecast: How long it will take, before it starts; None where a message does not say it.
     """
 
     migration: Migration
@@ -64,11 +77,20 @@ class MigrationCard(Record):
     changes: tuple[str, ...] = ()
     progress: Progress | None = None
     report: EngineReport | None = None
+    ticks: tuple[Tick, ...] = ()
+    forecast: Forecast | None = None
 
     @property
     def plan(self) -> Plan | None:
         """The plan, once there is one."""
         return self.migration.plan
+
+    @property
+    def expected(self) -> str:
+        """How long it will take and what limits it, in plain text; "" once it has started."""
+        if self.forecast is None:
+            return ""
+        return f"{t.roughly(self.forecast.seconds)}. {t.sentence(self.forecast.limit)}"
 
     @property
     def word(self) -> str:
@@ -138,10 +160,10 @@ class MigrationCard(Record):
 
 
 class ActionValue(NamedTuple):
-    """What a button carries: which migration, and which plan its reader saw."""
+    """What a button carries: which migration, and what about it: the plan (hash) that its reader saw, or a checklist's step."""
 
     migration_id: str
-    plan_hash: str = ""
+    about: str = ""
 
 
 def action_value(card: MigrationCard) -> str:
@@ -151,8 +173,8 @@ def action_value(card: MigrationCard) -> str:
 
 def parse_action_value(value: str) -> ActionValue:
     """Reads what `action_value` wrote; tolerates a bare id."""
-    migration_id, _, plan_hash = value.partition(" ")
-    return ActionValue(migration_id, plan_hash)
+    migration_id, _, about = value.partition(" ")
+    return ActionValue(migration_id, about)
 
 
 def place(endpoint: Endpoint) -> str:

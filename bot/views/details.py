@@ -10,10 +10,13 @@ from bot.notes import (
     BREAK_GLASS,
     COUNTED,
     FREED,
+    FROZEN,
     HELD,
     NOT_STARTED,
     REFUSED,
     REMINDED,
+    TICKED,
+    UNFROZEN,
     WAITING,
     WORKER_LOST,
 )
@@ -29,6 +32,8 @@ from engine.model import Event
 View: TypeAlias = dict[str, Any]
 
 CALLBACK_ID: Final = "ferry_details"
+FERRY: Final = "ferry"
+"""The actor of what nobody did."""
 EVENTS: Final = 40
 LINE_CHARS: Final = 300
 PART: Final = 10
@@ -116,9 +121,13 @@ def event_line(event: Event) -> str:
     what = _WORDS.get(event.name, t.escape(event.name.replace("_", " ")))
     if event.name == "phase":
         what = phase_word(str(event.details.get("phase", "")))
+    if event.name == TICKED:
+        done = "ticked" if event.details.get("done") else "tick taken back"
+        what = f"Checklist: “{str(event.details.get('step', '')).replace('_', ' ')}” {done}"
     if event.details.get(BREAK_GLASS):
         what = "Started without the approvals (break-glass)"
-    who = f" · {t.person(event.actor)}" if event.actor and ":" not in event.actor else ""
+    nobody = not event.actor or event.actor == FERRY or ":" in event.actor  # a worker's name
+    who = "" if nobody else f" · {t.person(event.actor)}"
     why = t.keep_mentions(t.shorten(" ".join(_why(event).split()), 160), 200)
     return t.joined((f"{t.when(event.at)} · {what}{who}", why), ": ")
 
@@ -128,6 +137,8 @@ def _why(event: Event) -> str:
     error = details.get("error")
     if isinstance(error, dict):
         return f"{error.get('code', '')} {error.get('message', '')}".strip()
+    if event.name == REFUSED:
+        return f"{details.get('act', '')}, {details.get('reason', '')}".replace("_", " ")
     named = (details.get(name) for name in ("why", "reason", "comment", "last_words"))
     return next((value for value in named if isinstance(value, str) and value), "")
 
@@ -151,11 +162,20 @@ _WORDS: Final[dict[str, str]] = {
     EventName.RESUME: "Resumed",
     EventName.REPAIR: "Repair asked for",
     EventName.PAUSE: "Pause asked for",
-    EventName.UNDO: "Undo asked for",
+    EventName.VERIFY: "Verification asked for",
+    EventName.ASK_UNDO: "Undo asked for",
+    EventName.KEEP: "Undo taken back",
+    EventName.UNDO: "A worker began to undo it",
+    EventName.UNDO_NOW: "Undo begun on the command line",
+    EventName.DROP: "What it made is being dropped",
+    EventName.UNDO_LEFT: "It could not be undone; nothing was dropped",
     EventName.UNDONE: "Undone",
     EventName.REOPEN: "The source's definitions changed; back to approval",
     "throttled": "Throttle changed",
     "remigrated": "Re-migration asked for",
+    TICKED: "Checklist",
+    FROZEN: "Frozen while it waits for approval",
+    UNFROZEN: "Not frozen any more",
     REFUSED: "A click was refused",
     COUNTED: "An approval was counted; more are needed",
     HELD: "Held",

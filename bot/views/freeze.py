@@ -22,7 +22,10 @@ def freeze_message(by: str, role: str, at: datetime, reason: str) -> m.Message:
     """Nothing starts from now on: who said so, when and why."""
     who = _who(by, role)
     said = f":snowflake: *All migrations are frozen* by {who}, {t.when(at)}."
-    rest = "Nothing starts until somebody types `/migrate thaw`. What is running goes on; requests and approvals are still taken."
+    rest = (
+        "Nothing starts until somebody types `/migrate thaw` or ends the freeze in the Home tab. "
+        "What is running goes on; requests and approvals are still taken."
+    )
     return m.message(
         f"All migrations are frozen by {who}. Nothing starts until somebody thaws them.",
         m.section(said),

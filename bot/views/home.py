@@ -235,7 +235,8 @@ def _position(page: HomePage) -> str:
     if not page.jobs:
         return ""
     first, last = page.newer + 1, page.newer + len(page.jobs)
-    return f"{t.number(first)}–{t.number(last)} of {t.counted(page.total, 'job')}, newest first"
+    shown = t.number(first) if first == last else f"{t.number(first)}–{t.number(last)}"
+    return f"{shown} of {t.counted(page.total, 'job')}, newest first"
 
 
 def _job(job: Job, notice: Notice | None) -> tuple[m.Block | None, ...]:

@@ -169,8 +169,9 @@ def _row(card: MigrationCard, collection: CollectionProgress) -> tuple[str, ...]
 
 
 def _state(card: MigrationCard, collection: CollectionProgress) -> str:
-    if card.ended and collection.copied < collection.entities:
-        return "Incomplete" if collection.copied else "Not copied"
+    if card.migration.status is not Status.RUNNING and collection.copied < collection.entities:
+        untouched = "Not copied" if card.ended else "Waiting"
+        return "Incomplete" if collection.copied else untouched
     if collection.phase == "verified":
         return "Verified" if collection.verified >= collection.entities else "Compared"
     return STATES.get(collection.phase, _unknown(collection.phase))

@@ -103,7 +103,10 @@ def _reopen(_card: MigrationCard, event: Event) -> Said:
     found = event.details.get("changes")
     changes = [str(each) for each in found] if isinstance(found, list) else []
     shown = [t.clip(t.visible(each), CHANGE_CHARS) for each in changes[:CHANGES]]
-    void = "What was approved is not what would run now, so the approvals are void. Nothing has been written."
+    void = (
+        "What was approved is not what would run now, so the approvals are void. "
+        "It is planned again and then needs approval again. Nothing has been written."
+    )
     lines = t.listing(shown, first=CHANGES, limit=1_800, total=len(changes))
     return Said("PENDING", void, lines=t.joined((void, lines), "\n"))
 

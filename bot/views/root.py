@@ -74,7 +74,7 @@ def _starts(card: MigrationCard) -> str:
     if card.ended or card.migration.started_at:
         return ""
     queued = card.migration.status is Status.QUEUED
-    if card.hold and queued:
+    if card.hold and (queued or card.starts_at is None):
         return "when what holds it is over"
     if card.starts_at is not None:
         at = t.when(card.starts_at)
@@ -98,12 +98,23 @@ def _ended(card: MigrationCard) -> str:
 
 def _plan_blocks(card: MigrationCard, plan: Plan) -> Sequence[m.Block | None]:
     open_for_decision = card.migration.status is Status.AWAITING_APPROVAL
+    if card.ended and card.migration.cleared_at is None:
+        return ()  # it went no further than a plan
     return (
         _collections(plan, replaces=card.replaces) if open_for_decision else None,
         _hidden_rows(plan) if open_for_decision else None,
+        _expected(card),
         _conflicts(card, plan),
         _losses(card, plan),
     )
+
+
+def _expected(card: MigrationCard) -> m.Block | None:
+    """How long it will take, and where the rest of the plan is."""
+    if not card.expected:
+        return None
+    said = f"*Expected duration:* {t.escape(card.expected)} The full plan is a file in the thread."
+    return m.section(said)
 
 
 def _collections(plan: Plan, *, replaces: bool) -> m.Block | None:
@@ -173,8 +184,19 @@ def _warnings(card: MigrationCard) -> Sequence[m.Block | None]:
     warning = t.clip(t.prose(card.warning), 700)
     where = t.code(card.target.name, 72)
     return (
+        _frozen(card),
         m.section(WRITE_FREEZE),
         m.section(f":warning: *Warning for {where}:* {warning}") if warning else None,
+    )
+
+
+def _frozen(card: MigrationCard) -> m.Block | None:
+    """A freeze that is on while it waits for approval; once it is approved the status line says so."""
+    if not card.hold or card.migration.status is not Status.AWAITING_APPROVAL:
+        return None
+    why = t.sentence(t.keep_mentions(card.hold))
+    return m.section(
+        f":snowflake: *Frozen now.* {why} It can be approved; it starts when that is over."
     )
 
 

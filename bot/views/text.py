@@ -170,6 +170,23 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR:02d} h"
 
 
+def roughly(seconds: float) -> str:
+    """An estimate, as exact as one is: "less than a minute", "about 7 min", "about 2 h 30 min", "about 3 days"."""
+    if not math.isfinite(seconds) or seconds < _MINUTE:
+        return "less than a minute"
+    minutes = math.ceil(seconds / _MINUTE)
+    if minutes <= 10:  # noqa: PLR2004  # from here on by fives
+        return f"about {minutes} min"
+    step = 5 if minutes < 60 else 10  # noqa: PLR2004  # an hour
+    minutes = math.ceil(minutes / step) * step
+    if minutes < 60:  # noqa: PLR2004
+        return f"about {minutes} min"
+    if seconds < 2 * _DAY:
+        hours, rest = divmod(minutes, 60)
+        return f"about {hours} h {rest:02d} min" if rest else f"about {hours} h"
+    return f"about {counted(math.ceil(seconds / _DAY), 'day')}"
+
+
 def fraction(done: float, total: float) -> float:
     """The part that is done, from 0.0 to 1.0; nothing to do counts as done, never above 1."""
     if not (math.isfinite(done) and math.isfinite(total)) or total <= 0:

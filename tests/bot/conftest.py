@@ -233,6 +233,24 @@ def world(tmp_path: Path, sandbox: Sandbox, filled: str, empty: str) -> Settings
     )
 
 
+@pytest.fixture
+def quiet(configured: Callable[..., Settings], sandbox: Sandbox) -> Settings:
+    """Settings that join the workspace and two clusters that are not there: nothing is copied."""
+    place = {"organization": "acme", "project": "search", "uri": "http://127.0.0.1:9"}
+    app = sandbox.config.apps[0]
+    return configured(
+        approvals_channel=CHANNEL,
+        slack={"api_url": sandbox.api_url},
+        clusters={"old": place, "new": place},
+        roles={
+            "organization_owners": {"acme": [ADA]},
+            "project_admins": {"acme/search": [ADMINS, "olga@acme.example"]},
+        },
+        slack_bot_token=app.bot_token,
+        slack_app_token=app.app_token,
+    )
+
+
 @pytest.fixture(scope="session")
 def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedVerbs]:
     """The engine's verbs; its workers start without importing anything."""

@@ -19,7 +19,7 @@ from tests.bot.forked import ForkedVerbs
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
 CHANNEL, ADMINS, ALARM = "C0MIGRATE", "S0ADMINS", "C0ALARM"
 QUICK = Pace(
-    ticks=Ticks(plan=0.2, start=0.2, rescue=0.5, expire=0.5, forget=60),
+    ticks=Ticks(plan=0.2, start=0.2, rescue=0.5, expire=0.5, freeze=0.5, forget=60),
     progress_seconds=0.2,
     narrator_seconds=0.2,
     rates={},

@@ -28,8 +28,8 @@ from bot.verbs import EngineVerbs
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import Plan
+from tests.bot.story import ADA, CHANNEL, GRACE, OLGA
 
-CHANNEL = "C0MIGRATE"
 HOUR = 3600.0
 STEP = 5.0
 AN_HOUR = 6
@@ -113,14 +113,14 @@ class Day:
         """One migration from its request to its end; every click comes twice, some from two people."""
         plan = self.make_plan()
         with self.ledger.transaction() as tx:
-            made = tx.add_migration(plan.request, requester="U0OWNER", reason=f"Number {number}")
+            made = tx.add_migration(plan.request, requester=ADA, reason=f"Number {number}")
             tx.record_plan(made.id, plan, "ferry")
             tx.apply(made.id, EventName.PLANNED, actor="ferry")
         yield self.chance.uniform(20, 600)
         end = self.chance.choice(ENDS)
         act = self.service.reject if end is EventName.REJECT else self._approve(plan)
-        self._click(act, made.id, "U0ADMIN")
-        self._click(self._approve(plan), made.id, "U0OTHER")
+        self._click(act, made.id, GRACE)
+        self._click(self._approve(plan), made.id, OLGA)
         if end is EventName.REJECT:
             return
         yield self.chance.uniform(1, 30)
@@ -129,7 +129,7 @@ class Day:
             yield self.chance.uniform(5, 400)
             self.ledger.set_phase(lease, phase)
         if end is EventName.CANCELED:
-            self._click(self.service.cancel, made.id, "U0OTHER")
+            self._click(self.service.cancel, made.id, OLGA)
             yield 2.0
         self.ledger.finish(lease, end)
 
@@ -185,7 +185,9 @@ def test_hours_of_trouble_lose_and_double_nothing(
     """Whatever happens to Slack and the bot: every end is told once, every click counts once, no limit of Slack's is exceeded."""
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")  # noqa: T201  # to repeat a failure
-    day = Day(sandbox, configured(approvals_channel=CHANNEL), plan_for, seed)
+    roles = {"organization_owners": {"acme": [ADA, GRACE, OLGA]}}
+    settings = configured(approvals_channel=CHANNEL, roles=roles)
+    day = Day(sandbox, settings, plan_for, seed)
     sandbox.rate_limits.enforced, sandbox.rate_limits.clock = True, day.clock
     until = day.seconds + hours * HOUR
     for number in range(round(hours * AN_HOUR)):
@@ -194,6 +196,7 @@ def test_hours_of_trouble_lose_and_double_nothing(
     day.run()
     _nothing_lost(day)
     _nothing_doubled(day)
+    _everyone_told(day)
     assert [e.method for e in sandbox.journal.calls() if e.error == "ratelimited"] == []
     with day.ledger.engine.connect() as connection:
         dropped = connection.execute(
@@ -214,6 +217,19 @@ def _nothing_lost(day: Day) -> None:
         assert said.startswith(word)
         replies = [words_of(m) for m in day.sandbox.thread(CHANNEL, ts)[1:]]
         assert any(each.startswith(word) for each in replies)
+
+
+def _everyone_told(day: Day) -> None:
+    """The end of each migration is told in person: once to who asked, and once to who approved it."""
+    said = {
+        user: [words_of(m) for m in day.sandbox.messages(day.sandbox.direct_channel(user))]
+        for user in (ADA, GRACE, OLGA)
+    }
+    for migration in day.ledger.migrations(limit=1000):
+        times = {u: sum(migration.id in text for text in texts) for u, texts in said.items()}
+        (decided,) = day.records.decisions(migration.id)
+        approver = decided.user_id if migration.status is not Status.REJECTED else ADA
+        assert times == dict.fromkeys(said, 0) | {ADA: 1, approver: 1}
 
 
 def _nothing_doubled(day: Day) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bot.jobs import Jobs
 from bot.ledger import BotLedger
-from bot.sandbox import Sandbox, words_of
+from bot.sandbox import words_of
 from bot.sandbox.blocks import check_view
 from bot.service import Service
 from bot.settings import Settings
@@ -15,15 +15,9 @@ from bot.views import buttons, details, freeze, home
 from bot.views.home import HomeState, home_view, parse
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
-from engine.model import CollectionReport, Endpoint, Migration, Plan, Request
+from engine.model import CollectionReport, Migration, Plan
+from tests.bot.requests import waiting, wish
 from tests.bot.story import ADA, ADMINS, CHANNEL, GRACE, LINUS, OLGA, Story
-
-
-def wish(number: int, target: str = "new") -> Request:
-    """A request for one collection of its own."""
-    source = Endpoint(name="old", uri="http://127.0.0.1:9")
-    at = Endpoint(name=target, uri="http://127.0.0.1:9", database="copy")
-    return Request(source=source, target=at, collections=(f"c{number}",))
 
 
 def ended(ledger: Ledger, count: int, requester: str = ADA, target: str = "new") -> list[str]:
@@ -35,17 +29,6 @@ def ended(ledger: Ledger, count: int, requester: str = ADA, target: str = "new")
         for each in made:
             tx.apply(each.id, EventName.CANCEL, actor=requester)
     return [each.id for each in made][::-1]
-
-
-def waiting(ledger: Ledger, requester: str = ADA, plan: Plan | None = None) -> Migration:
-    """A request that waits for approval, with a plan of nothing or the collections of another plan."""
-    request = wish(9_999 if requester == ADA else 9_998)
-    of = plan.collections if plan else ()
-    plan = Plan(request=request, source_version="2", target_version="2", collections=of)
-    with ledger.transaction() as tx:
-        migration = tx.add_migration(request, requester=requester)
-        tx.record_plan(migration.id, plan, "ferry")
-        return tx.apply(migration.id, EventName.PLANNED, actor="ferry")
 
 
 def paused(ledger: Ledger, requester: str = ADA) -> Migration:
@@ -114,22 +97,9 @@ def test_only_what_a_role_may_do_is_offered(
 
 
 @pytest.fixture
-def tab(story_of: Callable[[Settings], Story], configured: Any, sandbox: Sandbox) -> Story:
-    """The bot in the workspace, over clusters that are not there: nothing is copied here."""
-    place = {"organization": "acme", "project": "search", "uri": "http://127.0.0.1:9"}
-    app = sandbox.config.apps[0]
-    settings = configured(
-        approvals_channel=CHANNEL,
-        slack={"api_url": sandbox.api_url},
-        clusters={"old": place, "new": place},
-        roles={
-            "organization_owners": {"acme": [ADA]},
-            "project_admins": {"acme/search": [ADMINS, "olga@acme.example"]},
-        },
-        slack_bot_token=app.bot_token,
-        slack_app_token=app.app_token,
-    )
-    return story_of(settings)
+def tab(story_of: Callable[[Settings], Story], quiet: Settings) -> Story:
+    """The bot in the workspace, over clusters that are not there."""
+    return story_of(quiet)
 
 
 class Tab:
@@ -297,7 +267,7 @@ def test_the_tab_without_roles_is_still_a_list(tab: Story) -> None:
     tab.restart()
     tab.sandbox.fail_next("usergroups.users.list", "fatal_error")
     linus = Tab(tab, LINUS)
-    linus.until("Slack does not say at the moment which roles you have", "1–1 of 1 job")
+    linus.until("Slack does not say at the moment which roles you have", "1 of 1 job")
     assert not linus.offers(home.NEW_REQUEST)
     linus.click(home.REFRESH)
     linus.until("You may look.")

@@ -190,7 +190,7 @@ def test_prometheus_reads_what_happened(sandbox: Sandbox, settings: Settings) ->
     assert now["ferry_slack_calls_total", "views.publish", "throttled"] == 1
     assert now["ferry_slack_calls_total", "views.publish", "ok"] == 1
     assert now["ferry_worker_processes",] == 0
-    assert set(rounds) == {"plan", "start", "rescue", "expire", "forget"}
+    assert set(rounds) == {"plan", "start", "rescue", "expire", "freeze", "forget"}
     assert all(0 <= now["ferry_scheduler_round_age_seconds", name] < 60 for name in rounds)
     assert [key for key in now if key[0] == "ferry_build_info"]
     assert now["process_start_time_seconds",] > 0

@@ -114,11 +114,12 @@ def test_each_event_is_told_once(
         narrator.rounds()
     root, *replies = words(sandbox)
     assert root.startswith("SUCCESSFUL")
-    told = [text for text in replies if "Rate" not in text]
-    begins = ["The plan is ready", "Approved by", "Started."]
+    told = [text for text in replies if "Rate" not in text and "Cut-over" not in text]
+    begins = ["The plan is ready", "", "Approved by", "Started."]  # between them the plan's file
     for text, begin in zip(told, begins, strict=False):
         assert begin in text
-    assert len(told) == 5
+    assert len(told) == 6
+    assert sum("Cut-over" in text for text in replies) == 1
     assert records.pending() == ()
 
 
@@ -290,7 +291,10 @@ def test_the_command_line_is_not_told_in_slack(awaiting: Callable[..., Migration
 def test_a_phase_is_a_reply(awaiting: Callable[..., Migration]) -> None:
     """The beginning of the verification is told, a phase of no interest is not."""
     migration = awaiting("U0ADA")
-    assert kinds(event("phase", None, None, phase="verify"), migration) == (Kind.REPLY,)
+    assert kinds(event("phase", None, None, phase="verify"), migration) == (
+        Kind.REPLY,
+        Kind.CHECKLIST,
+    )
     assert kinds(event("phase", None, None, phase="aliases"), migration) == ()
 
 
@@ -379,3 +383,20 @@ def test_a_report_keeps_its_words_and_its_buttons_only_while_they_fit(
     narrator.rounds(3, seconds=60)
     assert report() == (outdated, False)
     assert records.pending() == ()
+
+
+def test_who_has_left_is_not_waited_for(
+    telling: Callable[..., Telling],
+    sandbox: Sandbox,
+    ledger: Ledger,
+    records: BotLedger,
+    awaiting: Callable[..., Migration],
+) -> None:
+    """A direct message to somebody whom Slack does not know is dropped, and what comes after it is told."""
+    narrator = telling()
+    migration = awaiting("U0GONE")
+    with ledger.transaction() as tx:
+        tx.apply(migration.id, EventName.REJECT, actor="U0GRACE")
+    narrator.rounds(3, seconds=60)
+    assert records.pending() == ()
+    assert words(sandbox)[0].startswith("CANCELED")

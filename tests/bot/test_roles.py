@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.approvals import Reason
+from bot.checklist import Step
 from bot.notes import REFUSED
 from bot.sandbox import words_of
 from bot.service import Answer, Click, Service
@@ -25,6 +26,8 @@ ACTS: dict[str, Callable[[Service, Click, str], Answer]] = {
     buttons.REPAIR: lambda service, click, _: service.repair(click),
     buttons.REMIGRATE: lambda service, click, _: service.remigrate(click),
     buttons.UNDO: lambda service, click, _: service.undo(click),
+    buttons.TICK: lambda service, click, _: service.tick(click, Step.PAUSE_WRITES),
+    buttons.UNTICK: lambda service, click, _: service.tick(click, Step.PAUSE_WRITES, done=False),
     buttons.BREAK_GLASS: lambda service, click, plan: service.break_glass(click, plan, "Fire."),
 }
 

@@ -167,7 +167,9 @@ def test_a_mismatch_is_shown_with_its_keys_and_migrated_again(story: Any, empty:
     assert "*different* in `embedding`: `products` / `_default` key `7`" in words_of(report)
     assert "*missing*: `products` / `_default` key `8`" in words_of(report)
     file = story.sandbox.wait_for(
-        lambda: next((f for f in story.sandbox.files if f.content), None), 60, "the file"
+        lambda: next((f for f in story.sandbox.files if f.content and "-findings" in f.name), None),
+        60,
+        "the file",
     )
     assert "*\tproducts\t_default\t7\tembedding" in file.content.decode()
     assert story.status(root) is Status.MISMATCHED

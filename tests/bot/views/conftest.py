@@ -14,6 +14,7 @@ from slack_sdk.models.views import View
 from bot.sandbox.blocks import check_message, check_view
 from bot.views import message as m
 from bot.views.card import Decision, MigrationCard
+from engine.forecast import Forecast
 from engine.lifecycle import Status, is_terminal
 from engine.model import (
     CollectionPlan,
@@ -138,6 +139,7 @@ class Samples:
             "canceled_by": migration.cancel_requested_by,
             "approvers": "<@U02BOB>, <!subteam^S77OWNERS>",
             "progress": self.progress() if migration.started_at else None,
+            "forecast": FORECAST if status in _BEFORE else None,
             "report": self.report(status) if status in _OUTCOMES else None,
         }
         return MigrationCard(**(values | own))
@@ -244,6 +246,11 @@ class Samples:
         return self.card(plan=plan, request=plan.request, warning=warning)
 
 
+FORECAST = Forecast(
+    412.0,
+    "The target sets the pace: staging took 5,000 entities/s, 10.0 MB/s in an earlier migration",
+)
+_BEFORE = {Status.AWAITING_APPROVAL, Status.QUEUED}
 _OUTCOMES = {
     Status.SUCCESSFUL: Outcome.SUCCESSFUL,
     Status.MISMATCHED: Outcome.MISMATCHED,
@@ -268,7 +275,7 @@ def _accepted(rendered: Any) -> None:
     json.dumps(rendered, ensure_ascii=False).encode()
     if isinstance(rendered, m.Message):
         _check_message(rendered)
-    else:
+    elif isinstance(rendered, dict):
         _check_view(rendered)
 
 
@@ -330,9 +337,10 @@ def golden() -> Callable[[str, Any], None]:
 
 
 def _golden(name: str, rendered: Any) -> None:
-    file = GOLDEN / f"{name}.json"
+    file = GOLDEN / (f"{name}.txt" if isinstance(rendered, str) else f"{name}.json")
     value = rendered._asdict() if isinstance(rendered, m.Message) else rendered
-    text = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+    written = rendered if isinstance(rendered, str) else None
+    text = written or json.dumps(value, ensure_ascii=False, indent=1) + "\n"
     if os.environ.get(UPDATE) == "1":
         assert not _in_ci(), f"{UPDATE} is not for CI: golden files are looked at by a person"
         file.write_text(text, encoding="utf-8")

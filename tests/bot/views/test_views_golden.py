@@ -8,21 +8,29 @@ from typing import Any
 
 import pytest
 
+from bot.checklist import OWN, Step
 from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
-from bot.views import break_glass, buttons, freeze, home
+from bot.views import break_glass
+from bot.views.card import Tick
+from bot.views.checklist import checklist_message
 from bot.views.details import details_view
 from bot.views.doctor import Looked, doctor_message
+from bot.views.ending import ending_message
 from bot.views.freeze import freeze_form, freeze_message, thaw_message
-from bot.views.home import Frozen, HomePage, HomeState, Job, Notice, home_view
+from bot.views.home import HomePage, HomeState, home_view
 from bot.views.jobs import jobs_message
+from bot.views.planfile import plan_file
 from bot.views.progress import progress_message
+from bot.views.refusals import REASONS, refusal
 from bot.views.replies import reply
-from bot.views.report import content_of, report_again, report_message
+from bot.views.report import content_of, findings_file, report_again, report_message
 from bot.views.request_modal import Known, RequestForm, build, failed, sent, working
 from bot.views.root import root_message
 from bot.views.status import status_message
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import EventName, Status, is_terminal
 from engine.model import AutoId, OnConflict, Throttle
+from tests.bot.views.changes import changes, event_of
+from tests.bot.views.pages import HEAD, LINK, ROLE, WHY, frozen_home, jobs_page, log, looking
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CLUSTERS = ("prod-eu", "staging")
@@ -68,6 +76,8 @@ def _again(s: Any, status: Status, *, latest: bool) -> Any:
     return report_again(s.card(status), content_of(before), latest=latest)
 
 
+UNDOING = {Status.UNDO_ASKED, Status.UNDOING}
+ENDS = tuple(s for s in Status if is_terminal(s) and s not in UNDOING)
 ROOTS = {f"root-{status.value}": status for status in Status}
 REPORTS = {
     f"report-{status.value}": status
@@ -98,6 +108,26 @@ REPLIES: dict[str, tuple[str, Status]] = {
     "drop": (EventName.DROP, Status.UNDOING),
     "verify": (EventName.VERIFY, Status.QUEUED),
 }
+REPLIED = {
+    (change.event, change.after): change
+    for change in changes()
+    if change.event is EventName.REOPEN
+    or (
+        (change.event, change.after) not in REPLIES.values() and change.after is not Status.PLANNING
+    )
+}.values()
+"""The changes that have no case with a name of their own, one for each event and state after it."""
+
+
+def _refusals(s: Any) -> str:
+    """What a person reads whose click or command was refused, by reason."""
+    said = {
+        reason: refusal(reason, s.card(), by="U02BOB", at=s.now, sentence="A sentence about it")
+        for reason in sorted(REASONS)
+    }
+    return "".join(f"{reason}\n    {text}\n" for reason, text in said.items())
+
+
 CASES: dict[str, Callable[[Any], Any]] = {
     **{name: lambda s, at=status: root_message(s.card(at)) for name, status in ROOTS.items()},
     **{
@@ -206,72 +236,59 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "modal-failed": lambda s: failed(s.error, FORM),
     "modal-sent": lambda _: sent("M-4K7QX2F", "C0APPROVALS"),
     "home-empty": lambda s: home_view(HomePage(s.now, offered=HEAD, role=ROLE)),
-    "home-jobs": lambda s: home_view(_jobs(s, tuple(Status)[:7])),
-    "home-jobs-older": lambda s: home_view(_jobs(s, tuple(Status)[7:], newer=15, total=28)),
-    "home-looking": lambda s: home_view(_looking(s)),
-    "home-frozen": lambda s: home_view(_frozen_home(s)),
+    "home-jobs": lambda s: home_view(jobs_page(s, tuple(Status)[:7])),
+    "home-jobs-older": lambda s: home_view(jobs_page(s, tuple(Status)[7:], newer=15, total=28)),
+    "home-looking": lambda s: home_view(looking(s)),
+    "home-frozen": lambda s: home_view(frozen_home(s)),
     "home-no-match": lambda s: home_view(HomePage(s.now, state=HomeState(status="FAILED"))),
+    **{
+        f"checklist-{status.value}": lambda s, at=status: checklist_message(s.card(at))
+        for status in Status
+    },
+    "checklist-paused-writes": lambda s: checklist_message(
+        s.card(Status.RUNNING, ticks=_ticks(s, Step.PAUSE_WRITES))
+    ),
+    "checklist-complete": lambda s: checklist_message(
+        s.card(Status.SUCCESSFUL, ticks=_ticks(s, *(set(Step) - OWN)))
+    ),
+    **{
+        f"ending-{status.value}": lambda s, at=status: ending_message(s.card(at), LINK)
+        for status in ENDS
+    },
+    "root-frozen": lambda s: root_message(s.card(hold=WHY)),
+    **{
+        f"reply-{change.event}-{change.after}": lambda s, of=change: reply(
+            s.card(of.after), event_of(s, of)
+        )
+        for change in REPLIED
+    },
+    **{
+        f"progress-{status.value}": lambda s, at=status: _progress(s, 12_000, at)
+        for status in (Status.QUEUED, Status.PAUSED, Status.FAILED)
+    },
+    "progress-mismatched": lambda s: _progress(s, 31_000, Status.MISMATCHED, verified=30_984),
+    "plan": lambda s: plan_file(s.replacing(), s.replacing().plan),
+    "findings": lambda s: findings_file(s.report(Status.MISMATCHED)),
+    "refusals": _refusals,
+    **{
+        f"report-{status.value}": lambda s, at=status: _again(s, at, latest=True)
+        for status in (Status.QUEUED, Status.UNDO_ASKED, Status.UNDOING)
+    },
     "jobs": lambda s: jobs_message([s.card(status) for status in Status], 31),
     "jobs-empty": lambda _: jobs_message((), 0),
     "freeze-form": lambda _: freeze_form('{"mine":true}'),
     **{
-        f"details-{status.value}": lambda s, at=status: details_view(s.card(at), _log(s), LINK)
+        f"details-{status.value}": lambda s, at=status: details_view(s.card(at), log(s), LINK)
         for status in Status
     },
 }
 
 
-HEAD = (home.NEW_REQUEST, freeze.FREEZE)
-ROLE = "You are Project Admin of acme/search."
-LINK = "https://acme.slack.com/archives/C0MIGRATE/p1700000000000100"
-
-
-def _jobs(s: Any, statuses: tuple[Status, ...], **given: Any) -> HomePage:
-    jobs = tuple(Job(s.card(status), buttons.ACTION_IDS) for status in statuses)
-    values: dict[str, Any] = {"total": len(jobs), "offered": HEAD, "role": ROLE}
-    return HomePage(s.now, jobs, **(values | given))
-
-
-def _looking(s: Any) -> HomePage:
-    return HomePage(
-        s.now,
-        (Job(s.card(Status.RUNNING)),),
-        HomeState(status="IN PROGRESS", mine=True, target="staging"),
-        total=1,
-        role="You may look. To request or change something takes Organization Owner or Project Admin: ask #data-platform.",
+def _ticks(s: Any, *steps: Step) -> tuple[Tick, ...]:
+    return tuple(
+        Tick(step=step, user_id="U02BOB", role="Project Admin of acme/search", at=s.now)
+        for step in steps
     )
-
-
-def _frozen_home(s: Any) -> HomePage:
-    card = s.card(Status.RUNNING)
-    return HomePage(
-        s.now,
-        (Job(card, buttons.ACTION_IDS),),
-        total=1,
-        freeze=Frozen("U02BOB", "Organization Owner of acme", s.now, "Audit & <all>"),
-        windows=(":snowflake: `staging` is frozen by configuration until 18:00: inventory",),
-        offered=(home.NEW_REQUEST, freeze.THAW),
-        role="You are Organization Owner of acme.",
-        notice=Notice("It cannot be paused: it has already failed.", card.migration.id),
-    )
-
-
-def _log(s: Any) -> list[Any]:
-    return [
-        s.event("requested", "U01ALICE"),
-        s.event(EventName.PLANNED, "ferry"),
-        s.event(HELD, "ferry", why=WHY),
-        s.event(FREED, "ferry"),
-        s.event(EventName.APPROVE, "U02BOB", role="Project Admin", comment="Go <now>."),
-        s.event(EventName.CLAIM, "host:1:boot:0"),
-        s.event("phase", "host:1:boot:0", phase="copy"),
-        *[s.event(WAITING, "host:1:boot:0", reason="staging did not answer")] * 3,
-        s.event("refused", "U09EVE", act="cancel", reason="no_role"),
-        s.event(EventName.FAIL, "host:1:boot:0", error=s.error.model_dump()),
-    ]
-
-
-WHY = "<@U02BOB> has frozen all migrations since 2026-11-03 09:00 UTC: audit of <all>"
 
 
 def _waiting_for_its_time(s: Any) -> Any:
@@ -328,7 +345,7 @@ def test_a_view_is_drawn_as_it_was_looked_at(
 
 def test_no_golden_file_is_left_over() -> None:
     """Every kept rendering belongs to a case, so that none is trusted that nobody compares."""
-    assert {file.stem for file in GOLDEN.glob("*.json")} <= set(CASES)
+    assert {file.stem for file in GOLDEN.iterdir()} <= set(CASES)
 
 
 def test_golden_files_are_not_renewed_in_ci() -> None:
