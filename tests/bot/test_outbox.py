@@ -389,14 +389,13 @@ def test_who_has_left_is_not_waited_for(
     telling: Callable[..., Telling],
     sandbox: Sandbox,
     ledger: Ledger,
-    records: BotLedger,
     awaiting: Callable[..., Migration],
 ) -> None:
     """A direct message to somebody whom Slack does not know is dropped, and what comes after it is told."""
     narrator = telling()
-    migration = awaiting("U0GONE")
+    gone = awaiting("U0GONE").id
     with ledger.transaction() as tx:
-        tx.apply(migration.id, EventName.REJECT, actor="U0GRACE")
+        tx.apply(gone, EventName.REJECT, actor="U0GRACE")
     narrator.rounds(3, seconds=60)
-    assert records.pending() == ()
+    assert narrator.room.records.pending() == ()
     assert words(sandbox)[0].startswith("CANCELED")
