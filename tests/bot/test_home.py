@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs import Jobs
+from bot.jobs import RIGHTS, Jobs
 from bot.ledger import BotLedger
 from bot.sandbox import words_of
 from bot.sandbox.blocks import check_view
@@ -94,6 +94,12 @@ def test_only_what_a_role_may_do_is_offered(
     assert frozen.freeze is not None
     assert (frozen.freeze.by, frozen.freeze.reason) == ("U0OTHER", "audit")
     assert (freeze.THAW in frozen.offered) is (user == "U0OWNER")
+
+
+def test_every_act_on_a_job_has_a_right() -> None:
+    """What a message's buttons do to a job, the tab offers to whom it may; decisions and ticks stand where their plan does."""
+    elsewhere = {buttons.APPROVE, buttons.REJECT, buttons.BREAK_GLASS, buttons.TICK, buttons.UNTICK}
+    assert set(RIGHTS) == set(buttons.ACTION_IDS) - elsewhere
 
 
 @pytest.fixture
