@@ -1,6 +1,6 @@
 """How much may be said to Slack: token buckets per method and channel, shared by all migrations, and Retry-After.
 
-Slack's limits: `chat.update` 50 a minute for the whole workspace (tier 3), about one message a second and channel
+Slack's limits: `chat.update` 50 a minute for the whole workspace (tier 3), uploads 100 (tier 4), about one message a second and channel
 (docs.slack.dev, "Rate limits"). It never sleeps: it says how long to wait.
 """
 
@@ -23,7 +23,7 @@ class Rate(NamedTuple):
 
 
 RATES: Final[Mapping[str, Rate]] = MappingProxyType(
-    {UPDATE: Rate(40 / 60, 8), POST: Rate(1.0, 3), UPLOAD: Rate(20 / 60, 3)}
+    {UPDATE: Rate(40 / 60, 8), POST: Rate(1.0, 3), UPLOAD: Rate(40 / 60, 6)}
 )
 """What the bot allows itself: below Slack's own numbers, so that an answer to a click still finds room."""
 
