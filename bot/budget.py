@@ -1,7 +1,7 @@
 """How much may be said to Slack: token buckets per method and channel, shared by all migrations, and Retry-After.
 
-Slack's limits: `chat.update` 50 a minute for the whole workspace (tier 3), uploads 100 (tier 4), about one message a second and channel
-(docs.slack.dev, "Rate limits"). It never sleeps: it says how long to wait.
+Slack's limits: `chat.update` 50 a minute for the whole workspace (tier 3), uploads 100 (tier 4), about one message a second and
+channel (docs.slack.dev, "Rate limits"). It never sleeps: it says how long to wait.
 """
 
 import threading
