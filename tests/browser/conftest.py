@@ -16,7 +16,7 @@ from bot.sandbox import Sandbox, Timing, WorkspaceConfig
 from tests.browser.kitchen import Kitchen, serving
 
 ARTEFACTS = Path(__file__).parents[2] / "artefacts"
-WAIT_MS = 30_000
+WAIT_MS = 60_000
 """A deadline for machines that do other things as well; what comes at once is not waited for."""
 FLAGS = [
     "--headless=new",
@@ -44,7 +44,7 @@ def chromium(require: Callable[[str], NoReturn]) -> Iterator[Browser]:
     if path is None:
         require("Chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=2 * WAIT_MS)
         yield browser
         browser.close()
 
