@@ -27,7 +27,7 @@ from bot.sandbox.transcript import conversation_text, dump
 from bot.sandbox.workspace import StoredFile
 
 T = TypeVar("T")
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 CALL_SECONDS = 60.0
 
 
