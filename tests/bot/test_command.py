@@ -185,7 +185,7 @@ def test_a_verification_is_asked_for_by_typing(
 ) -> None:
     """The word verify queues what has ended; what waits already is refused with how it stands."""
     assert "*/migrate verify ID*" in typed("verify")
-    assert "waits to start" in typed(f"verify {ended.id}")
+    assert typed(f"verify {ended.id}").startswith("PENDING: ")
     assert ledger.asked_of(ended.id) is EventName.VERIFY
     assert "cannot be verified again" in typed(f"verify {ended.id}")
 
