@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bot import throttles
 from bot.settings import Place, Policy, Settings
 from bot.views.request_modal import Field, Known, RequestForm
-from bot.waiting import expires_at
 from engine.errors import ConfigurationInvalid, InputRejected
 from engine.model import AutoId, Endpoint, Request, Throttle
 
@@ -162,12 +161,6 @@ def _wrong_start(at: datetime, policy: Policy, now: datetime, zone: ZoneInfo) ->
 
     if at <= now:
         return f"That is in the past: it is {told(now)}. Choose a later time."
-    last = expires_at(now, policy)
-    if at > last:
-        return (
-            f"A request for this target expires {policy.request_expires_hours:g} hours after it was made, so it can start "
-            f"{told(last)} at the latest. Choose an earlier time, or ask nearer to it."
-        )
     window = policy.window_at(at)
     if window is None:
         return ""
