@@ -47,12 +47,12 @@ def throttled(bed: Bed, migration: str, throttle: Throttle | None) -> None:
 
 
 def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
-    """One entity a second: the reason is shown, a cancel ends it within 5 s, and lifting it lets a resumed run go on at once."""
+    """Four entities a second: the reason is shown, a cancel ends it within 5 s, and lifting it lets a resumed run go on at once."""
     migration = crossing.queued("parts")
-    throttled(crossing, migration, Throttle(entities_per_second=1))
+    throttled(crossing, migration, Throttle(entities_per_second=4))
 
     def slowed() -> bool:
-        return "Throttled by the operator to 1 entities/s" in totals().slowed
+        return "Throttled by the operator to 4 entities/s" in totals().slowed
 
     def totals() -> Progress:
         return crossing.ledger.totals(migration)
@@ -71,11 +71,11 @@ def test_a_throttle_holds_is_seen_and_can_be_lifted(crossing: Bed) -> None:
     with running(crossing, migration) as (reports, _):
         until(slowed)
         throttled(crossing, migration, None)
-        until(lambda: totals().copied == len(KEYS))  # throttled it would take minutes
+        until(lambda: totals().copied == len(KEYS), 60)  # throttled it would take 100 s
     assert reports[0].status is Outcome.SUCCESSFUL
     events = crossing.ledger.events(migration_id=migration)
     allowed = [e.details["entities_per_second"] for e in events if e.name == "throttled"]
-    assert allowed == [1, None]
+    assert allowed == [4, None]
     crossing.assert_same("parts", KEYS)
     with pytest.raises(InputRejected, match="there is nothing to throttle"):
         throttled(crossing, migration, Throttle(megabytes_per_second=1.0))
