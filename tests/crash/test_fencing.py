@@ -110,6 +110,7 @@ def _asleep(run: Run, point: str, until: Until) -> Worker:
     worker = run.lane.workers.start(run.id, run.lane.url, **SETTINGS, **pause)
     process = psutil.Process(worker.pid)
     until(lambda: process.status() == psutil.STATUS_STOPPED)
+    worker.pause(run.lane.url)  # another of its threads may hold the ledger's lock
     return worker
 
 

@@ -4,14 +4,18 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import psutil
 
 END_SECONDS = 100
 """A worker that takes longer hangs."""
@@ -22,6 +26,17 @@ CHUNK_BYTES = 12 << 10
 KILLED = -signal.SIGKILL
 LEASE_SECONDS = 3
 """What a killed worker left in doubt waits for the end of its lease."""
+
+
+def _is_free(url: str) -> bool:
+    path = url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+    return True
 
 
 @dataclass
@@ -45,6 +60,17 @@ class Worker:
     def signal(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         os.kill(self.pid, number)
+
+    def pause(self, url: str) -> None:
+        """Stops it where it does not hold the lock of its ledger on SQLite: nobody else could write until it goes on."""
+        process = psutil.Process(self.pid)
+        while True:
+            process.suspend()
+            while process.status() != psutil.STATUS_STOPPED:
+                pass
+            if _is_free(url):
+                return
+            process.resume()
 
     def wait(self, seconds: float = END_SECONDS) -> int:
         """Returns its exit status once it has ended: negative for a signal."""

@@ -25,7 +25,7 @@ def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until
         gate = target.hold("Insert", 2, only=True)
         sleeper = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
         gate.wait()
-        sleeper.signal(signal.SIGSTOP)
+        sleeper.pause(lane.url)
         until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
         assert run.work() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
