@@ -117,6 +117,9 @@ def reshape(page: Page, modal: Locator, screenshot: Callable[[Page, str], Path])
     throttle.press_sequentially("0 entities/s")
     screenshot(page, "ferry-modal-options")
     modal.get_by_role("radio", name="Stop").check(force=True)
+    expect(modal).not_to_contain_text(
+        "Replace deletes."
+    )  # what moves the form must not be under way
     modal.get_by_role("radio", name="As soon as it is approved").check(force=True)
     expect(at).to_have_count(0)
     expect(throttle).to_have_value("5000000 entities/s")

@@ -123,8 +123,9 @@ def test_undo_of_a_canceled_migration(crossing: Bed, proxied: Proxied, fate: str
         crossing.target.create("parts")
         crossing.target.insert("parts", rows(range(3)))
     if fate == "written to":
-        partition = crossing.target.client.list_partitions("parts")[-1]
-        crossing.target.insert("parts", rows([10_000]), partition)
+        chunks = crossing.ledger.chunks(migration, "parts")
+        copied = next(chunk.range.partition for chunk in chunks if chunk.receipt)
+        crossing.target.insert("parts", rows([10_000]), copied)
         with pytest.raises(TargetChanged):
             undo(crossing, migration)
         assert not crossing.target.loaded("parts")
