@@ -36,7 +36,7 @@ RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
         buttons.PAUSE: _any_may(approvals.may_pause),
         buttons.RESUME: lambda person, places, _: approvals.may_resume(person, places),
         buttons.REPAIR: lambda person, places, _: approvals.may_resume(person, places),
-        buttons.UNDO: lambda person, places, _: approvals.may_undo(person, places),
+        buttons.VERIFY: lambda person, places, _: approvals.may_resume(person, places),
         buttons.REMIGRATE: lambda person, places, _: approvals.may_request(person, places),
         buttons.UNDO: lambda person, places, _: approvals.may_undo(person, places),
     }

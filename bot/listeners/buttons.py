@@ -30,6 +30,7 @@ def register(app: App, desk: Desk) -> None:
         buttons.RESUME: lambda click, _value: desk.service.resume(click),
         buttons.REPAIR: lambda click, _value: desk.service.repair(click),
         buttons.REMIGRATE: lambda click, _value: desk.service.remigrate(click),
+        buttons.VERIFY: lambda click, _value: desk.service.verify(click),
         buttons.UNDO: lambda click, _value: desk.service.undo(click),
         buttons.TICK: lambda click, value: desk.service.tick(click, Step(value.about)),
         buttons.UNTICK: lambda click, value: desk.service.tick(

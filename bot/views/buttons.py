@@ -19,6 +19,7 @@ PAUSE = "ferry_pause"
 RESUME = "ferry_resume"
 REPAIR = "ferry_repair"
 REMIGRATE = "ferry_remigrate"
+VERIFY = "ferry_verify"
 UNDO = "ferry_undo"
 BREAK_GLASS = "ferry_break_glass"
 
@@ -28,7 +29,7 @@ DETAILS = "ferry_details"
 """Changes nothing, so everyone may; not among the acts."""
 
 ACTION_IDS = (
-    *(APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, UNDO, BREAK_GLASS),
+    *(APPROVE, REJECT, CANCEL, PAUSE, RESUME, REPAIR, REMIGRATE, VERIFY, UNDO, BREAK_GLASS),
     *(TICK, UNTICK),
 )
 """Every action that a message's button can send."""
@@ -42,7 +43,7 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
         return ()
     if card.pausing or card.migration.status is Status.PAUSED:
         return (resume(card), cancel(card))
-    if card.resumable or card.undoable:
+    if card.resumable or card.undoable or card.migration.status is Status.SUCCESSFUL:
         return (*_going_on(card), *((undo(card),) if card.undoable else ()))
     drawn = tuple(draw(card) for draw in _BUTTONS.get(card.migration.status, ()))
     forcible = card.breakable and card.migration.status is Status.AWAITING_APPROVAL
@@ -52,6 +53,8 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
 def _going_on(card: MigrationCard) -> tuple[m.Block, ...]:
     if card.migration.status is Status.MISMATCHED:
         return (repair(card), remigrate(card))
+    if card.migration.status is Status.SUCCESSFUL:
+        return (verify(card),)
     return (resume(card),) if card.resumable else ()
 
 
@@ -203,6 +206,22 @@ def remigrate(card: MigrationCard) -> m.Block:
         action_value(card),
         confirm=dialog,
         says=f"Request a re-migration of what differs in {card.migration.id}",
+    )
+
+
+def verify(card: MigrationCard) -> m.Block:
+    """Compare both sides once more; nothing is written."""
+    text = (
+        f"Reads every entity on {place_plain(card.source, 40)} and {place_plain(card.target, 40)} once more and compares them; "
+        "nothing is written. What was written to either since the migration shows as a difference."
+    )
+    dialog = m.confirm("Verify this migration again?", text, "Verify again", KEEP)
+    return m.button(
+        "Verify again",
+        VERIFY,
+        action_value(card),
+        confirm=dialog,
+        says=f"Verify migration {card.migration.id} again",
     )
 
 

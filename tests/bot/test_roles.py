@@ -25,6 +25,7 @@ ACTS: dict[str, Callable[[Service, Click, str], Answer]] = {
     buttons.RESUME: lambda service, click, _: service.resume(click),
     buttons.REPAIR: lambda service, click, _: service.repair(click),
     buttons.REMIGRATE: lambda service, click, _: service.remigrate(click),
+    buttons.VERIFY: lambda service, click, _: service.verify(click),
     buttons.UNDO: lambda service, click, _: service.undo(click),
     buttons.TICK: lambda service, click, _: service.tick(click, Step.PAUSE_WRITES),
     buttons.UNTICK: lambda service, click, _: service.tick(click, Step.PAUSE_WRITES, done=False),
@@ -74,7 +75,7 @@ def test_no_button_does_anything_for_someone_without_a_role(
     assert answer.reason is Reason.NO_ROLE or answer.reason in too_late
     assert ledger.migration(migration.id).status is migration.status
     assert len(ledger.migrations()) == before
-    of_an_end = {buttons.RESUME, buttons.REPAIR, buttons.REMIGRATE, buttons.UNDO}
+    of_an_end = {buttons.RESUME, buttons.REPAIR, buttons.REMIGRATE, buttons.VERIFY, buttons.UNDO}
     own = "mismatched" if action_id in of_an_end else "awaiting"
     if state == own:
         assert answer.reason is Reason.NO_ROLE

@@ -56,7 +56,7 @@ def test_the_tour(
     migration = running(page, picture)
     rests_and_goes_on(page, migration, picture)
     proved(page, picture)
-    damaged_and_repaired(page, demo, migration, picture)
+    damaged_and_repaired(page, demo, picture)
     canceled(page, picture)
     listed(page, picture)
 
@@ -102,14 +102,12 @@ def proved(page: Page, picture: Callable[[Page, str], None]) -> None:
     picture(page, "06-proved")
 
 
-def damaged_and_repaired(
-    page: Page, demo: World, migration: str, picture: Callable[[Page, str], None]
-) -> None:
+def damaged_and_repaired(page: Page, demo: World, picture: Callable[[Page, str], None]) -> None:
     """Someone deletes entities on the target; verified again they are named, and Repair brings them back."""
     client = preparing_client(demo.target.uri)
     client.delete("products", filter=LOST)
     client.close()
-    command(page, f"/migrate verify {migration}")
+    press(page, "Verify again")
     expect(article(page)).to_contain_text("MISMATCHED", timeout=MIGRATION_MS)
     expect(thread(page)).to_contain_text("missing")
     picture(page, "07-mismatch")

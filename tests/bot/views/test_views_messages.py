@@ -34,7 +34,7 @@ BUTTONS = {
     Status.AWAITING_APPROVAL: [buttons.APPROVE, buttons.REJECT, buttons.CANCEL],
     Status.QUEUED: [buttons.CANCEL],
     Status.RUNNING: [buttons.PAUSE, buttons.CANCEL],
-    Status.SUCCESSFUL: [buttons.UNDO],
+    Status.SUCCESSFUL: [buttons.VERIFY, buttons.UNDO],
     Status.MISMATCHED: [buttons.REPAIR, buttons.REMIGRATE, buttons.UNDO],
     Status.FAILED: [buttons.RESUME, buttons.UNDO],
     Status.CANCELED: [buttons.RESUME, buttons.UNDO],
