@@ -221,7 +221,7 @@ def verify(card: MigrationCard) -> m.Block:
         VERIFY,
         action_value(card),
         confirm=dialog,
-        says=f"Verify migration {card.migration.id} again",
+        says=f"Verify again: migration {card.migration.id}",
     )
 
 

@@ -107,7 +107,7 @@ def damaged_and_repaired(page: Page, demo: World, picture: Callable[[Page, str],
     client = preparing_client(demo.target.uri)
     client.delete("products", filter=LOST)
     client.close()
-    press(page, "Verify again")
+    press(page, "Verify")
     expect(article(page)).to_contain_text("MISMATCHED", timeout=MIGRATION_MS)
     expect(thread(page)).to_contain_text("missing")
     picture(page, "07-mismatch")
