@@ -5,7 +5,7 @@
 import { h } from "./dom.js";
 
 const CODES = {
-  white_check_mark: "✅", heavy_check_mark: "✔️", x: "❌", warning: "⚠️", no_entry: "⛔", no_entry_sign: "🚫",
+  white_check_mark: "✅", white_large_square: "⬜", heavy_check_mark: "✔️", x: "❌", warning: "⚠️", no_entry: "⛔", no_entry_sign: "🚫",
   red_circle: "🔴", large_green_circle: "🟢", large_yellow_circle: "🟡", large_orange_circle: "🟠", large_blue_circle: "🔵",
   white_circle: "⚪", black_circle: "⚫", hourglass: "⌛", hourglass_flowing_sand: "⏳", clock: "🕐", arrow_right: "➡️",
   arrow_forward: "▶️", double_vertical_bar: "⏸️", black_square_for_stop: "⏹️", arrows_counterclockwise: "🔄", rocket: "🚀",
