@@ -60,7 +60,10 @@ def _step(card: MigrationCard, number: int, step: Step) -> m.Block:
     status, cleared = card.migration.status, card.migration.cleared_at is not None
     if not checklist.may_be_ticked(step, status, cleared=cleared):
         return block
-    return block | {"accessory": _button(card, number, step, done=done)}
+    return block | {
+        "block_id": f"step {number}",
+        "accessory": _button(card, number, step, done=done),
+    }
 
 
 def _open_mark(card: MigrationCard) -> str:

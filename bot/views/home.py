@@ -133,14 +133,15 @@ def home_view(page: HomePage) -> View:
         m.header("Jobs"),
         m.section(page.notice.text) if page.notice and not _at_its_job(page) else None,
         *_frozen(page),
-        m.actions(*_head_buttons(page)),
+        m.actions("head", *_head_buttons(page)),
         m.context(page.role),
-        m.actions(*_filters(page.state)),
+        m.actions("filters", *_filters(page.state)),
         m.context(_position(page), f"as of {t.when(page.at, only_time=True)}"),
         m.divider(),
         *(block for job in page.jobs[:JOBS] for block in _job(job, page.notice)),
         m.section(_nothing(page.state)) if not page.jobs else None,
         m.actions(
+            "pages",
             m.button("Previous", PREVIOUS, "previous") if page.newer else None,
             m.button("Next", NEXT, "next") if older > 0 else None,
         ),
@@ -246,7 +247,7 @@ def _job(job: Job, notice: Notice | None) -> tuple[m.Block | None, ...]:
     return (
         *job_blocks(card),
         m.section(told),
-        m.actions(buttons.details(card), *map(_plain_style, acts)),
+        m.actions(f"acts {card.migration.id}", buttons.details(card), *map(_plain_style, acts)),
         m.divider(),
     )
 

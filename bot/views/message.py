@@ -80,10 +80,16 @@ def divider() -> Block:
     return {"type": "divider"}
 
 
-def actions(*elements: Block | None) -> Block | None:
-    """A row of buttons, or nothing when there is none."""
+def actions(row: str, *elements: Block | None) -> Block | None:
+    """A row of buttons, or nothing when there is none.
+
+    Args:
+        row: Its name, once in a message and the same in each rendering: what Slack would make up for it changes with
+            every update, and a click whose question was answered after an update would find its row gone.
+        elements: The buttons and menus that there are now.
+    """
     shown = [element for element in elements if element]
-    return {"type": "actions", "elements": shown[:25]} if shown else None
+    return {"type": "actions", "block_id": row, "elements": shown[:25]} if shown else None
 
 
 def button(

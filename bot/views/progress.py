@@ -56,7 +56,7 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
         _collections(card, progress),
         _hidden(progress),
         m.section(standing(card)) if card.canceling or card.pausing else _slowed(card, progress),
-        m.actions(*_buttons(card)),
+        m.actions("acts", *_buttons(card)),
         m.context(f"{t.code(card.migration.id)} · {_as_of(card, now)}"),
     )
 

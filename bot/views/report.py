@@ -46,7 +46,7 @@ def report_message(card: MigrationCard, report: Report) -> m.Message:
         _notes(report),
         _losses(report),
         _figures(report),
-        m.actions(*_buttons(card)),
+        m.actions("acts", *_buttons(card)),
         m.context(t.code(card.migration.id)),
     )
 
@@ -207,7 +207,7 @@ def report_again(card: MigrationCard, content: str, *, latest: bool) -> m.Messag
         ":hourglass: *Outdated:* something was asked of this migration after this report. "
         "Its first message says how it stands now, and has the buttons that do something."
     )
-    more = m.actions(*_buttons(card)) if stands else m.context(outdated)
+    more = m.actions("acts", *_buttons(card)) if stands else m.context(outdated)
     *said, footer = kept["blocks"]
     return m.Message(kept["text"], [*said, *([more] if more else []), footer])
 

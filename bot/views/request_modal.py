@@ -134,7 +134,7 @@ def working(form: RequestForm | None = None) -> View:
 def failed(message: ErrorText | str, form: RequestForm | None = None) -> View:
     """Why the request was not made; with the form given, a button leads back to it."""
     back = m.button("Back to the form", BACK, "back", style="primary")
-    foot = m.actions(back) if form else None
+    foot = m.actions("back", back) if form else None
     return _view([_problem(message), foot], close="Close", form=form)
 
 

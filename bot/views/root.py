@@ -45,7 +45,7 @@ def root_message(card: MigrationCard) -> m.Message:
         _changes(card),
         _decisions(card),
         _approvers(card),
-        m.actions(*buttons.for_status(card), buttons.details(card)),
+        m.actions("acts", *buttons.for_status(card), buttons.details(card)),
         _footer(card),
     )
 

@@ -99,6 +99,7 @@ def proved(page: Page, picture: Callable[[Page, str], None]) -> None:
     """The migration goes on where it was and ends proved."""
     expect(thread(page)).to_contain_text("proved equal on both sides", timeout=MIGRATION_MS)
     expect(article(page)).to_contain_text("SUCCESSFUL", timeout=MIGRATION_MS)
+    expect(last_reply(page)).to_contain_text("VERIFIED")
     picture(page, "06-proved")
 
 
@@ -109,10 +110,11 @@ def damaged_and_repaired(page: Page, demo: World, picture: Callable[[Page, str],
     client.close()
     press(page, "Verify")
     expect(article(page)).to_contain_text("MISMATCHED", timeout=MIGRATION_MS)
-    expect(thread(page)).to_contain_text("missing")
+    expect(last_reply(page)).to_contain_text("All findings")
     picture(page, "07-mismatch")
     press(page, "Repair")
     expect(article(page)).to_contain_text("SUCCESSFUL", timeout=MIGRATION_MS)
+    expect(last_reply(page)).to_contain_text("VERIFIED")
     picture(page, "08-repaired")
 
 
@@ -161,6 +163,11 @@ def thread(page: Page) -> Locator:
     return page.get_by_role("complementary", name="Thread")
 
 
+def last_reply(page: Page) -> Locator:
+    """The newest reply of the open thread: at the end the report, or the file that goes with it."""
+    return thread(page).get_by_role("article").last
+
+
 def command(page: Page, text: str) -> None:
     """Types a command in the channel and sends it."""
     composer = page.get_by_role("textbox", name="Message #migrations")
@@ -171,5 +178,4 @@ def command(page: Page, text: str) -> None:
 def press(page: Page, name: str) -> None:
     """Presses a button of the thread and says yes to its question, if it asks one."""
     thread(page).get_by_role("button", name=name).first.click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name=name).click()
+    page.get_by_role("dialog").get_by_role("button", name=name).click()

@@ -14,7 +14,8 @@ const CODES = {
   wrench: "🔧", gear: "⚙️", fire: "🔥", rotating_light: "🚨", bell: "🔔", question: "❓", exclamation: "❗", information_source: "ℹ️",
   heart: "❤️", smile: "😄", slightly_smiling_face: "🙂", thinking_face: "🤔", pray: "🙏", raised_hands: "🙌", clap: "👏",
   bar_chart: "📊", chart_with_upwards_trend: "📈", calendar: "📅", link: "🔗", paperclip: "📎", snowflake: "❄️", zap: "⚡", star: "⭐",
-  stopwatch: "⏱️", file_folder: "📁", octagonal_sign: "🛑", robot_face: "🤖", 100: "💯", point_right: "👉", white_large_square: "⬜",
+  stopwatch: "⏱️", file_folder: "📁", octagonal_sign: "🛑", robot_face: "🤖", 100: "💯", point_right: "👉",
+  arrows_clockwise: "🔃", heavy_minus_sign: "➖", sunny: "☀️",
 };
 
 const disc = (fill, body = "") => `<circle cx="10" cy="10" r="8" fill="${fill}"/>${body}`;
@@ -39,6 +40,12 @@ const DRAWN = {
   "⏸": tile("#3b88c3", '<path d="M6.8 6h2.2v8H6.8zM11 6h2.2v8H11z" fill="#fff"/>'),
   "⏹": tile("#3b88c3", '<rect x="6.5" y="6.5" width="7" height="7" fill="#fff"/>'),
   "🔄": tile("#3b88c3", stroke("M6 9a4.2 4.2 0 0 1 7.6-1.4M14 11a4.2 4.2 0 0 1-7.6 1.4M13.8 5v2.8H11M6.2 15v-2.8H9").replaceAll("2.2", "1.5")),
+  "🔃": tile("#3b88c3", stroke("M7 15V6.5M4.5 9L7 6.2 9.500 9M13 5v8.5M10.5 11l2.500 2.800 2.500-2.800").replaceAll("2.2", "1.5")),
+  "➖": stroke("M4 10h12", "#8a8f94"),
+  "⬜": '<rect x="3" y="3" width="14" height="14" rx="3" fill="#fff" stroke="#8a8f94" stroke-width="1.6"/>',
+  "❄": stroke("M10 2.500v15M3.5 6.2l13 7.6M16.5 6.2l-13 7.6", "#4aa3df").replaceAll("2.2", "1.7"),
+  "☀": `<circle cx="10" cy="10" r="3.8" fill="#f2b824"/>${stroke("M10 2.2v2.300M10 15.5v2.300M2.2 10h2.300M15.5 10h2.300M4.5 4.500l1.6 1.600M13.9 13.900l1.6 1.600M15.5 4.500l-1.6 1.600M6.1 13.900l-1.6 1.600", "#f2b824").replaceAll("2.2", "1.6")}`,
+  "🚨": '<path d="M5 15.500V10a5 5 0 0 1 10 0v5.500z" fill="#e01e5a"/><rect x="3" y="15" width="14" height="3" rx="1" fill="#8a8f94"/><path d="M8.2 14V10.500c0-1 .8-1.900 1.800-1.900" fill="none" stroke="#fff" stroke-width="1.500" stroke-linecap="round"/>',
   "➡": tile("#3b88c3", stroke("M5.5 10h8.5M10.8 6.5L14.3 10l-3.5 3.5")),
   "ℹ": tile("#3b88c3", stroke("M10 9.5V14M10 6.2v.1")),
   "📦": '<path d="M2.5 6L10 2.5 17.5 6v8.5L10 18l-7.5-3.5z" fill="#c89b66"/><path d="M2.5 6L10 9.5 17.5 6M10 9.5V18" stroke="#946c3c" fill="none"/>',

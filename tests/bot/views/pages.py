@@ -17,7 +17,8 @@ LINK = "https://acme.slack.com/archives/C0MIGRATE/p1700000000000100"
 
 def jobs_page(s: Any, statuses: tuple[Status, ...], **given: Any) -> HomePage:
     """A page of jobs in these states, with all that its reader may do."""
-    listed = tuple(Job(s.card(status), ACTS) for status in statuses)
+    named = zip("FGHJKMNPQRSTVWXYZ", statuses, strict=False)
+    listed = tuple(Job(s.card(status, id=f"M-4K7QX2{last}"), ACTS) for last, status in named)
     values: dict[str, Any] = {"total": len(listed), "offered": HEAD, "role": ROLE}
     return HomePage(s.now, listed, **(values | given))
 

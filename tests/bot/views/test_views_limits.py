@@ -205,12 +205,18 @@ def test_replies_and_refusals_keep_the_limits(data: Any, samples: Any, accepted:
     refused.encode()
 
 
+def named(job: Job, number: int) -> Job:
+    """The same job under a name of its own."""
+    migration = job.card.migration.model_copy(update={"id": f"M-{number:07}"})
+    return job._replace(card=job.card.model_copy(update={"migration": migration}))
+
+
 @relaxed
 @given(data=st.data())
 def test_the_home_tab_keeps_the_limits(data: Any, samples: Any, accepted: Any) -> None:
     """A page of any jobs, each with all its buttons, under a freeze and with the answer to a click."""
     job = Job(data.draw(cards(samples)), buttons.ACTION_IDS)
-    jobs = (job,) * data.draw(st.integers(0, JOBS))
+    jobs = tuple(named(job, number) for number in range(data.draw(st.integers(0, JOBS))))
     said = data.draw(NAME)
     page = HomePage(
         samples.now,
