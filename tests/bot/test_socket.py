@@ -1,6 +1,7 @@
 """The connection to Slack: one, kept, and found again."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from slack_bolt import Ack, App
 
+from bot.envelopes import has_unread
 from bot.runtime import running_bot
 from bot.sandbox import Sandbox
 from bot.settings import Settings
@@ -147,3 +149,15 @@ def test_the_service_ends_in_order_on_sigterm(
     assert "Traceback" not in log
     assert bot_token not in log
     assert app_token not in log
+
+
+def test_a_burst_lasts_while_something_waits_to_be_read() -> None:
+    """A connection has unread bytes from their arrival until they are read, and none once it is closed."""
+    here, there = socket.socketpair()
+    with closing(here), closing(there):
+        assert not has_unread(here)
+        there.send(b"click")
+        assert has_unread(here)
+        here.recv(5)
+        assert not has_unread(here)
+    assert not has_unread(here)
