@@ -172,12 +172,15 @@ def test_options_that_did_not_come_are_asked_for_again(
 ) -> None:
     """A list that the app did not answer says so, and a click or Enter there asks once more."""
     assert kitchen
-    dialog = opened(as_user("U1"))
+    page = as_user("U1")
+    dialog = opened(page)
     town = dialog.get_by_role("combobox", name="Town")
     bistro.outage()
     town.press_sequentially("ber")
     expect(dialog.get_by_text("could not be loaded")).to_be_visible()
-    town.press("Enter")
+    with page.expect_response("**/sandbox/act") as asked_again:
+        town.press("Enter")
+    assert not asked_again.value.json()["ok"]
     bistro.outage(on=False)
     bistro.wait_for_app()
     dialog.get_by_role("button", name="Try again").click()
