@@ -6,6 +6,7 @@ Everything but the way in which a worker is started is the engine's own.
 import signal
 import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import IO
 
 from bot.verbs import EngineVerbs
@@ -64,6 +65,11 @@ class ForkedVerbs(EngineVerbs):
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._pause: dict[str, str] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Where the workers' logs are."""
+        return self._workers.folder
 
     def pause_next(self, point: str, lease_seconds: int) -> None:
         """The next worker pauses itself at this crash point ("writing:1"), an empty one none; its lease does not end meanwhile."""

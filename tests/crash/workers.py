@@ -89,7 +89,7 @@ class Workers:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._numbers = itertools.count()
         self._started: dict[int, Worker] = {}
         self._lock = threading.Lock()
@@ -119,7 +119,7 @@ class Workers:
     ) -> Worker:
         """Starts a worker, or another program of the server's, for a migration of the ledger at `url`; returns at once."""
         number = next(self._numbers)
-        worker = Worker(self._folder / f"worker-{number}.log")
+        worker = Worker(self.folder / f"worker-{number}.log")
         settings = {
             "FERRY_DATABASE_URL": url,
             "FERRY_CHUNK_BYTES": str(CHUNK_BYTES),
