@@ -10,10 +10,12 @@ from bot.checklist import Step
 from bot.notes import REFUSED
 from bot.sandbox import words_of
 from bot.service import Answer, Click, Service
+from bot.settings import Settings
 from bot.views import buttons
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import CollectionReport, Migration
+from tests.bot.requests import waiting
 
 LINUS, GRACE, OLGA, CHANNEL, ADMINS = "U0LINUS", "U0GRACE", "U0OLGA", "C0MIGRATE", "S0ADMINS"
 
@@ -99,3 +101,27 @@ def test_buttons_clicked_by_who_may_not_and_by_who_may_no_longer(story: Any) -> 
     assert story.events(root, REFUSED) == 4
     linus.click(root, buttons.APPROVE)
     story.wait_for_reply(root, f"Approved by <@{LINUS}>")
+
+
+def test_what_crosses_organizations_takes_a_role_in_both(
+    story_of: Callable[[Settings], Any], quiet: Settings, ledger: Ledger
+) -> None:
+    """Olga administers the source's project alone and is told which is lacking; Grace administers both and approves."""
+    there = {"organization": "globex", "project": "shop"}
+    roles = {"acme/search": [ADMINS, "olga@acme.example"], "globex/shop": [ADMINS]}
+    settings = quiet.model_copy(
+        update={
+            "clusters": quiet.clusters | {"new": quiet.clusters["new"].model_copy(update=there)},
+            "roles": quiet.roles.model_copy(update={"project_admins": roles}),
+        }
+    )
+    migration_id = waiting(ledger).id
+    story = story_of(settings)
+    (root,) = story.sandbox.wait_for(lambda: story.sandbox.messages(CHANNEL), 60, "the plan")
+    story.sandbox.user(OLGA).click(root, buttons.APPROVE)
+    refusal = story.told(OLGA, "You may not do this")
+    assert "globex/shop" in refusal
+    assert "acme/search" not in refusal
+    assert ledger.migration(migration_id).status is Status.AWAITING_APPROVAL
+    story.sandbox.user(GRACE).click(root, buttons.APPROVE)
+    story.wait_for_reply(root, f"Approved by <@{GRACE}>")
