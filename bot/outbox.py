@@ -15,11 +15,11 @@ from typing import Final
 
 import structlog
 
-from bot.courier import OUTAGE_SECONDS, Gone, Later, Refused
+from bot.courier import OUTAGE_SECONDS, Gone, Later, Refused, Undelivered
 from bot.ledger import Delivery, Kind, Owed, Posted
 from bot.sender import EDITED, ELSEWHERE, FILES, Room, Sender, Taken
 from bot.views.undelivered import UNMADE
-from engine.errors import FerryError, ServiceUnavailable
+from engine.errors import ServiceUnavailable
 from engine.ledger import utc_now
 
 __all__ = ["Outbox", "Room"]
@@ -65,7 +65,6 @@ class Outbox:
         Returns:
             After how many seconds there is more to do, None if nothing is owed.
         """
-        self._taken.catch_up()
         pending = self._records.pending()
         newest = {(owed.migration_id, owed.kind): owed.id for owed in pending}
         held: set[str] = set()
@@ -75,7 +74,11 @@ class Outbox:
                 break
             if owed.migration_id in held and owed.kind not in ELSEWHERE:
                 continue
-            wait = self._tried(owed, newest)
+            self._taken.catch_up()
+            if self._is_superseded(owed, newest):
+                self._settle(owed, Delivery.SUPERSEDED)
+                continue
+            wait = self._send(owed)
             if wait is None:
                 continue
             waits.append(wait)
@@ -83,34 +86,18 @@ class Outbox:
                 held.add(owed.migration_id)
         return min(waits, default=None)
 
-    def _tried(self, owed: Owed, newest: Mapping[tuple[str, Kind], int]) -> float | None:
-        """Send one row, or leave it out; returns for how many seconds it has to wait."""
-        try:
-            if self._is_superseded(owed, newest):
-                self._records.settle(owed, Delivery.SUPERSEDED)
-                return None
-            return self._send(owed)
-        except ServiceUnavailable:
-            # The ledger: what could be sent now could not be written down.
-            raise
-        except FerryError as error:
-            # Its record cannot be read; the other messages go on.
-            _log.error("message_unmade", **_about(owed), error=str(error))
-        except Exception:  # noqa: BLE001  # one message that cannot be made must not silence all others
-            _log.exception("message_unmade", **_about(owed))
-        return self._later(owed, Later(UNMADE, OUTAGE_SECONDS, word=UNMADE))
-
     def _is_superseded(self, owed: Owed, newest: Mapping[tuple[str, Kind], int]) -> bool:
         if owed.kind not in EDITED or newest[owed.migration_id, owed.kind] == owed.id:
             return False
         return owed.kind in self._records.posted(owed.migration_id)
 
     def _send(self, owed: Owed) -> float | None:
+        """Send one row; returns for how many seconds it has to wait, None if it is done with."""
         now = self._clock()
         if owed.not_before is not None and owed.not_before > now:
             return (owed.not_before - now).total_seconds()
         try:
-            posted = self._sender.send(owed, plain=False)
+            posted = self._hand_over(owed, plain=False)
         except Later as later:
             return self._later(owed, later)
         except Gone:
@@ -119,6 +106,17 @@ class Outbox:
             return self._refused(owed, refused)
         self._settle(owed, Delivery.SENT, posted)
         return None
+
+    def _hand_over(self, owed: Owed, *, plain: bool) -> Posted | None:
+        """Hand it to Slack; what cannot be made waits like what cannot be delivered, and the other messages go on."""
+        try:
+            return self._sender.send(owed, plain=plain)
+        except (Undelivered, ServiceUnavailable):
+            # The ledger does not answer: what could be sent now could not be written down.
+            raise
+        except Exception as error:
+            _log.exception("message_unmade", **_about(owed))
+            raise Later(UNMADE, OUTAGE_SECONDS, word=UNMADE) from error
 
     def _settle(
         self, owed: Owed, delivery: Delivery, posted: Posted | None = None, error: str = ""
@@ -155,7 +153,7 @@ class Outbox:
         error = str(refused)
         if owed.kind not in FILES:
             try:
-                posted = self._sender.send(owed, plain=True)
+                posted = self._hand_over(owed, plain=True)
             except Later as later:
                 return self._later(owed, later)
             except (Gone, Refused) as again:

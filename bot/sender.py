@@ -27,7 +27,7 @@ from bot.views.replies import reply
 from bot.views.report import content_of, findings_file, report_again, report_message
 from bot.views.root import root_message
 from bot.views.undelivered import undelivered
-from engine.errors import LedgerIncompatible, ServiceUnavailable
+from engine.errors import LedgerIncompatible
 from engine.ledger import Ledger
 from engine.lifecycle import Status
 from engine.model import ErrorText, Event, Mismatch
@@ -64,14 +64,10 @@ class Taken:
         self.catch_up()
 
     def catch_up(self) -> None:
-        """Write what is left; raises ServiceUnavailable while the ledger takes nothing."""
+        """Write what is left; raises while the ledger does not take it."""
         while self._unwritten:
-            change = self._unwritten.popleft()
-            try:
-                change()
-            except ServiceUnavailable:
-                self._unwritten.appendleft(change)
-                raise
+            self._unwritten[0]()
+            self._unwritten.popleft()
 
 
 class Sender:
@@ -96,17 +92,20 @@ class Sender:
         root = self._room.records.posted(owed.migration_id).get(Kind.ROOT)
         if root is None or owed.said_at is not None:
             return
+        try:
+            message = self._undelivered(owed, word, given_up=given_up)
+            self._room.courier.post(root.channel, message, root.ts)
+        except (Undelivered, LedgerIncompatible) as missed:
+            _log.info("undelivered_unsaid", migration=owed.migration_id, reason=str(missed))
+            return
+        self._taken.write(partial(self._room.records.said, owed))
+
+    def _undelivered(self, owed: Owed, word: str, *, given_up: bool) -> Message:
         migration = self._room.ledger.migration(owed.migration_id)
         where = owed.recipient or migration.requester
         if owed.kind is Kind.BROADCAST:
             where = self._room.cards.broadcast_channel(migration) or self._room.channel
-        message = undelivered(migration.id, owed.kind.value, where, word, given_up=given_up)
-        try:
-            self._room.courier.post(root.channel, message, root.ts)
-        except Undelivered as missed:
-            _log.info("undelivered_unsaid", migration=owed.migration_id, reason=str(missed))
-            return
-        self._taken.write(partial(self._room.records.said, owed))
+        return undelivered(migration.id, owed.kind.value, where, word, given_up=given_up)
 
     def send(self, owed: Owed, *, plain: bool) -> Posted | None:
         """Hand one row to the courier; returns where a message that will be edited stands."""
@@ -143,8 +142,9 @@ class Sender:
             if card.report is None:
                 return None
             message = report_message(card, card.report)
+            content = content_of(message)
             posted = courier.post(thread.channel, _bare(message, plain=plain), thread.ts)
-            return posted._replace(content=content_of(message))
+            return posted._replace(content=content)
         before = self._room.records.posted(owed.migration_id).get(Kind.REPORT)
         if before is None or not before.content:
             return None

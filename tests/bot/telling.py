@@ -67,7 +67,7 @@ def run(
         records.decide(tx, migration.id, decided)
         details = {BREAK_GLASS: True} if forced else None
         tx.apply(migration.id, EventName.APPROVE, actor="U0GRACE", details=details)
-    lease = ledger.claim(migration.id, OWNER)
+    lease = ledger.claim(migration.id, OWNER, 86_400)  # a busy machine may take longer than a lease
     if end is not None:
         ledger.finish(lease, end)
 
