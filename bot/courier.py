@@ -22,6 +22,9 @@ from bot.views.message import Message
 OUTAGE_SECONDS: Final = 1.0
 """The first wait after no answer; it doubles with every attempt (`outbox.py`)."""
 UNINVITED_SECONDS: Final = 60.0
+UNREACHED_SECONDS: Final = 60.0
+"""For how long no file is uploaded after the host for files did not answer: another one, which a proxy may block for ever, and
+each attempt at it lasts until its time limit."""
 
 _GONE: Final = frozenset(
     {
@@ -59,14 +62,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Undelivered(Exception):
-    """The base of the three ways in which a message does not arrive."""
+    """The base of the three ways in which a message does not arrive; `word` is Slack's word for it, "" when it did not answer."""
+
+    def __init__(self, reason: str, *, word: str = "") -> None:
+        super().__init__(reason)
+        self.word = word
 
 
 class Later(Undelivered):
     """Not now; `seconds` says when, `attempted` whether Slack was asked at all."""
 
-    def __init__(self, reason: str, seconds: float, *, attempted: bool = True) -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str, seconds: float, *, word: str = "", attempted: bool = True
+    ) -> None:
+        super().__init__(reason, word=word)
         self.seconds = seconds
         self.attempted = attempted
 
@@ -157,9 +166,14 @@ class Courier:
         except SlackApiError as error:
             raise self._sorted(method, channel, error) from error
         except (SlackClientError, OSError) as error:
-            raise Later(
-                f"Slack does not answer ({type(error).__name__})", OUTAGE_SECONDS
-            ) from error
+            raise self._unanswered(method, error) from error
+
+    def _unanswered(self, method: str, error: Exception) -> Later:
+        seconds = OUTAGE_SECONDS
+        if method == UPLOAD:
+            seconds = UNREACHED_SECONDS
+            self._budget.block(UPLOAD, seconds)
+        return Later(f"Slack does not answer ({type(error).__name__})", seconds)
 
     def _sorted(self, method: str, channel: str, error: SlackApiError) -> Undelivered:
         answer = error.response
@@ -169,11 +183,14 @@ class Courier:
             self._budget.block(method, seconds)
             return Later("Slack asked for fewer messages", seconds, attempted=False)
         if word in _GONE:
-            return Gone(word)
+            return Gone(word, word=word)
         if word in _UNINVITED and not channel.startswith(_PEOPLE):
-            return Later(word, UNINVITED_SECONDS)
+            return Later(word, UNINVITED_SECONDS, word=word)
+        if not word.isidentifier():
+            # A page instead of Slack's JSON: a proxy's, or Slack's own in bad times.
+            return self._unanswered(method, error)
         if word in _WAITING or answer.status_code >= _SERVER_ERROR:
-            return Later(word, OUTAGE_SECONDS)
+            return Later(word, OUTAGE_SECONDS, word=word)
         details = (answer.get("response_metadata") or {}).get("messages") or ()
         _log.error("slack_refused", method=method, error=word, details=list(details))
-        return Refused(f"{word}: {'; '.join(map(str, details))}".rstrip(": "))
+        return Refused(f"{word}: {'; '.join(map(str, details))}".rstrip(": "), word=word)

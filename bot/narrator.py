@@ -1,7 +1,8 @@
 """Tells in Slack what happens in the ledger: events become rows of the outbox, running migrations a progress message.
 
 It remembers in the ledger up to which event it has told, so after an outage of the bot or of Slack it goes on where it stopped: one
-row per event and kind, whoever asks twice. It decides nothing, and no migration waits for it.
+row per event and kind, whoever asks twice. Of several bots on one ledger the one that has the floor (`floor.py`) tells. It decides
+nothing, and no migration waits for it.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from bot.courier import Gone, Undelivered
+from bot.floor import Floor
 from bot.ledger import Due, Kind, Verdict
 from bot.notes import (
     BREAK_GLASS,
@@ -141,7 +143,7 @@ def _same(told: Progress, now: Progress) -> bool:
 
 
 class Narrator:
-    """Collects, sends, and keeps progress messages moving; one thread of its own while it is started.
+    """Collects, sends, and keeps progress messages moving while it has the floor; one thread of its own while it is started.
 
     Args:
         room: Channel, ledgers and courier.
@@ -160,6 +162,7 @@ class Narrator:
     ) -> None:
         self._room = room
         self._outbox = Outbox(room)
+        self._floor = Floor(room.records, clock)
         self._progress_seconds = progress_seconds
         self._tick_seconds = tick_seconds
         self._clock = clock
@@ -170,6 +173,7 @@ class Narrator:
 
     def start(self) -> None:
         """Begin to tell."""
+        self._floor.start()
         self._thread.start()
 
     def is_alive(self) -> bool:
@@ -181,19 +185,30 @@ class Narrator:
         self._woken.set()
 
     def close(self) -> None:
-        """Stop after the message in hand; what is owed stays in the outbox."""
+        """Stop after the message in hand and give up the floor; what is owed stays in the outbox."""
         self._stopped.set()
         self._woken.set()
         if self._thread.is_alive():
             self._thread.join()
+        try:
+            self._outbox.catch_up()
+            self._floor.leave()
+        except FerryError as error:
+            _log.warning("narrator_left_behind", error=str(error))
 
     def tell(self) -> float:
-        """One round: collect, send, edit progress; returns after how many seconds the next is due."""
+        """One round, if it has the floor: collect, send, edit progress; returns after how many seconds the next is due."""
+        self._outbox.catch_up()
+        if not self._floor.take():
+            return self._tick_seconds
         while self._collect():
             pass
-        wait = self._outbox.flush()
+        wait = self._outbox.flush(self._may_post)
         self._edit_progress()
         return self._tick_seconds if wait is None else min(wait, self._tick_seconds)
+
+    def _may_post(self) -> bool:
+        return self._floor.mine() and not self._stopped.is_set()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -250,6 +265,8 @@ class Narrator:
         running = self._room.ledger.migrations(statuses={Status.RUNNING}, limit=100)
         self._forget(each.id for each in running)
         for migration in running:
+            if not self._may_post():
+                return
             told = self._told.get(migration.id)
             if told is None or self._clock() - told.at >= self._progress_seconds:
                 self._edit(migration, told)

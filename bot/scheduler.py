@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, NamedTuple
 
 import structlog
@@ -33,9 +34,13 @@ from engine.ledger import Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status
 
 THREADS: Final = 8
-"""Slow work at a time: plans, checks of clusters; the ticks themselves are short."""
+"""Plans at a time, and as much other slow work: checks of clusters. The rounds are short and have a thread each."""
 KEEP_DELIVERIES: Final = timedelta(hours=1)
 """Slack repeats a delivery for five minutes."""
+
+_ROUNDS: Final = "rounds"
+_PLANS: Final = "plans"
+"""Pools of their own, beside the default: a cluster that takes a minute to say nothing must hold up none of the others' work."""
 
 _log = structlog.get_logger(__name__)
 
@@ -89,11 +94,6 @@ class Scheduler:
         self._planning: set[str] = set()
         self._guard = threading.Lock()
         self._closed = False
-        self._clock = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(THREADS)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-            timezone=UTC,
-        )
         rounds = {
             "plan": (self.plan_requested, ticks.plan),
             "start": (workers.round, ticks.start),
@@ -102,6 +102,15 @@ class Scheduler:
             "freeze": (note_freezes, ticks.freeze),
             "forget": (self.forget_old, ticks.forget),
         }
+        self._clock = BackgroundScheduler(
+            executors={
+                "default": ThreadPoolExecutor(THREADS),
+                _PLANS: ThreadPoolExecutor(THREADS),
+                _ROUNDS: ThreadPoolExecutor(len(rounds)),
+            },
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
         self._went = dict.fromkeys(rounds, time.monotonic())
         for name, (work, seconds) in rounds.items():
             self._clock.add_job(
@@ -109,6 +118,7 @@ class Scheduler:
                 "interval",
                 seconds=seconds,
                 id=name,
+                executor=_ROUNDS,
                 next_run_time=datetime.now(UTC),
             )
 
@@ -143,10 +153,7 @@ class Scheduler:
 
     def soon(self, work: Callable[[], None], *, after_seconds: float = 0.0) -> None:
         """Do something slow on the scheduler's threads; nothing any more once it is closed."""
-        if self._closed:
-            return
-        at = datetime.now(UTC) + timedelta(seconds=after_seconds)
-        self._clock.add_job(_reported("soon", work), "date", run_date=at)
+        self._later(work, "default", after_seconds)
 
     def plan_requested(self) -> None:
         """Have every request planned that is not being planned in this process."""
@@ -155,7 +162,7 @@ class Scheduler:
                 if migration.id in self._planning:
                     continue
                 self._planning.add(migration.id)
-            self.soon(lambda migration_id=migration.id: self._plan(migration_id))  # type: ignore[misc]  # bound now
+            self._later(partial(self._plan, migration.id), _PLANS)
 
     def expire_old(self) -> None:
         """End the requests that waited too long, and remind of those that soon will have."""
@@ -194,6 +201,12 @@ class Scheduler:
     def forget_old(self) -> None:
         """Drop deliveries that Slack will not repeat."""
         self._records.forget_deliveries(datetime.now(UTC) - KEEP_DELIVERIES)
+
+    def _later(self, work: Callable[[], None], pool: str, after_seconds: float = 0.0) -> None:
+        if self._closed:
+            return
+        at = datetime.now(UTC) + timedelta(seconds=after_seconds)
+        self._clock.add_job(_reported("soon", work), "date", run_date=at, executor=pool)
 
     def _timed(self, name: str, work: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:

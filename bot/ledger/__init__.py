@@ -6,6 +6,7 @@
     inbox       deliveries from Slack whose effect is recorded            written with that effect
     outbox      messages owed to Slack, one of a kind per event and person  written with the narrator's place among the events
     posted      where a migration's messages stand in Slack               written with the outbox row that posted them
+    speaker     which bot posts to Slack                                  written by the bot that does, while it lives
 
 It never talks to Slack and never renders a text. SQL stays in here.
 """
@@ -17,10 +18,11 @@ from typing import Final, NamedTuple
 
 from pydantic import AwareDatetime
 from sqlalchemy import delete, func, insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, select
 
 from bot.ledger.freezes import Freeze, Freezes
+from bot.ledger.speakers import NARRATOR, Speaker, Speakers
+from bot.ledger.statements import insert_new
 from bot.ledger.tables import (
     DecisionRow,
     Delivery,
@@ -44,13 +46,13 @@ __all__ = [
     "Kind",
     "Owed",
     "Posted",
+    "Speaker",
     "Ticked",
     "Verdict",
     "Waiting",
 ]
 
 VERSION_TABLE: Final = "bot_version"
-_NARRATOR: Final = "narrator"
 
 
 class Decided(Record):
@@ -98,9 +100,10 @@ class Owed(Record):
     recipient: str = ""
     attempts: int
     not_before: AwareDatetime | None = None
+    said_at: AwareDatetime | None = None
 
 
-class BotLedger(Freezes, Ticks):
+class BotLedger(Freezes, Speakers, Ticks):
     """The bot's tables in an open ledger; creates and upgrades them. Each method is one transaction, unless it takes one.
 
     Raises:
@@ -116,7 +119,7 @@ class BotLedger(Freezes, Ticks):
 
     def receive(self, tx: Transaction, key: str, migration_id: str = "") -> bool:
         """Record a delivery from Slack in the transaction of its effect; False if its effect is there already."""
-        return _insert_new(
+        return insert_new(
             tx.session, InboxRow, {"key": key, "migration_id": migration_id, "at": tx.now}
         )
 
@@ -151,9 +154,10 @@ class BotLedger(Freezes, Ticks):
             }
 
     def put_posted(self, migration_id: str, kind: Kind, posted: Posted) -> None:
-        """A message of that kind stands there now."""
+        """A message of that kind stands there now, unless another one is known."""
+        values = {"migration_id": migration_id, "kind": kind, **posted._asdict()}
         with self._write() as session:
-            _put_posted(session, migration_id, kind, posted)
+            insert_new(session, PostedRow, values)
 
     def forget_posted(self, migration_id: str, kind: Kind) -> None:
         """A message is no longer there (someone deleted it): the next one is posted anew."""
@@ -167,7 +171,7 @@ class BotLedger(Freezes, Ticks):
     def place(self) -> int:
         """The id of the last event whose messages are in the outbox; 0 before the first."""
         with self._read() as session:
-            row = session.get(PlaceRow, _NARRATOR)
+            row = session.get(PlaceRow, NARRATOR)
             return 0 if row is None else row.event_id
 
     def collect(
@@ -184,21 +188,21 @@ class BotLedger(Freezes, Ticks):
             False if another narrator was faster: then nothing was changed.
         """
         with self._write() as session:
-            _insert_new(session, PlaceRow, {"reader": _NARRATOR, "event_id": 0})
+            insert_new(session, PlaceRow, {"reader": NARRATOR, "event_id": 0})
             move = update(PlaceRow).where(
-                col(PlaceRow.reader) == _NARRATOR, col(PlaceRow.event_id) == after_id
+                col(PlaceRow.reader) == NARRATOR, col(PlaceRow.event_id) == after_id
             )
             moved = session.connection().execute(move.values(event_id=up_to_id))
             if moved.rowcount != 1:
                 return False
             now = self._clock()
             for due in owed:
-                _insert_new(session, OutboxRow, _owed_values(Due(*due), now))
+                insert_new(session, OutboxRow, _owed_values(Due(*due), now))
         return True
 
     def owe(self, tx: Transaction, migration_id: str, event_id: int, kind: Kind) -> None:
         """Put a message into the outbox in the transaction of what it tells."""
-        _insert_new(tx.session, OutboxRow, _owed_values(Due(migration_id, event_id, kind), tx.now))
+        insert_new(tx.session, OutboxRow, _owed_values(Due(migration_id, event_id, kind), tx.now))
 
     def pending(self) -> tuple[Owed, ...]:
         """What is owed to Slack, in the order in which it came."""
@@ -227,22 +231,34 @@ class BotLedger(Freezes, Ticks):
         posted: Posted | None = None,
         error: str = "",
     ) -> None:
-        """A message was sent, superseded or dropped; `posted` says where it stands now, in the same transaction."""
+        """A message was sent, superseded or dropped; `posted` says where it stands now, in the same transaction.
+
+        Only what is owed can be settled: whoever comes second changes nothing.
+        """
         with self._write() as session:
-            change = update(OutboxRow).where(col(OutboxRow.id) == owed.id)
-            session.connection().execute(
+            change = update(OutboxRow).where(
+                col(OutboxRow.id) == owed.id, col(OutboxRow.delivery) == Delivery.PENDING
+            )
+            settled = session.connection().execute(
                 change.values(delivery=delivery, done_at=self._clock(), error=error)
             )
-            if posted is not None:
+            if posted is not None and settled.rowcount == 1:
                 _put_posted(session, owed.migration_id, owed.kind, posted)
 
-    def postpone(self, owed: Owed, until: datetime, error: str) -> None:
-        """A message could not be sent; try again at `until` (aware)."""
+    def postpone(self, owed: Owed, until: datetime, error: str, *, attempted: bool = True) -> None:
+        """A message could not be sent; try again at `until` (aware). Only an attempt that Slack heard of counts."""
+        attempts = owed.attempts + attempted
         with self._write() as session:
             change = update(OutboxRow).where(col(OutboxRow.id) == owed.id)
             session.connection().execute(
-                change.values(attempts=owed.attempts + 1, not_before=until, error=error)
+                change.values(attempts=attempts, not_before=until, error=error)
             )
+
+    def said(self, owed: Owed) -> None:
+        """The thread was told that this message is not delivered."""
+        with self._write() as session:
+            change = update(OutboxRow).where(col(OutboxRow.id) == owed.id)
+            session.connection().execute(change.values(said_at=self._clock()))
 
 
 def _decisions(session: Session, migration_id: str) -> tuple[Decided, ...]:
@@ -273,13 +289,3 @@ def _put_posted(session: Session, migration_id: str, kind: Kind, posted: Posted)
     )
     values = {"migration_id": migration_id, "kind": kind, **posted._asdict()}
     session.connection().execute(insert(PostedRow).values(values))
-
-
-def _insert_new(session: Session, table: type, values: Mapping[str, object]) -> bool:
-    """Insert a row unless one with its unique key is there; says whether it was new."""
-    connection = session.connection()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    # Without it SQLAlchemy forgets the count of an INSERT on PostgreSQL.
-    counted = statement.execution_options(preserve_rowcount=True)
-    return connection.execute(counted).rowcount == 1

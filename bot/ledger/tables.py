@@ -118,7 +118,7 @@ class PostedRow(BotTable, table=True):
 class OutboxRow(BotTable, table=True):
     """A message that is owed to Slack: at most one of each kind per event and recipient; its text is made when it is sent.
 
-    Only a direct message has a recipient.
+    Only a direct message has a recipient. `said_at` is when its thread was told that it is not delivered.
     """
 
     __tablename__ = "bot_outbox"
@@ -139,6 +139,7 @@ class OutboxRow(BotTable, table=True):
     done_at: datetime | None = None
     error: str = Field(default="", sa_type=Text)
     recipient: str = Field(default="", max_length=32, sa_column_kwargs={"server_default": ""})
+    said_at: datetime | None = None
 
 
 class InboxRow(BotTable, table=True):
@@ -153,9 +154,11 @@ class InboxRow(BotTable, table=True):
 
 
 class PlaceRow(BotTable, table=True):
-    """Up to which event the narrator has put messages into the outbox."""
+    """Up to which event the narrator has put messages into the outbox, and which bot's narrator that is (`bot/floor.py`)."""
 
     __tablename__ = "bot_place"
 
     reader: str = Field(primary_key=True, max_length=32)
     event_id: int = Field(default=0, sa_type=BigInteger)
+    speaker: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})
+    beat: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})

@@ -10,10 +10,13 @@ import pytest
 import yaml
 from slack_sdk import WebClient
 
+from bot.budget import Budget, Rate
 from bot.cards import Cards
+from bot.courier import Courier
 from bot.demo.clusters import start_lite
 from bot.directory import Directory
 from bot.ledger import BotLedger
+from bot.outbox import Room
 from bot.sandbox import AppConfig, Sandbox, WorkspaceConfig
 from bot.service import Service
 from bot.settings import Settings
@@ -27,6 +30,7 @@ from engine.model import CollectionPlan, Endpoint, Migration, PartitionPlan, Pla
 from tests.beds.ledgers import put
 from tests.bot.forked import ForkedVerbs
 from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, Story
+from tests.bot.telling import SetClock, Telling
 from tests.crash.workers import Workers
 
 
@@ -177,6 +181,26 @@ def sandbox() -> Iterator[Sandbox]:
     with Sandbox(config, timing=replace(PATIENT)) as running:
         yield running
         assert [entry.args for entry in running.journal.refused()] == []
+
+
+@pytest.fixture
+def telling(
+    sandbox: Sandbox, ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]
+) -> Callable[..., Telling]:
+    """`telling(rates={}, clock=None, **settings)`: a narrator in the workspace; a clock can be shared with another one."""
+
+    def make(
+        rates: dict[str, Rate] | None = None, clock: SetClock | None = None, **changes: Any
+    ) -> Telling:
+        settings = configured(approvals_channel=CHANNEL, roles={}, **changes)
+        clock = clock or SetClock()
+        client = WebClient("xoxb-sandbox", base_url=sandbox.api_url, retry_handlers=[], timeout=30)
+        directory = Directory(client, settings.roles)
+        cards = Cards(ledger, records, settings, directory, EngineVerbs())
+        courier = Courier(client, Budget(rates or {}, clock))
+        return Telling(Room(CHANNEL, ledger, records, cards, courier), clock)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -122,3 +123,28 @@ def test_a_ledger_of_the_first_version_keeps_its_rows(bare: Ledger, tmp_path: Pa
         connection.execute(text("UPDATE bot_outbox SET kind = 'freeze'"))
     with pytest.raises(IntegrityError), bare.engine.begin() as connection:
         connection.execute(text("UPDATE bot_outbox SET kind = 'nonsense'"))
+
+
+def test_of_many_bots_one_gets_the_floor(records: BotLedger) -> None:
+    """Whoever read who posts before it changed changes nothing: of bots that take it at once one has it, and keeps its place."""
+    assert records.collect(0, 7, [])
+    free = records.speaker()
+    bots = [f"bot {number}" for number in range(8)]
+    with ThreadPoolExecutor(len(bots)) as threads:
+        taken = list(threads.map(lambda bot: records.follow(free, bot), bots))
+    (speaker,) = [each for each in taken if each is not None]
+    assert records.speaker() == speaker
+    assert speaker.owner in bots
+    assert records.follow(free, "late") is None
+    assert records.follow(speaker, "") == records.speaker()
+    assert records.place() == 7
+
+
+def test_what_is_settled_stays_settled(records: BotLedger) -> None:
+    """A bot that comes second with the same message moves neither its state nor the place where it stands."""
+    records.collect(0, 4, [("M-1", 4, Kind.ROOT)])
+    (owed,) = records.pending()
+    records.settle(owed, Delivery.SENT, posted=Posted("C1", "1.2"))
+    records.settle(owed, Delivery.SENT, posted=Posted("C1", "9.9"))
+    records.put_posted("M-1", Kind.ROOT, Posted("C1", "9.9"))
+    assert records.posted("M-1") == {Kind.ROOT: Posted("C1", "1.2")}

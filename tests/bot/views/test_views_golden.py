@@ -27,6 +27,7 @@ from bot.views.report import content_of, findings_file, report_again, report_mes
 from bot.views.request_modal import Known, RequestForm, build, failed, sent, working
 from bot.views.root import root_message
 from bot.views.status import status_message
+from bot.views.undelivered import UNMADE, undelivered
 from engine.lifecycle import EventName, Status, is_terminal
 from engine.model import AutoId, OnConflict, Throttle
 from tests.bot.views.changes import changes, event_of
@@ -128,6 +129,21 @@ def _refusals(s: Any) -> str:
     return "".join(f"{reason}\n    {text}\n" for reason, text in said.items())
 
 
+def _undelivered(kind: str, where: str, word: str, **given: bool) -> Callable[[Any], Any]:
+    return lambda s: undelivered(s.card().migration.id, kind, where, word, **given)
+
+
+UNDELIVERED = {
+    "uninvited": _undelivered("broadcast", "C0ALARM", "not_in_channel"),
+    "unknown": _undelivered("broadcast", "C0ALARM", "channel_not_found"),
+    "archived": _undelivered("broadcast", "C0ALARM", "is_archived"),
+    "scope": _undelivered("plan", "U02BOB", "missing_scope"),
+    "unreached": _undelivered("findings", "U02BOB", ""),
+    "left": _undelivered("direct", "U02BOB", "account_inactive"),
+    "unmade": _undelivered("direct", "U02BOB", UNMADE),
+    "refused": _undelivered("plan", "U02BOB", "file_uploads_disabled", given_up=True),
+}
+
 CASES: dict[str, Callable[[Any], Any]] = {
     **{name: lambda s, at=status: root_message(s.card(at)) for name, status in ROOTS.items()},
     **{
@@ -214,6 +230,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "thaw": lambda s: thaw_message("U02BOB", "Organization Owner of acme", s.now),
     "break-glass-form": lambda s: break_glass.form(s.replacing(), "C0MIGRATE", "1.2"),
     "break-glass-broadcast": lambda s: break_glass.broadcast(_forced(s), _forced(s).decisions[-1]),
+    **{f"undelivered-{name}": of for name, of in UNDELIVERED.items()},
     "root-canceling": lambda s: root_message(_canceling(s)),
     "root-pausing": lambda s: root_message(s.card(Status.RUNNING, pause_requested_at=s.now)),
     "progress-start": lambda s: _progress(s, 0, phase="create", seconds=0.0),
