@@ -227,10 +227,11 @@ def deleted_amount(plan: Plan) -> str:
 
 
 def deleted_in_short(plan: Plan, limit: int) -> str:
-    """What is deleted on the target, by name and count as far as that fits, plain text for a dialog."""
-    shown = (
-        f"{t.shorten_middle(t.visible(each.name), 40)}, {_held(each.replaces)}"
+    """What is deleted on the target, plain text for a dialog: by name and count, or only how much where that does not fit."""
+    named = ", ".join(
+        f"{t.shorten_middle(t.visible(each.name), 40)} ({_held(each.replaces)})"
         for each in plan.collections
         if each.replaces is not None
     )
-    return t.as_fit(tuple(shown), limit, deleted_amount(plan), separator="; ")
+    fitting = (said for said in (named, deleted_amount(plan)) if len(said) <= limit)
+    return next(fitting, t.counted(len(plan.replaced), "collection"))

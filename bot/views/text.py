@@ -245,21 +245,6 @@ def listing(
     return "\n".join(lines)
 
 
-def as_fit(items: Sequence[str], limit: int, else_: str, separator: str = ", ") -> str:
-    """As many of `items` as fit within `limit` characters, and how many more there are; `else_` where not one does."""
-    shown: list[str] = []
-    for item in items:
-        left = len(items) - len(shown) - 1
-        tail = f" and {number(left)} more" if left else ""
-        if len(separator.join((*shown, item))) + len(tail) > limit:
-            break
-        shown.append(item)
-    more = len(items) - len(shown)
-    if not shown:
-        return else_
-    return separator.join(shown) + (f" and {number(more)} more" if more else "")
-
-
 def sentence(text: str) -> str:
     """`text` with a full stop at its end when it has none."""
     stripped = text.strip()

@@ -3,6 +3,8 @@
 Who may have one undone, and whether that is possible, is decided elsewhere.
 """
 
+from collections.abc import Sequence
+
 from bot.views import text as t
 from bot.views.card import MigrationCard, deleted_in_short, place, place_plain
 from bot.views.said import Said, by, error, names
@@ -22,15 +24,34 @@ def undo_text(card: MigrationCard, limit: int) -> str:
         limit: Characters at most, 280 or more.
     """
     plan = card.plan
-    names = [t.shorten(t.visible(each.name), 40) for each in plan.collections] if plan else []
+    made = [t.visible(each.name) for each in plan.collections] if plan else []
     lost = " What it replaced is NOT brought back: {}." if plan and card.replaces else ""
     said = (
         f"DROPS on {place_plain(card.target, 36)} what it made, with aliases (and the database, if it made that): {{}}.{lost} "
         "Nothing is dropped if someone else wrote there since. The source is not touched."
     )
-    room, number = max(limit - len(said), 40), t.counted(len(names), "collection")
-    replaced = deleted_in_short(plan, room - len(number)) if plan and lost else ""
-    return said.format(t.as_fit(names, room - len(replaced), number), replaced)
+    room, number = max(limit - len(said), 40), len(_number(made))
+    replaced = deleted_in_short(plan, room - number) if plan and lost else ""
+    return said.format(_as_fit(made, room - len(replaced)), replaced)
+
+
+def _as_fit(collections: Sequence[str], limit: int) -> str:
+    """As many of these names as fit, and how many more there are; a mere number where none fits."""
+    shown: list[str] = []
+    for name in (t.shorten(name, 40) for name in collections):
+        left = len(collections) - len(shown) - 1
+        tail = f" and {left} more" if left else ""
+        if len(", ".join((*shown, name))) + len(tail) > limit:
+            break
+        shown.append(name)
+    more = len(collections) - len(shown)
+    if not shown:
+        return _number(collections)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _number(collections: Sequence[str]) -> str:
+    return t.counted(len(collections), "collection")
 
 
 def asked(card: MigrationCard, event: Event) -> Said:

@@ -274,6 +274,18 @@ def test_the_worst_card_leaves_room(samples: Any, accepted: Any, status: Status)
     assert m.characters(message) <= 0.95 * m.MESSAGE_CHARS
 
 
+def test_the_worst_dialogs_are_not_cut(samples: Any) -> None:
+    """However many and however long the names of what is deleted: the dialogs of Approve and Undo end as they should."""
+    card = worst_card(samples, Status.SUCCESSFUL)
+    text = buttons.approve(card)["confirm"]["text"]["text"]
+    deleted = "200 collections, 200,000,000,000,000,000 entities, not all counted"
+    assert f"Will be DELETED there: {deleted}." in text
+    assert text.endswith("must be paused.")
+    undone = buttons.undo(card)["confirm"]["text"]["text"]
+    assert "NOT brought back: 200 collections." in undone
+    assert undone.endswith("The source is not touched.")
+
+
 @pytest.mark.parametrize("status", ENDS)
 def test_the_worst_report_leaves_room(samples: Any, accepted: Any, status: Status) -> None:
     """Report of 200 collections with the longest names, keys, notes, losses and failure."""

@@ -117,7 +117,7 @@ def test_a_replacement_cannot_be_overlooked(samples: Any, texts: Any) -> None:
     dialog = elements(message)[0]["confirm"]
     assert dialog["style"] == "danger"
     assert (
-        "Will be DELETED there: notes_bm25, 5,812 entities; sessions, 90 entities."
+        "Will be DELETED there: notes_bm25 (5,812 entities), sessions (90 entities)."
         in dialog["text"]["text"]
     )
 
