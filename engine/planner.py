@@ -23,6 +23,10 @@ _SHARED_KEYS = (
 """Told of servers: Milvus Lite keeps one entity of a key (experiment with milvus-lite 3.2)."""
 
 
+def _nothing(name: str) -> Held:
+    raise KeyError(name)
+
+
 @dataclass(frozen=True)
 class Standing:
     """What a target is and what stands on it before the migration.
@@ -40,7 +44,7 @@ class Standing:
     is_lite: bool
     ids: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
-    held: Callable[[str], Held] = lambda _: Held(0)
+    held: Callable[[str], Held] = _nothing
     database_properties: Mapping[str, str] | None = None
 
     @property

@@ -86,6 +86,7 @@ class Preparer:
                 definitions.complete(self.target, plan)
                 self._record(plan)
             case Owner.REPLACED:
+                self.outlast()  # a late drop goes by the name, and would take what is made here
                 self.check()
                 crashpoints.reached("replacing")
                 definitions.drop(self.target, plan.name)
