@@ -83,12 +83,13 @@ def plan(
     target: Target,
     database: Database = "default",
     collection: Collections = None,
+    on_conflict: Conflict = OnConflict.FAIL,
     auto_id: Keys = None,
     *,
     json: Json = False,
 ) -> None:
-    """Say what a migration would do and lose; writes nothing."""
-    request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
+    """Say what a migration would do, delete and lose; writes nothing."""
+    request = console.request_of(source, target, database, collection, on_conflict, auto_id)
     made = engine.plan(request, console.secrets_of(request))
     if json:
         terminal.as_json(made.model_dump(mode="json") | {"hash": made.hash})

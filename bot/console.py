@@ -24,6 +24,7 @@ from engine.errors import (
     LeaseLost,
     MigrationBusy,
     SourceChanged,
+    TargetNotEmpty,
     exit_code_of,
 )
 from engine.ledger import Ledger, TransitionRefused
@@ -52,11 +53,12 @@ _TRY_AGAIN = 5
 def planned(
     ledger: Ledger, request: Request, secrets: Secrets, again_of: Migration | None = None
 ) -> Migration:
-    """Plans a request and queues it, for the operator is alone; raises PlanBlocked where something is in the way."""
+    """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
     made = engine.plan(request, secrets)
     blocked = engine.blocked(made)
     if blocked is not None:
         raise blocked
+    terminal.deletions(made)
     who = operator()
     with ledger.transaction() as act:
         migration = act.add_migration(request, requester=who)
@@ -67,12 +69,15 @@ def planned(
 
 
 def is_void(migration: Migration, request: Request) -> bool:
-    """Whether what ended cannot go on as it was planned: the source changed, or now it may replace what was in the way."""
+    """Whether what ended cannot go on as it was planned: the source changed, or now it may replace what was in the way.
+
+    What may be replaced is in the plan: a collection that appeared later is in the way of a request with Replace as well.
+    """
     if not is_terminal(migration.status):
         return False
-    changed = migration.error is not None and migration.error.code == SourceChanged.code
-    before, now = migration.request.on_conflict, request.on_conflict
-    return changed or (before is OnConflict.FAIL and now is OnConflict.REPLACE)
+    code = migration.error.code if migration.error else ""
+    met = migration.request.on_conflict is OnConflict.FAIL or code == TargetNotEmpty.code
+    return code == SourceChanged.code or (met and request.on_conflict is OnConflict.REPLACE)
 
 
 def require_same_keys(migration: Migration, auto_id: AutoId) -> None:

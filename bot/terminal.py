@@ -76,9 +76,18 @@ def plan(plan: Plan) -> None:
             escape(", ".join(each.aliases)),
         )
     out.print(table)
+    _list("Will be DELETED on the target", plan.deletions)
     _list("Not carried", plan.all_losses)
     _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
     _list("In the way", plan.conflicts)
+
+
+def deletions(plan: Plan) -> None:
+    """Says on standard error what will be deleted on the target before the copy."""
+    for each in plan.deletions:
+        err.print(
+            f"[red]Will be DELETED on {escape(str(plan.request.target))}: {escape(each)}[/red]"
+        )
 
 
 def report(report: Report) -> None:

@@ -12,6 +12,9 @@ from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState
 
+WAITING = "waiting"
+"""The phase of a collection that the migration has not come to yet."""
+
 CREATING = "creating"
 """The phase of a collection from the moment before it is made until its id is recorded."""
 
@@ -27,6 +30,8 @@ class Owner(StrEnum):
     """A crash fell between its creation and its record, and it is as empty as ours must be."""
     CHANGED = "changed"
     """It has the id that was recorded, and someone changed its schema."""
+    REPLACED = "replaced"
+    """This migration did not make it; it stood there when it was planned, and the plan says that it is deleted."""
     OTHERS = "others"
     """This migration did not make it."""
 
@@ -44,7 +49,8 @@ class Fate(StrEnum):
 def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Owner:
     """Says whose the target's collection of that name is.
 
-    Milvus Lite gives every collection the id 0: there the schema is all that tells them apart.
+    Milvus Lite gives every collection the id 0: there the schema is all that tells them apart, and what is to be replaced is
+    whatever stands there before this migration makes its own.
     """
     described = definitions.describe(target, plan.name)
     if described is None:
@@ -56,8 +62,11 @@ def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | Non
         if not changed:
             return Owner.OURS
         return Owner.OTHERS if target.is_lite else Owner.CHANGED
-    begun = state is not None and state.phase == CREATING
-    return Owner.OTHERS if not begun or changed or _in_use(target, plan) else Owner.BEGUN
+    if state is not None and state.phase == CREATING:
+        return Owner.OTHERS if changed or _in_use(target, plan) else Owner.BEGUN
+    first = state is None or state.phase == WAITING
+    planned = plan.replaces is not None and plan.replaces.id == int(described.collectionID)
+    return Owner.REPLACED if first and planned else Owner.OTHERS
 
 
 def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Fate:
@@ -76,7 +85,7 @@ def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState |
     match owner_of(target, plan, state):
         case Owner.NOBODY:
             return Fate.GONE
-        case Owner.OTHERS:
+        case Owner.OTHERS | Owner.REPLACED:
             return Fate.LEFT
     crashpoints.reached("dropping_created")
     definitions.drop(target, plan.name)

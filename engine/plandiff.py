@@ -1,24 +1,26 @@
 """How the plan of now differs from the plan that was approved: which definitions, and beside them the counts; pure.
 
-Definitions are everything that a plan says of a collection except what was measured. Entities that come and go change no
-definition: a plan is made while the source is still written to. Nothing here decides what becomes of a migration.
+Definitions are everything that a plan says of a collection except what was measured. Entities that come and go on the source
+change no definition: a plan is made while it is still written to. Entities that come and go in what is deleted on the target do:
+nothing brings them back, so whoever approves has to have seen how many there are. Nothing here decides what becomes of a migration.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from engine.model import CollectionPlan, Plan
+from engine.model import CollectionPlan, Plan, Replaced
 
 _MEASURED: Final = frozenset({"entities", "bytes", "loaded", "notes"})
 _TOLD_BY_DEFINITION: Final = frozenset({"primary_field", "primary_type", "auto_id"})
 """Read from the definition: `fields` tells them."""
+_TOLD_FIRST: Final = frozenset({"replaces"})
 
 
 class Difference(NamedTuple):
     """What is different.
 
     Attributes:
-        definitions: Changed definitions, one sentence each; empty when what was approved is what there is.
+        definitions: Changed definitions, one sentence each, what is deleted first; empty when what was approved is what there is.
         counts: Changed numbers of entities, one sentence each.
     """
 
@@ -30,7 +32,8 @@ def difference(approved: Plan, now: Plan) -> Difference:
     """Compare the plan that was approved with one that was made now from the same request."""
     before = {each.name: each for each in approved.collections}
     after = {each.name: each for each in now.collections}
-    said = [f"“{name}” is gone." for name in before if name not in after]
+    said = [sentence for name in (before | after) for sentence in _of_deletion(name, before, after)]
+    said += [f"“{name}” is gone." for name in before if name not in after]
     said += [
         f"“{name}” is new, with {each.entities:,} entities."
         for name, each in after.items()
@@ -45,6 +48,26 @@ def difference(approved: Plan, now: Plan) -> Difference:
         if old.entities != new.entities
     )
     return Difference(tuple(said), counts)
+
+
+def _of_deletion(
+    name: str, before: Mapping[str, CollectionPlan], after: Mapping[str, CollectionPlan]
+) -> Iterator[str]:
+    old, new = (_replaced(plans.get(name)) for plans in (before, after))
+    if old == new:
+        return
+    if new is None:
+        yield f"“{name}”: nothing is deleted for it on the target any more (before: {old})."
+    elif old is None:
+        yield f"“{name}”: what stands on the target now would be DELETED: {new}."
+    elif old.id != new.id:
+        yield f"“{name}”: another collection stands on the target now and would be DELETED: {new} (before: {old})."
+    else:
+        yield f"“{name}”: what would be DELETED on the target has changed: {old} → {new}."
+
+
+def _replaced(plan: CollectionPlan | None) -> Replaced | None:
+    return plan.replaces if plan else None
 
 
 def _of_collection(old: CollectionPlan, new: CollectionPlan) -> list[str]:
@@ -62,7 +85,7 @@ def _of_collection(old: CollectionPlan, new: CollectionPlan) -> list[str]:
 
 
 def _comparable(plan: CollectionPlan) -> dict[str, Any]:
-    values = plan.model_dump(exclude=set(_MEASURED | _TOLD_BY_DEFINITION))
+    values = plan.model_dump(exclude=set(_MEASURED | _TOLD_BY_DEFINITION | _TOLD_FIRST))
     values["partitions"] = tuple(each["name"] for each in values["partitions"])
     # What stands in the way is told with numbers; only whether something does is a definition.
     values["conflict"] = bool(values["conflict"])

@@ -3,16 +3,17 @@
 It writes nothing, on neither side: what stands in the way is found here, before anyone approves.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import capabilities, definitions, properties, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, places
-from engine.milvus.survey import require_database, survey
-from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Request
+from engine.milvus.survey import Held, held, require_database, survey
+from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Replaced, Request
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
 _SHARED_KEYS = (
@@ -20,6 +21,10 @@ _SHARED_KEYS = (
     "counts the others."
 )
 """Told of servers: Milvus Lite keeps one entity of a key (experiment with milvus-lite 3.2)."""
+
+
+def _nothing(name: str) -> Held:
+    raise KeyError(name)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Standing:
         ids: The collections of its database with the server's own ids (0 on Milvus Lite); none when the
             database or the cluster does not exist yet.
         aliases: The collection of each alias.
+        held: Counts the entities of one of these collections; asked only for what would be deleted.
         database_properties: Of its database; None when that does not exist yet.
     """
 
@@ -38,12 +44,18 @@ class Standing:
     is_lite: bool
     ids: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    held: Callable[[str], Held] = _nothing
     database_properties: Mapping[str, str] | None = None
 
     @property
     def kind(self) -> Target:
         """What its version can hold is asked of this."""
         return Target(self.version, self.is_lite)
+
+    def replaced(self, name: str) -> Replaced:
+        """The collection of that name as something that is deleted."""
+        found = self.held(name)
+        return Replaced(id=self.ids[name], entities=found.entities, exact=found.exact)
 
 
 def standing_of(target: Cluster) -> Standing:
@@ -53,7 +65,15 @@ def standing_of(target: Cluster) -> Standing:
     aliases = {alias: name for name in names for alias in definitions.aliases(target, name)}
     ids = {name: definitions.collection_id(target, name) for name in names}
     props = definitions.database_properties(target) if exists else None
-    return Standing(target.endpoint, target.version, target.is_lite, ids, aliases, props)
+    return Standing(
+        target.endpoint,
+        target.version,
+        target.is_lite,
+        ids,
+        aliases,
+        partial(held, target),
+        props,
+    )
 
 
 def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
@@ -89,7 +109,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
         source_version=source.version,
         target_version=target.version,
         database_properties=properties.carried(of_database),
-        collections=tuple(_against(target, each, request) for each in surveyed),
+        collections=tuple(against(target, each, request) for each in surveyed),
         losses=(
             *_ALWAYS_LOST,
             *(() if source.is_lite else (_SHARED_KEYS,)),
@@ -122,11 +142,11 @@ def keys_in_question(source: Cluster, target: Target, request: Request) -> tuple
     )
 
 
-def _against(target: Standing, surveyed: CollectionPlan, request: Request) -> CollectionPlan:
+def against(target: Standing, surveyed: CollectionPlan, request: Request) -> CollectionPlan:
+    """What the target, as it stands, means for a collection of the source: what is lost, deleted or in the way."""
     schema = schemas.schema_of(surveyed)
     keys = _key_policy(surveyed, schema, target.kind, request.auto_id)
     collection = surveyed.model_copy(update={"keys": keys})
-    losses = list(_losses(collection, schema, target.kind))
     obstacles = [collection.conflict] if collection.conflict else []
     obstacles += [
         f"“{collection.name}” cannot be held by the target: {sentence}. Choose a newer target, or "
@@ -137,17 +157,19 @@ def _against(target: Standing, surveyed: CollectionPlan, request: Request) -> Co
         f"“{collection.name}” cannot be copied: {sentence}. Leave the collection out."
         for sentence in capabilities.not_portable(schema)
     ]
+    replaces = None
     if collection.name in target.ids:
         if request.may_replace(collection.name, target.ids[collection.name]):
-            losses.append("the target's collection of that name is dropped first")
+            replaces = target.replaced(collection.name)
         else:
             obstacles.append(f"{target.endpoint} already holds a collection “{collection.name}”.")
     obstacles += _null_obstacles(collection, schema, target.kind)
     obstacles += _alias_obstacles(collection, target)
     return collection.model_copy(
         update={
+            "replaces": replaces,
             "conflict": " ".join(obstacles) or None,
-            "losses": tuple(losses),
+            "losses": tuple(_losses(collection, schema, target.kind)),
             "notes": (*collection.notes, *_notes(collection)),
         }
     )

@@ -1,7 +1,7 @@
 """Makes the target's collections and knows which of them are this migration's own.
 
-Nothing that stands on the target is touched unless this migration made it, or its replacement was asked for. No entity is written
-here.
+Nothing that stands on the target is touched unless this migration made it, or its plan says that just this one is deleted. No
+entity is written here.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
-from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, Request
+from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
 from engine.ownership import CREATING, Fate, Owner, drop_created, owner_of
 
 CREATED = "created"
@@ -31,7 +31,7 @@ class Preparer:
         target: Where the collections are made.
         ledger: Where ownership is recorded.
         lease: The worker's right to write.
-        request: Says which collections that are in the way may be dropped.
+        request: What was asked for; the plan says what is dropped for it.
         check: Called before each collection and before anything is dropped; asks the ledger and raises a
             `StopWork` when the work must end.
         outlast: Returns once no write of a worker that was lost can arrive any more.
@@ -85,21 +85,15 @@ class Preparer:
                 # A crash fell between the creation and its record.
                 definitions.complete(self.target, plan)
                 self._record(plan)
-            case Owner.OTHERS if self._may_replace(plan, state):
+            case Owner.REPLACED:
+                self.outlast()  # a late drop goes by the name, and would take what is made here
                 self.check()
                 crashpoints.reached("replacing")
                 definitions.drop(self.target, plan.name)
                 crashpoints.reached("dropped")
                 self._create(plan)
             case _:
-                raise _in_the_way(self.target, plan.name)
-
-    def _may_replace(self, plan: CollectionPlan, state: CollectionState | None) -> bool:
-        if state is not None and (state.target_id is not None or state.phase == CREATING):
-            return False  # what stands in the place of ours was no part of any plan
-        return self.request.may_replace(
-            plan.name, definitions.collection_id(self.target, plan.name)
-        )
+                raise self._in_the_way(plan.name)
 
     def start_over(self, plan: CollectionPlan) -> None:
         """Drops this migration's own collection and makes it again, empty, with nothing of it copied.
@@ -112,7 +106,7 @@ class Preparer:
         state = next(each for each in states if each.name == plan.name)
         self.outlast()  # a late insert goes by the name, into what is made anew
         if drop_created(self.target, plan, state) is Fate.LEFT:
-            raise _in_the_way(self.target, plan.name)
+            raise self._in_the_way(plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
         self._create(plan)
 
@@ -171,11 +165,19 @@ class Preparer:
                 next_step="Plan the migration again, so that it is approved as it is now.",
             )
 
-
-def _in_the_way(target: Cluster, name: str) -> TargetNotEmpty:
-    return TargetNotEmpty(
-        f"{target.endpoint} holds a collection “{name}” that this migration did not make.",
-        state="It was not touched, and nothing was copied into it.",
-        next_step="Choose another target, leave the collection out, or ask for it to be replaced "
-        "(--on-conflict replace).",
-    )
+    def _in_the_way(self, name: str) -> TargetNotEmpty:
+        where = f"{self.target.endpoint} holds a collection “{name}”"
+        untouched = "It was not touched, and nothing was copied into it."
+        if self.request.on_conflict is OnConflict.REPLACE:
+            return TargetNotEmpty(
+                f"{where}, which is not what stood there when this migration was planned.",
+                state=untouched,
+                next_step="Look whose it is. Rename or drop it there and resume, or make a new request with Replace "
+                "(--on-conflict replace): its plan then says that this one is deleted.",
+            )
+        return TargetNotEmpty(
+            f"{where} that this migration did not make.",
+            state=untouched,
+            next_step="Choose another target, leave the collection out, or ask for it to be replaced "
+            "(On conflict: Replace, --on-conflict replace).",
+        )

@@ -13,6 +13,7 @@ from engine.model import (
     Migration,
     MismatchKind,
     Outcome,
+    Plan,
     Report,
 )
 
@@ -45,7 +46,7 @@ def report(ledger: Ledger, migration_id: str) -> Report:
         bytes=totals.bytes,
         entities_per_second=totals.copied / totals.seconds if totals.seconds else 0.0,
         collections=tuple(_collection(plan, states, migration.status) for plan in planned),
-        losses=migration.plan.all_losses if migration.plan else (),
+        losses=_lost(migration.plan) if migration.plan else (),
         error=migration.error,
     )
 
@@ -108,6 +109,12 @@ def _collection(
     if state.source_was_loaded is False and status in _ENDED_WITHOUT_PROOF:
         return found.model_copy(update={"notes": (*found.notes, _STILL_LOADED)})
     return found
+
+
+def _lost(plan: Plan) -> tuple[str, ...]:
+    """What the plan deletes on the target, then what is not carried."""
+    deleted = (f"deleted on the target before the copy: {each}" for each in plan.deletions)
+    return (*deleted, *plan.all_losses)
 
 
 def _word(status: Status) -> Outcome | str:

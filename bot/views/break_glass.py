@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from bot.views import message as m
 from bot.views import text as t
 from bot.views.card import Decision, MigrationCard, action_value, amount, place, route
-from bot.views.root import WRITE_FREEZE
+from bot.views.root import WRITE_FREEZE, deletions
 
 View: TypeAlias = dict[str, Any]
 
@@ -39,6 +39,7 @@ def form(card: MigrationCard, channel: str, thread_ts: str = "") -> View:
     warning = t.clip(t.prose(card.warning), 700)
     blocks = [
         m.section(said),
+        deletions(card),
         m.section(f":warning: *Warning for {t.code(card.target.name, 72)}:* {warning}")
         if warning
         else None,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bot.views import message as m
 from bot.views import text as t
-from bot.views.card import MigrationCard, action_value, amount, place_plain
+from bot.views.card import MigrationCard, action_value, amount, deleted_in_short, place_plain
 from bot.views.undo import undo_text
 from engine.lifecycle import Status
 
@@ -61,15 +61,9 @@ def _going_on(card: MigrationCard) -> tuple[m.Block, ...]:
 def approve(card: MigrationCard) -> m.Block:
     """Approve, the one primary button; the dialog names the target and what is deleted there."""
     what = amount(card.plan) if card.plan else "everything"
-    deleted = (
-        f" It DELETES what stands in the way on {place_plain(card.target, 40)}."
-        if card.replaces
-        else ""
-    )
-    text = (
-        f"Copies {what} from {place_plain(card.source, 40)} to {place_plain(card.target, 40)}.{deleted} "
-        "Writes to the source must be paused."
-    )
+    copies = f"Copies {what} from {place_plain(card.source, 40)} to {place_plain(card.target, 40)}."
+    paused = "Writes to the source must be paused."
+    text = t.joined((copies, _deleted_there(card, len(copies) + len(paused)), paused))
     dialog = m.confirm("Approve this migration?", text, "Approve", KEEP, danger=card.replaces)
     return m.button(
         "Approve",
@@ -79,6 +73,14 @@ def approve(card: MigrationCard) -> m.Block:
         confirm=dialog,
         says=f"Approve migration {card.migration.id}",
     )
+
+
+def _deleted_there(card: MigrationCard, taken: int) -> str:
+    """What is deleted on the target, in what is left of the dialog's room; "" where nothing is."""
+    if card.plan is None or not card.replaces:
+        return ""
+    said = "Will be DELETED there: {}."
+    return said.format(deleted_in_short(card.plan, m.CONFIRM_CHARS - taken - len(said)))
 
 
 def reject(card: MigrationCard) -> m.Block:

@@ -12,7 +12,7 @@ from bot.checklist import Step
 from bot.views import text as t
 from engine.forecast import Forecast
 from engine.lifecycle import is_resumable, is_terminal, is_undoable, zilliz_word
-from engine.model import CollectionPlan, Endpoint, Migration, OnConflict, Plan, Progress, Record
+from engine.model import CollectionPlan, Endpoint, Migration, Plan, Progress, Record, Replaced
 from engine.model import Report as EngineReport
 
 EMOJI: dict[str, str] = {
@@ -109,9 +109,8 @@ class MigrationCard(Record):
 
     @property
     def replaces(self) -> bool:
-        """Whether collections on the target are dropped before the copy."""
-        conflicts = bool(self.plan and self.plan.conflicts)
-        return conflicts and self.migration.request.on_conflict is OnConflict.REPLACE
+        """Whether collections on the target are deleted before the copy."""
+        return bool(self.plan and self.plan.replaced)
 
     @property
     def canceling(self) -> bool:
@@ -210,8 +209,29 @@ def amount(plan: Plan) -> str:
     return f"{collections}, {t.entities(plan.entities)}, about {t.size(plan.bytes)}"
 
 
-def on_target(collection: CollectionPlan, *, replaces: bool) -> str:
-    """What stands on the target under a collection's name, in a few words for a table."""
-    if not collection.conflict:
-        return "new"
-    return "REPLACED" if replaces else "IN THE WAY"
+def on_target(collection: CollectionPlan) -> str:
+    """What becomes of what stands on the target under a collection's name, in a few words for a table."""
+    return f"DELETED: {_held(collection.replaces)}" if collection.replaces else "new"
+
+
+def _held(found: Replaced) -> str:
+    return t.entities(found.entities) if found.exact else "not counted"
+
+
+def deleted_amount(plan: Plan) -> str:
+    """How much is deleted on the target: "2 collections, 5,902 entities"."""
+    found = [each.replaces for each in plan.collections if each.replaces is not None]
+    total = t.entities(sum(each.entities for each in found))
+    counted = "" if all(each.exact for each in found) else ", not all counted"
+    return f"{t.counted(len(found), 'collection')}, {total}{counted}"
+
+
+def deleted_in_short(plan: Plan, limit: int) -> str:
+    """What is deleted on the target, plain text for a dialog: by name and count, or only how much where that does not fit."""
+    named = ", ".join(
+        f"{t.shorten_middle(t.visible(each.name), 40)} ({_held(each.replaces)})"
+        for each in plan.collections
+        if each.replaces is not None
+    )
+    fitting = (said for said in (named, deleted_amount(plan)) if len(said) <= limit)
+    return next(fitting, t.counted(len(plan.replaced), "collection"))

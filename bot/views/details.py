@@ -170,7 +170,7 @@ _WORDS: Final[dict[str, str]] = {
     EventName.DROP: "What it made is being dropped",
     EventName.UNDO_LEFT: "It could not be undone; nothing was dropped",
     EventName.UNDONE: "Undone",
-    EventName.REOPEN: "The source's definitions changed; back to approval",
+    EventName.REOPEN: "What was planned has changed; back to approval",
     "throttled": "Throttle changed",
     "remigrated": "Re-migration asked for",
     TICKED: "Checklist",

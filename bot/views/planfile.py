@@ -30,16 +30,16 @@ def plan_file(card: MigrationCard, plan: Plan) -> str:
         *([f"Expected:         {_one_line(card.expected)}"] if card.expected else []),
         "Writes to the source must be paused from the start until the verification has ended. Ferry does not pause them.",
     ]
-    conflicts = _list("In the way on the target", plan.conflicts)
+    deletions = _list("Will be DELETED on the target", plan.deletions)
     losses = _list("Not carried", plan.all_losses) or ["", "Not carried: nothing; all is carried"]
     database = _list("Properties of the database", _pairs(plan.database_properties))
-    each = [line for collection in plan.collections for line in _collection(card, collection)]
-    return "\n".join([*head, *conflicts, *losses, *database, *each]) + "\n"
+    each = [line for collection in plan.collections for line in _collection(collection)]
+    return "\n".join([*head, *deletions, *losses, *database, *each]) + "\n"
 
 
-def _collection(card: MigrationCard, plan: CollectionPlan) -> Iterator[str]:
+def _collection(plan: CollectionPlan) -> Iterator[str]:
     yield from ("", f"== {_seen(plan.name)}")
-    yield f"  {t.entities(plan.entities)}, about {t.size(plan.bytes)}; on the target: {on_target(plan, replaces=card.replaces)}"
+    yield f"  {t.entities(plan.entities)}, about {t.size(plan.bytes)}; on the target: {on_target(plan)}"
     yield f"  primary key: {_seen(plan.primary_field)} ({plan.primary_type}); {_keys(plan)}"
     yield f"  shards: {plan.shards}, consistency: {plan.consistency_level}, loaded: {_yes(plan.loaded)}, replicas: {plan.replicas}"
     yield from _indented("fields", map(_seen, plan.fields))
@@ -50,7 +50,6 @@ def _collection(card: MigrationCard, plan: CollectionPlan) -> Iterator[str]:
     yield from _indented("partitions", _partitions(plan))
     yield from _indented("aliases", map(_seen, plan.aliases))
     yield from _indented("properties", _pairs(plan.properties))
-    yield from _indented("in the way", [_one_line(plan.conflict)] if plan.conflict else [])
     yield from _indented("not carried", map(_one_line, plan.losses))
     yield from _indented("notes", map(_one_line, plan.notes))
 

@@ -13,6 +13,7 @@ from bot.views.card import (
     Decision,
     MigrationCard,
     amount,
+    deleted_amount,
     on_target,
     place,
     route_plain,
@@ -20,7 +21,7 @@ from bot.views.card import (
 )
 from bot.views.standing import headline, standing
 from engine.lifecycle import Status
-from engine.model import CollectionPlan, OnConflict, Plan
+from engine.model import CollectionPlan, Plan
 
 ROWS = 30
 LINES = 8
@@ -101,10 +102,10 @@ def _plan_blocks(card: MigrationCard, plan: Plan) -> Sequence[m.Block | None]:
     if card.ended and card.migration.cleared_at is None:
         return ()  # it went no further than a plan
     return (
-        _collections(plan, replaces=card.replaces) if open_for_decision else None,
+        _collections(plan) if open_for_decision else None,
         _hidden_rows(plan) if open_for_decision else None,
+        deletions(card),
         _expected(card),
-        _conflicts(card, plan),
         _losses(card, plan),
     )
 
@@ -117,7 +118,7 @@ def _expected(card: MigrationCard) -> m.Block | None:
     return m.section(said)
 
 
-def _collections(plan: Plan, *, replaces: bool) -> m.Block | None:
+def _collections(plan: Plan) -> m.Block | None:
     columns = (
         m.Column("Collection"),
         m.Column("Entities", numeric=True),
@@ -125,25 +126,24 @@ def _collections(plan: Plan, *, replaces: bool) -> m.Block | None:
         m.Column("Partitions", numeric=True),
         m.Column("On the target"),
     )
-    rows = [_row(c, replaces=replaces) for c in _shown_first(plan)[:ROWS]]
+    rows = [_row(collection) for collection in _shown_first(plan)[:ROWS]]
     return m.table(columns, rows)
 
 
-def _row(collection: CollectionPlan, *, replaces: bool) -> tuple[str, ...]:
+def _row(collection: CollectionPlan) -> tuple[str, ...]:
     partitions = "by key" if collection.partition_key else t.number(len(collection.partitions))
-    there = on_target(collection, replaces=replaces)
     return (
         collection.name,
         t.number(collection.entities),
         t.size(collection.bytes),
         partitions,
-        there,
+        on_target(collection),
     )
 
 
 def _shown_first(plan: Plan) -> list[CollectionPlan]:
-    """Conflicts first: they are what the approver must not overlook."""
-    return sorted(plan.collections, key=lambda collection: collection.conflict is None)
+    """What deletes something first: the approver must not overlook it."""
+    return sorted(plan.collections, key=lambda collection: collection.replaces is None)
 
 
 def _hidden_rows(plan: Plan) -> m.Block | None:
@@ -155,15 +155,13 @@ def _hidden_rows(plan: Plan) -> m.Block | None:
     return m.context(f"and {more} with {t.entities(total)}, all part of this migration")
 
 
-def _conflicts(card: MigrationCard, plan: Plan) -> m.Block | None:
-    if not plan.conflicts:
+def deletions(card: MigrationCard) -> m.Block | None:
+    """What is deleted on the target, by name and count; nothing where nothing is."""
+    if card.plan is None or not card.replaces:
         return None
-    if card.migration.request.on_conflict is OnConflict.REPLACE:
-        will = "Approved to be" if card.migration.cleared_at else "Will be"
-        title = f":warning: *{will} DELETED on {place(card.target)} before the copy*"
-    else:
-        title = f":warning: *In the way on {place(card.target)}: the migration stops there*"
-    return m.section(f"{title}\n{_lines(plan.conflicts)}")
+    will = "Approved to be" if card.migration.cleared_at else "Will be"
+    title = f":warning: *{will} DELETED on {place(card.target)} before the copy: {deleted_amount(card.plan)}*"
+    return m.section(f"{title}\n{_lines(card.plan.deletions)}")
 
 
 def _lines(sentences: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ Who may have one undone, and whether that is possible, is decided elsewhere.
 from collections.abc import Sequence
 
 from bot.views import text as t
-from bot.views.card import MigrationCard, place, place_plain
+from bot.views.card import MigrationCard, deleted_in_short, place, place_plain
 from bot.views.said import Said, by, error, names
 from bot.views.standing import failure, failure_lines
 from engine.lifecycle import Status
@@ -25,15 +25,14 @@ def undo_text(card: MigrationCard, limit: int) -> str:
     """
     plan = card.plan
     made = [t.visible(each.name) for each in plan.collections] if plan else []
-    replaced = [t.visible(each.name) for each in plan.collections if each.conflict] if plan else []
-    lost = " NOT brought back is what it replaced: {}." if replaced and card.replaces else ""
+    lost = " What it replaced is NOT brought back: {}." if plan and card.replaces else ""
     said = (
         f"DROPS on {place_plain(card.target, 36)} what it made, with aliases (and the database, if it made that): {{}}.{lost} "
         "Nothing is dropped if someone else wrote there since. The source is not touched."
     )
-    room = max(limit - len(said), 40)
-    each = room // 2 if lost else room
-    return said.format(_as_fit(made, each), _as_fit(replaced, each))
+    room, number = max(limit - len(said), 40), len(_number(made))
+    replaced = deleted_in_short(plan, room - number) if plan and lost else ""
+    return said.format(_as_fit(made, room - len(replaced)), replaced)
 
 
 def _as_fit(collections: Sequence[str], limit: int) -> str:
@@ -47,8 +46,12 @@ def _as_fit(collections: Sequence[str], limit: int) -> str:
         shown.append(name)
     more = len(collections) - len(shown)
     if not shown:
-        return t.counted(len(collections), "collection")
+        return _number(collections)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _number(collections: Sequence[str]) -> str:
+    return t.counted(len(collections), "collection")
 
 
 def asked(card: MigrationCard, event: Event) -> Said:

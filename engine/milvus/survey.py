@@ -5,7 +5,7 @@ It only reads; what the survey means for a target is the planner's to say.
 
 import re
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages, schemas
@@ -95,6 +95,23 @@ def _require_ordered_pages(cluster: Cluster) -> None:
             state="Nothing was changed.",
             next_step="Install milvus-lite 3.2.1 or newer there; its data stays as it is.",
         )
+
+
+class Held(NamedTuple):
+    """How many entities a collection holds, and whether they were counted or are what its server's statistics say."""
+
+    entities: int
+    exact: bool = True
+
+
+def held(cluster: Cluster, name: str) -> Held:
+    """Counts a collection's entities (`count(*)`, Strong) where it is loaded whole; nothing is loaded for it."""
+    described = require_collection(cluster, name)
+    by_key = any(field.is_partition_key for field in described.schema.fields)
+    whole = loading.is_loaded(cluster, name) and not _idle_partitions(cluster, name, by_key=by_key)
+    if not whole:
+        return Held(statistics(cluster, name), exact=False)
+    return Held(pages.CollectionReader(cluster, name, "", ()).count(""))
 
 
 def require_database(cluster: Cluster) -> None:

@@ -16,6 +16,7 @@ from engine.model.plan import (
     OnConflict,
     PartitionPlan,
     Plan,
+    Replaced,
     Request,
     Secrets,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Reason",
     "Receipt",
     "Record",
+    "Replaced",
     "Report",
     "Request",
     "SearchComparison",

@@ -119,6 +119,24 @@ class PartitionPlan(Record):
     entities: int
 
 
+class Replaced(Record):
+    """What stands on the target under a collection's name and is deleted before the copy: that one, and no other.
+
+    Attributes:
+        id: The target's own id of it; 0 on Milvus Lite, which has none.
+        entities: How many it holds.
+        exact: Whether they were counted; otherwise it is what the server's statistics say of a collection that is not loaded.
+    """
+
+    id: int
+    entities: int
+    exact: bool = True
+
+    def __str__(self) -> str:
+        held = f"{self.entities:,} {'entity' if self.entities == 1 else 'entities'}"
+        return held if self.exact else f"not counted (not loaded; its statistics say {held})"
+
+
 class CollectionPlan(Record):
     """A source collection as it was surveyed.
 
@@ -138,6 +156,7 @@ class CollectionPlan(Record):
         replicas: How many times it was loaded.
         nulls: Entities that are null in a field that has a default value, by field; such a field is left out where it could
             not be counted.
+        replaces: What is deleted on the target for it; None where nothing may be.
         conflict: What stands in the way, with what can be done about it; None when nothing does.
         losses: What of this collection will not be carried, one sentence each.
         notes: What else the reader should know, one sentence each.
@@ -163,6 +182,7 @@ class CollectionPlan(Record):
     loaded: bool
     replicas: int = 1
     nulls: dict[str, int] = Field(default_factory=dict)
+    replaces: Replaced | None = None
     conflict: str | None = None
     losses: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -204,6 +224,16 @@ class Plan(Record):
         return tuple(c.conflict for c in self.collections if c.conflict)
 
     @property
+    def replaced(self) -> tuple[CollectionPlan, ...]:
+        """The collections for which something is deleted on the target."""
+        return tuple(each for each in self.collections if each.replaces is not None)
+
+    @property
+    def deletions(self) -> tuple[str, ...]:
+        """What is deleted on the target before the copy: "orders, 1,234 entities" for each."""
+        return tuple(f"{each.name}, {each.replaces}" for each in self.replaced)
+
+    @property
     def all_losses(self) -> tuple[str, ...]:
         """Losses of the whole migration and of each collection, the latter with their names."""
         named = (f"{c.name}: {loss}" for c in self.collections for loss in c.losses)
@@ -211,7 +241,7 @@ class Plan(Record):
 
     @property
     def hash(self) -> str:
-        """A digest of everything the plan says: an approval binds to it."""
+        """A digest of everything the plan says, what is deleted by id and count included: an approval binds to it."""
         return hashlib.sha256(self.model_dump_json(exclude=self._unsaid()).encode()).hexdigest()
 
     def _unsaid(self) -> dict[str, Any]:
@@ -219,7 +249,7 @@ class Plan(Record):
         return {
             "request": _at_default(self.request, "replaces", "auto_id", "check_source"),
             "collections": {
-                place: _at_default(each, "keys", "replicas", "nulls")
+                place: _at_default(each, "keys", "replicas", "nulls", "replaces")
                 for place, each in enumerate(self.collections)
             },
             **dict.fromkeys(_at_default(self, "database_properties"), True),

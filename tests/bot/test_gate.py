@@ -16,7 +16,7 @@ from bot.waiting import Holds
 from engine.errors import PlanBlocked, ServiceUnavailable
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
-from engine.model import Migration, Plan, Request, Secrets
+from engine.model import Migration, Plan, Replaced, Request, Secrets
 
 Awaiting = Callable[..., Migration]
 
@@ -132,6 +132,7 @@ class Surveyed(EngineVerbs):
         ("same", Status.QUEUED, ""),
         ("more entities", Status.QUEUED, ""),
         ("another field", Status.AWAITING_APPROVAL, ""),
+        ("something to delete", Status.AWAITING_APPROVAL, ""),
         (
             ServiceUnavailable("old is away.", next_step="Wait."),
             Status.QUEUED,
@@ -148,7 +149,8 @@ def test_what_planning_again_does(
     ledger: Ledger,
     plan_for: Callable[..., Plan],
 ) -> None:
-    """Another definition needs another approval, more entities do not; what cannot be planned any more ends, an outage waits."""
+    """Another definition or deletion needs another approval, more entities do not; what cannot be planned ends, an outage waits."""
+    changes: list[str] = []
     if found == "same":
         found = plan_for()
     elif found == "more entities":
@@ -158,6 +160,12 @@ def test_what_planning_again_does(
             plan_for(12).collections[0].model_copy(update={"fields": ("id: INT64", "x: JSON")})
         )
         found = plan_for().model_copy(update={"collections": (changed,)})
+        changes = ["“articles”: fields: x: JSON is new.", "“articles”: 10 → 12 entities."]
+    elif found == "something to delete":
+        doomed = {"replaces": Replaced(id=7, entities=1_234)}
+        changed = plan_for().collections[0].model_copy(update=doomed)
+        found = plan_for().model_copy(update={"collections": (changed,)})
+        changes = ["“articles”: what stands on the target now would be DELETED: 1,234 entities."]
     planner = Planner(ledger, Surveyed(found), lambda _: Secrets(), lambda: None)
     assert planner.recheck(approved.id) == why
     after = ledger.migration(approved.id)
@@ -168,10 +176,7 @@ def test_what_planning_again_does(
             e for e in ledger.events(migration_id=after.id) if e.name == EventName.REOPEN
         ]
         assert reopened.actor == ACTOR
-        assert reopened.details["changes"] == [
-            "“articles”: fields: x: JSON is new.",
-            "“articles”: 10 → 12 entities.",
-        ]
+        assert reopened.details["changes"] == changes
     if status is Status.FAILED:
         assert after.error is not None
         assert after.error.message == "It stands there."

@@ -192,7 +192,7 @@ def test_sigterm_hands_back_to_the_queue(shell: Shell, source: Side, target: Sid
 
 
 def test_replacing_after_a_refusal(shell: Shell, source: Side, target: Side) -> None:
-    """What the refusal advises works: --on-conflict replace drops what stands there and migrates."""
+    """What the refusal advises works: --on-conflict replace drops what stands there and migrates, and the plan said so before."""
     target.create("crew")
     target.insert("crew", rows(range(2)))
     command = ("migrate", source.uri, target.uri, "--collection", "crew")
@@ -200,20 +200,31 @@ def test_replacing_after_a_refusal(shell: Shell, source: Side, target: Side) -> 
     assert refused.returncode == 2
     assert "--on-conflict replace" in refused.stderr
     assert target.count("crew") == 2
+    plan = ("plan", *command[1:], "--on-conflict", "replace")
+    assert "Will be DELETED on the target:\n  · crew, 2 entities" in shell.run(*plan).stdout
+    status, planned = shell.object(*plan)
+    (crew,) = planned["collections"]
+    assert (status, crew["replaces"]["entities"], crew["replaces"]["exact"]) == (0, 2, True)
+    assert target.count("crew") == 2
     status, report = shell.object(*command, "--on-conflict", "replace")
     assert (status, report["status"]) == (0, "SUCCESSFUL")
-    assert "crew: the target's collection of that name is dropped first" in report["losses"]
+    assert "deleted on the target before the copy: crew, 2 entities" in report["losses"]
     assert target.count("crew") == 30
 
 
-def test_replacing_after_a_failure_plans_anew(shell: Shell, source: Side, target: Side) -> None:
-    """A migration that met a stranger's collection is not stuck: with --on-conflict replace it is planned anew."""
+@pytest.mark.parametrize("first", ["fail", "replace"])
+def test_replacing_after_a_failure_plans_anew(
+    shell: Shell, source: Side, target: Side, first: str
+) -> None:
+    """A migration that met a stranger's collection is not stuck: --on-conflict replace plans anew and says what is deleted."""
     command = ("migrate", source.uri, "--collection", "crew", "--json")
+    begun = (*command[2:], "--on-conflict", first)
     with Proxy(target.uri) as proxy:
         gate = proxy.hold("GetVersion", 2)  # the plan is made, the run begins
-        with shell.start(command[0], command[1], proxy.uri, *command[2:]) as process:
+        with shell.start(command[0], command[1], proxy.uri, *begun) as process:
             gate.wait()
             target.create("crew")
+            target.insert("crew", rows(range(2)))
             gate.open.set()
             out, _ = process.communicate(timeout=60)
         assert process.returncode == 2
@@ -224,6 +235,7 @@ def test_replacing_after_a_failure_plans_anew(shell: Shell, source: Side, target
             command[0], command[1], proxy.uri, *command[2:], "--on-conflict", "replace"
         )
     assert done.returncode == 0, done.stdout
+    assert f"Will be DELETED on {proxy.uri}/default: crew, 2 entities" in done.stderr
     assert target.count("crew") == 30
 
 

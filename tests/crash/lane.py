@@ -125,9 +125,10 @@ class Lane:
         """
         database = f"c_{uuid.uuid4().hex[:10]}"
         request = self.request(database, **changes)
+        plan = self._plan.model_copy(update={"request": request})
         if request.on_conflict is OnConflict.REPLACE:
             _fill_old(Side(self.target_uri, database))
-        plan = self._plan.model_copy(update={"request": request})
+            plan = self.planned(request)  # what may be dropped is in the plan
         with self.ledger.transaction() as act:
             migration_id = act.add_migration(request, requester=WHO).id
             act.record_plan(migration_id, plan, WHO)

@@ -8,7 +8,7 @@ import engine
 from engine.errors import InputRejected, SourceUnusable
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
-from engine.model import OnConflict, Outcome, Secrets
+from engine.model import OnConflict, Outcome, Replaced, Secrets
 from engine.worker import spawn
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running
 from tests.engine.proxy import Proxy
@@ -122,12 +122,65 @@ def test_replacing_drops_what_was_planned_to_be_dropped(crossing: Bed) -> None:
     crossing.target.create("parts")
     crossing.target.insert("parts", rows(range(3)))
     crossing.target.client.create_alias("parts", "theirs")
+    crossing.target.ready()
     request = crossing.request("parts", on_conflict=OnConflict.REPLACE)
     plan = engine.plan(request, Secrets())
-    assert "parts: the target's collection of that name is dropped first" in plan.all_losses
+    (planned,) = plan.replaced
+    standing = crossing.target.client.describe_collection("parts")["collection_id"]
+    assert planned.replaces == Replaced(id=standing, entities=3)
+    assert plan.deletions == ("parts, 3 entities",)
     assert crossing.run(crossing.enqueue(request)).status is Outcome.SUCCESSFUL
     crossing.assert_same("parts", KEYS)
     assert list(crossing.target.client.describe_collection("parts")["aliases"]) == ["pieces"]
+
+
+def test_what_is_not_loaded_is_not_counted(crossing: Bed) -> None:
+    """Nothing is loaded on the target to plan a replacement: the plan says what the server's statistics say, and that it does."""
+    crossing.target.create("parts", load=False)
+    crossing.target.insert("parts", rows(range(3)))
+    crossing.target.client.flush("parts")
+    plan = engine.plan(crossing.request("parts", on_conflict=OnConflict.REPLACE), Secrets())
+    assert plan.deletions == ("parts, not counted (not loaded; its statistics say 3 entities)",)
+    assert not crossing.target.loaded("parts")
+
+
+def test_nothing_is_dropped_that_no_plan_showed(bed: Bed) -> None:
+    """With `replace` only what stood there when it was planned is dropped, by its id; what appears later stops it, also resumed."""
+    for name in ("alpha", "beta"):
+        bed.source.create(name)
+        bed.source.insert(name, rows(range(5)))
+    bed.target.create("alpha")
+    migration = bed.queued("alpha", "beta", on_conflict=OnConflict.REPLACE)
+    bed.target.drop("alpha")
+    a_stranger_makes(bed, "alpha")
+    assert_left_alone(bed, migration, "alpha")
+    bed.target.drop("alpha")
+    a_stranger_makes(bed, "beta")
+    bed.act(migration, EventName.RESUME)
+    assert_left_alone(bed, migration, "beta")
+    bed.target.drop("beta")
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    for name in ("alpha", "beta"):
+        bed.assert_same(name, range(5))
+
+
+def a_stranger_makes(bed: Bed, name: str) -> None:
+    """Somebody else makes a collection on the target and fills it."""
+    bed.target.create(name)
+    bed.target.insert(name, rows(range(3)))
+
+
+def assert_left_alone(bed: Bed, migration: str, name: str) -> None:
+    """The run is refused and says which collection it did not drop; advising Replace once more would lead nowhere."""
+    error = bed.run(migration).error
+    assert error is not None
+    assert error.code == "E-TARGET-NOT-EMPTY"
+    assert (
+        f"“{name}”, which is not what stood there when this migration was planned" in error.message
+    )
+    assert "a new request with Replace" in error.next_step
+    assert bed.target.count(name) == 3
 
 
 def test_a_re_migration_drops_only_what_the_first_one_made(halfway: tuple[Bed, str]) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from engine.lifecycle import Status
+from engine.model import OnConflict
 from tests.crash.lane import Lane
 from tests.faults.network import Network
 
@@ -53,4 +54,29 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
         gate.open.set()
         target.drained()
         assert target.overdue == 1
+        assert run.wrong().nothing
+
+
+def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
+    lanes: Lanes, until: Until
+) -> None:
+    """A drop goes by the name: another worker makes its collection only when the dead one's drop cannot take that away."""
+    (lane,) = lanes(1)
+    with (
+        Network(lane.target_uri) as target,
+        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
+    ):
+        late = target.hold("DropCollection", 1, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        late.wait()
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        writing = target.hold("Insert", 1, only=True)
+        heir = lane.workers.start(run.id, lane.url)
+        writing.wait()
+        late.open.set()
+        until(lambda: target.overdue == 1)
+        writing.open.set()
+        assert heir.wait() == 0
+        assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
         assert run.wrong().nothing

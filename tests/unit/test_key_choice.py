@@ -17,6 +17,7 @@ from engine.model import (
     KeyPolicy,
     Migration,
     Plan,
+    Replaced,
     Request,
 )
 from engine.planner import _null_obstacles
@@ -110,7 +111,7 @@ def test_a_hash_holds_where_a_plan_says_nothing_new() -> None:
     """What was added to plans later changes the hash only where it says something."""
     older = plan()
     stored = older.model_dump(mode="json")
-    for name in ("keys", "replicas", "nulls"):
+    for name in ("keys", "replicas", "nulls", "replaces"):
         del stored["collections"][0][name]
     for name in ("auto_id", "replaces"):
         del stored["request"][name]
@@ -122,8 +123,11 @@ def test_a_hash_holds_where_a_plan_says_nothing_new() -> None:
         plan(database_properties={"timezone": "UTC"}).hash,
         plan(collections=(collection(keys=KeyPolicy.NEW),)).hash,
         plan(collections=(collection(replicas=2),)).hash,
+        plan(collections=(collection(replaces=Replaced(id=7, entities=10)),)).hash,
+        plan(collections=(collection(replaces=Replaced(id=8, entities=10)),)).hash,
+        plan(collections=(collection(replaces=Replaced(id=7, entities=11)),)).hash,
     }
-    assert len(hashes) == 5
+    assert len(hashes) == 8
 
 
 def test_an_unfinished_migration_keeps_its_choice() -> None:

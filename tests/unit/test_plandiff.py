@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from engine.model import CollectionPlan, Endpoint, IndexDefinition, PartitionPlan, Plan, Request
+from engine.model import (
+    CollectionPlan,
+    Endpoint,
+    IndexDefinition,
+    PartitionPlan,
+    Plan,
+    Replaced,
+    Request,
+)
 from engine.plandiff import difference
 
 
@@ -69,10 +77,7 @@ def plan(*collections: CollectionPlan, losses: tuple[str, ...] = ()) -> Plan:
             {"partitions": (PartitionPlan(name="p1", entities=10),)},
             ["partitions: _default is gone", "partitions: p1 is new"],
         ),
-        (
-            {"losses": ("the target's is dropped first",)},
-            ["losses: the target's is dropped first is new"],
-        ),
+        ({"losses": ("keys are made anew",)}, ["losses: keys are made anew is new"]),
         ({"conflict": "It stands there."}, ["something stands in its way now"]),
     ],
 )
@@ -89,6 +94,49 @@ def test_collections_come_and_go() -> None:
         plan(collection("a"), collection("b")), plan(collection("b"), collection("c"))
     )
     assert found.definitions == ("“a” is gone.", "“c” is new, with 10 entities.")
+
+
+HELD = Replaced(id=7, entities=1_234)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (None, HELD, "what stands on the target now would be DELETED: 1,234 entities"),
+        (
+            HELD,
+            None,
+            "nothing is deleted for it on the target any more (before: 1,234 entities)",
+        ),
+        (
+            HELD,
+            Replaced(id=8, entities=1_234),
+            "another collection stands on the target now and would be DELETED: 1,234 entities (before: 1,234 entities)",
+        ),
+        (
+            HELD,
+            Replaced(id=7, entities=1),
+            "what would be DELETED on the target has changed: 1,234 entities → 1 entity",
+        ),
+        (
+            HELD,
+            Replaced(id=7, entities=9, exact=False),
+            (
+                "what would be DELETED on the target has changed: 1,234 entities → "
+                "not counted (not loaded; its statistics say 9 entities)"
+            ),
+        ),
+    ],
+)
+def test_what_is_deleted_is_approved_as_it_is(
+    before: Replaced | None, now: Replaced | None, said: str
+) -> None:
+    """Another collection to be deleted, or other entities in it, is a change, told before all others: nothing brings them back."""
+    found = difference(
+        plan(collection("first"), collection("orders", replaces=before)),
+        plan(collection("first", shards=2), collection("orders", replaces=now)),
+    )
+    assert found.definitions == (f"“orders”: {said}.", "“first”: shards was 1, is 2.")
 
 
 def test_losses_of_the_whole_are_a_change() -> None:

@@ -16,6 +16,7 @@ from bot.views import message as m
 from bot.views.card import Decision, MigrationCard
 from engine.forecast import Forecast
 from engine.lifecycle import Status, is_terminal
+from engine.milvus.survey import Held
 from engine.model import (
     CollectionPlan,
     CollectionProgress,
@@ -34,6 +35,7 @@ from engine.model import (
     Report,
     Request,
 )
+from engine.planner import Standing, against
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 UPDATE = "FERRY_UPDATE_GOLDEN"
@@ -234,14 +236,18 @@ class Samples:
         )
 
     def replacing(self) -> MigrationCard:
-        """A request that deletes two collections on the target."""
-        conflict = "The target holds a collection “{}” with {:,} entities."
-        plan = self.plan(
+        """A request that deletes two collections on the target, as the planner plans it."""
+        request = self.request(on_conflict=OnConflict.REPLACE)
+        held = {"notes_bm25": Held(5_812), "sessions": Held(90), "unrelated": Held(7)}
+        ids = {name: 449_000_000 + number for number, name in enumerate(held)}
+        target = Standing(request.target, "v2.6.1", is_lite=False, ids=ids, held=held.__getitem__)
+        surveyed = (
             self.collection("articles"),
-            self.collection("notes_bm25", 6_000, conflict=conflict.format("notes_bm25", 5_812)),
-            self.collection("sessions", 3_000, conflict=conflict.format("sessions", 90)),
-            request=self.request(on_conflict=OnConflict.REPLACE),
+            self.collection("notes_bm25", 6_000),
+            self.collection("sessions", 3_000),
         )
+        planned = (against(target, each, request) for each in surveyed)
+        plan = self.plan(*planned, request=request)
         warning = "This cluster serves the shop's search. Tell <#search-oncall> first."
         return self.card(plan=plan, request=plan.request, warning=warning)
 

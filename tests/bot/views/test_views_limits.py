@@ -27,6 +27,7 @@ from engine.model import (
     Mismatch,
     MismatchKind,
     OnConflict,
+    Replaced,
     Request,
 )
 
@@ -60,13 +61,16 @@ def requests(draw: Any) -> Request:
     return Request(source=ends[0], target=ends[1], on_conflict=policy)
 
 
+REPLACED = st.builds(Replaced, id=COUNT, entities=COUNT, exact=st.booleans())
+
+
 @st.composite
 def cards(draw: Any, samples: Any) -> Any:
     """A card in any state with any texts, with up to 200 collections and up to 12 decisions."""
-    conflict, loss = draw(st.none() | PROSE), draw(st.lists(PROSE, max_size=3))
+    replaces, loss = draw(st.none() | REPLACED), draw(st.lists(PROSE, max_size=3))
     name, entities = draw(NAME), draw(COUNT)
     collections = [
-        samples.collection(f"{n}{name}", entities, conflict=conflict or None, losses=tuple(loss))
+        samples.collection(f"{n}{name}", entities, replaces=replaces, losses=tuple(loss))
         for n in range(draw(SIZES))
     ]
     request = draw(requests())
@@ -239,15 +243,16 @@ def test_the_home_tab_keeps_the_limits(data: Any, samples: Any, accepted: Any) -
     assert_no_injection(modal)
 
 
+UNCOUNTED = Replaced(id=2**63 - 1, entities=10**15, exact=False)
 WORST_ERROR = ErrorText(code="E", message=WORST * 9, state=WORST * 9, next_step=WORST * 9)
 
 
 def worst_card(samples: Any, status: Status) -> Any:
-    """200 collections with names of 255 `&`, each with a conflict and losses, and texts of any length."""
+    """200 collections with names of 255 `&`, each with a deletion and losses, and texts of any length."""
     ends = [Endpoint(name="&" * 48, uri="http://x", database=WORST) for _ in range(2)]
     request = Request(source=ends[0], target=ends[1], on_conflict=OnConflict.REPLACE)
     collections = [
-        samples.collection(f"{n:03}{WORST[3:]}", conflict=WORST, losses=(WORST * 2,))
+        samples.collection(f"{n:03}{WORST[3:]}", replaces=UNCOUNTED, losses=(WORST * 2,))
         for n in range(200)
     ]
     return samples.card(
@@ -267,6 +272,18 @@ def test_the_worst_card_leaves_room(samples: Any, accepted: Any, status: Status)
     message = root_message(worst_card(samples, status))
     accepted(message)
     assert m.characters(message) <= 0.95 * m.MESSAGE_CHARS
+
+
+def test_the_worst_dialogs_are_not_cut(samples: Any) -> None:
+    """However many and however long the names of what is deleted: the dialogs of Approve and Undo end as they should."""
+    card = worst_card(samples, Status.SUCCESSFUL)
+    text = buttons.approve(card)["confirm"]["text"]["text"]
+    deleted = "200 collections, 200,000,000,000,000,000 entities, not all counted"
+    assert f"Will be DELETED there: {deleted}." in text
+    assert text.endswith("must be paused.")
+    undone = buttons.undo(card)["confirm"]["text"]["text"]
+    assert "NOT brought back: 200 collections." in undone
+    assert undone.endswith("The source is not touched.")
 
 
 @pytest.mark.parametrize("status", ENDS)

@@ -105,13 +105,14 @@ def test_the_plans_table_is_there_while_it_is_decided(samples: Any) -> None:
 def test_a_replacement_cannot_be_overlooked(samples: Any, texts: Any) -> None:
     """What will be deleted stands first in the table, in a list of its own and in the red dialog of Approve."""
     message = root_message(samples.replacing())
-    (table,) = [block for block in message.blocks if block["type"] == "table"]
-    assert [row[-1]["text"] for row in table["rows"][1:]] == ["REPLACED", "REPLACED", "new"]
-    said = "\n".join(texts(message.blocks))
-    assert "*Will be DELETED on `staging` / `shop` before the copy*" in said
-    dialog = elements(message)[0]["confirm"]
-    assert dialog["style"] == "danger"
-    assert "DELETES" in dialog["text"]["text"]
+    rows = next(block["rows"] for block in message.blocks if block["type"] == "table")
+    there = [row[-1]["text"] for row in rows[1:]]
+    assert there == ["DELETED: 5,812 entities", "DELETED: 90 entities", "new"]
+    title = "*Will be DELETED on `staging` / `shop` before the copy: 2 collections, 5,902 entities*"
+    assert f"{title}\n• notes_bm25, 5,812 entities\n• " in "\n".join(texts(message.blocks))
+    said = str(elements(message)[0]["confirm"])
+    assert "DELETED there: notes_bm25 (5,812 entities), sessions (90 entities)." in said
+    assert "'style': 'danger'" in said
 
 
 def test_the_targets_warning_stands_in_the_approval(samples: Any, texts: Any) -> None:
