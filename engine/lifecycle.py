@@ -26,7 +26,7 @@
                                                                            once cancel was requested
     resume     failed · canceled · mismatched · paused queued              it was once allowed to run; clears flags, attempts
     repair     failed · canceled · mismatched          queued              as resume; its runs also mend what did not verify
-    verify     successful · mismatched                 queued              as resume; its runs only compare; remembers where it stood
+    verify     successful · mismatched                 queued              as resume; only compares; remembers where it stood
     resume     running                                 running             withdraws a pause that is under way
     ask_undo   successful · mismatched · failed        undo_asked          it was once allowed to run; remembers where it stood;
                · canceled                                                  clears attempts

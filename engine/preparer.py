@@ -116,15 +116,19 @@ class Preparer:
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
         self._create(plan)
 
-    def settle(self, plan: CollectionPlan) -> None:
+    def settle(self, plan: CollectionPlan, *, handed_over: bool) -> None:
         """Gives the proved collection its last properties (lifetimes among them) and takes away what only the copy needed.
+
+        Args:
+            plan: Which collection.
+            handed_over: Whether it got them before: from then on they are the operator's.
 
         Raises:
             TargetUnsupported: The target describes the collection otherwise than planned after that.
         """
         self.check()
         crashpoints.reached("settling_properties")
-        differences = definitions.settle(self.target, plan)
+        differences = definitions.settle(self.target, plan, handed_over=handed_over)
         crashpoints.reached("properties_settled")
         if differences:
             raise TargetUnsupported(
@@ -136,7 +140,8 @@ class Preparer:
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
         self.ledger.forget_chunks(self.lease, plan.name)
-        self.ledger.set_collection(self.lease, plan.name, phase=CREATING, target_id=None)
+        anew = {"phase": CREATING, "target_id": None, "report": None, "handed_over": False}
+        self.ledger.set_collection(self.lease, plan.name, **anew)
         crashpoints.reached("creating")
         definitions.create(self.target, plan)
         crashpoints.reached("created")
