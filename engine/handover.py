@@ -1,4 +1,4 @@
-"""What a report says of that which comes last (lifetimes, aliases), before a collection was handed over and after; pure.
+"""What a report says beside the comparison: of that which comes last (lifetimes, aliases), and of what cannot be mended; pure.
 
 A proved collection gets from Ferry what comes last, once. From then on that is its operator's, who may lengthen a lifetime or move
 an alias to the next version: it is told, and neither set again nor a difference.
@@ -16,6 +16,10 @@ ANOTHERS: Final = (
 ABSENT: Final = "the collection is not on the target"
 RELEASED: Final = (
     "It was released on the target: it was loaded there to be compared, and released again."
+)
+KEYLESS: Final = (
+    "The target made its keys, so that no entity can be told from another: Resume and Repair leave it as it is; Re-migrate asks to "
+    "drop it and copy it again."
 )
 _LEFT: Final = "Changed on the target since it was handed over, and left so: {}."
 _RESUME: Final = (

@@ -205,9 +205,7 @@ class Phases:
         self._record(plan, phase="loaded")
 
     def _repair(self, plan: CollectionPlan) -> None:
-        if plan.keys is KeyPolicy.NEW:
-            why = "its keys are the target's own, so that no entity can be told from another: remigrate"
-            self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, "skipped": why})
+        if plan.keys is KeyPolicy.NEW:  # the report says so
             return
         self._record(plan, phase="repairing")
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
@@ -264,6 +262,8 @@ class Phases:
         )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
+        if plan.keys is KeyPolicy.NEW and not report.verified:
+            return handover.noted(report, handover.KEYLESS)
         return report
 
     def _verify(self, plan: CollectionPlan) -> None:
