@@ -98,7 +98,7 @@ class Preparer:
                 raise _in_the_way(self.target, plan.name)
 
     def _may_replace(self, plan: CollectionPlan, state: CollectionState | None) -> bool:
-        if state is not None and (state.target_id is not None or state.phase == CREATING):
+        if state is not None and state.begun:
             return False  # what stands in the place of ours was no part of any plan
         return self.request.may_replace(
             plan.name, definitions.collection_id(self.target, plan.name)

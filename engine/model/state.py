@@ -111,7 +111,7 @@ class CollectionState(Record):
     """What the ledger knows of one collection of a migration.
 
     Attributes:
-        phase: waiting, created, copied, loaded, verified or done.
+        phase: waiting, created, copied, loaded, verified or done; dropped, where an undo stopped half-way.
         target_id: The target's own id of the collection that this migration made: the mark of ownership.
         source_was_loaded: Its load state before an attempt touched it; False means that it is still to be released again,
             None that it was not touched or was put back.
@@ -130,6 +130,11 @@ class CollectionState(Record):
     copy_seconds: float = 0.0
     report: CollectionReport | None = None
     handed_over: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the migration ever began to make it on the target."""
+        return self.phase != "waiting"
 
 
 class Lease(Record):

@@ -1,6 +1,8 @@
 """The source is only read, and left as it was found: released stays released, whatever happens in between."""
 
+import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 
@@ -9,12 +11,13 @@ from engine.lifecycle import EventName
 from engine.model import Outcome, Secrets
 from engine.proof.drift import SAMPLE_CHUNKS
 from engine.ranges import CHUNK_BYTES
-from tests.engine.bed import Bed, Side, rows, running
+from tests.engine.bed import Bed, Side, rows, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
 Proxied = Callable[[Side], Proxy]
+Beds = Callable[..., AbstractContextManager[Bed]]
 READS = {
     "AllocTimestamp",
     "Connect",
@@ -65,6 +68,46 @@ def test_a_released_source_is_released_again(bed: Bed, proxied: Proxied) -> None
     assert set(source.calls) <= READS
     assert bed.verify("idle").status is Outcome.SUCCESSFUL
     assert not bed.source.loaded("idle")
+
+
+@pytest.mark.parametrize("first_to_end", [0, 1])
+def test_the_last_of_two_migrations_releases_the_source(
+    beds: Beds, proxied: Proxied, first_to_end: int
+) -> None:
+    """Two copy one released collection at once: the first to end leaves it loaded for the other, whichever loaded it."""
+    with beds() as one, beds(one.source) as other:
+        one.source.create("idle", load=False)
+        one.source.insert("idle", rows(range(50)))
+        two = dataclasses.replace(other, ledger=one.ledger)
+        targets = [proxied(bed.target) for bed in (one, two)]
+        ids = [
+            bed.queued("idle", target_uri=target.uri)
+            for bed, target in zip((one, two), targets, strict=True)
+        ]
+        gates = [target.hold("Insert", 1) for target in targets]
+        with ExitStack() as stack:
+            ran = []
+            for bed, migration, gate in zip((one, two), ids, gates, strict=True):
+                ran.append(stack.enter_context(running(bed, migration))[0])
+                gate.wait()
+            gates[first_to_end].open.set()
+            until(lambda: bool(ran[first_to_end]))
+            assert one.source.loaded("idle")
+            gates[1 - first_to_end].open.set()
+        assert [reports[0].status for reports in ran] == [Outcome.SUCCESSFUL] * 2
+        assert not one.source.loaded("idle")
+
+
+def test_a_source_that_was_released_since_is_left_released(bed: Bed) -> None:
+    """Verified again after its source was released, a migration loads it for that and releases it again."""
+    bed.source.create("old")
+    bed.source.insert("old", rows(range(20)))
+    migration = bed.queued("old")
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.source.client.release_collection("old")
+    bed.act(migration, EventName.VERIFY)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("old")
 
 
 def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:
