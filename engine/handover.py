@@ -23,7 +23,7 @@ KEYLESS: Final = (
 )
 _LEFT: Final = "Changed on the target since it was handed over, and left so: {}."
 _RESUME: Final = (
-    "Until Resume, which proves it once more and sets this, the target is not as the source."
+    "Resume and Repair prove it once more and set this; until then the target is not as the source."
 )
 
 

@@ -10,7 +10,7 @@
     succeed    running                                 successful          refused once cancel was requested
     mismatch   running                                 mismatched          refused once cancel was requested
     fail       planning · running                      failed
-    fail       undoing                                 where it stood      which is failed once something was dropped
+    fail       undoing                                 failed              something was dropped
     canceled   running                                 canceled            cancel was requested
     release    running                                 queued              canceled if cancel was requested, paused if a pause
                                                                            was; attempts - 1
@@ -167,7 +167,6 @@ _PLAIN: Final[Mapping[EventName, Status]] = MappingProxyType(
         EventName.PLANNED: Status.AWAITING_APPROVAL,
         EventName.REJECT: Status.REJECTED,
         EventName.EXPIRE: Status.EXPIRED,
-        EventName.FAIL: Status.FAILED,
         EventName.UNDONE: Status.UNDONE,
     }
 )
@@ -275,6 +274,11 @@ def _mismatch(situation: Situation) -> Advance | Refused:
     return _end(situation, Status.MISMATCHED)
 
 
+def _fail(situation: Situation) -> Advance:
+    undoing = situation.status is Status.UNDOING
+    return _end(replace(situation, stood=None) if undoing else situation)
+
+
 def _canceled(situation: Situation) -> Advance | Refused:
     if not situation.cancel_requested:
         return _refuse(EventName.CANCELED, "nobody asked to cancel it")
@@ -376,6 +380,7 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.CLAIM: _claim,
         EventName.SUCCEED: _succeed,
         EventName.MISMATCH: _mismatch,
+        EventName.FAIL: _fail,
         EventName.CANCELED: _canceled,
         EventName.RELEASE: _release,
         EventName.RESCUE: _rescue,

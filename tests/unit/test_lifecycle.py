@@ -66,7 +66,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.UNDOING, E.UNDO): {S.UNDOING},
     (S.UNDOING, E.DROP): {S.UNDOING},
     (S.UNDOING, E.UNDONE): {S.UNDONE},
-    (S.UNDOING, E.FAIL): STOOD,
+    (S.UNDOING, E.FAIL): {S.FAILED},
     (S.UNDOING, E.UNDO_LEFT): STOOD,
     (S.UNDOING, E.RELEASE): {S.UNDO_ASKED},
     (S.UNDOING, E.RESCUE): STOOD | {S.UNDO_ASKED},
