@@ -212,7 +212,7 @@ def _with_error(act: Act, row: MigrationRow, after: Situation) -> Act:
     canceled = row.cancel_requested_at is not None and not undoing
     if rescued and after.status not in DUE | {Status.PAUSED} and not canceled:
         act = replace(act, error=act.error or (_undo_given_up if undoing else _given_up)(row))
-    not_done = rescued or (act.event is EventName.FAIL and not undoing)
+    not_done = rescued or (act.event in {EventName.FAIL, EventName.CANCELED} and not undoing)
     if act.error is None or row.stood is None or not not_done:
         return act
     told = {"error": act.error.model_dump()}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 import pytest
+from pymilvus.grpc_gen import common_pb2
 
 import engine
 from engine.lifecycle import EventName
@@ -67,6 +68,29 @@ def test_a_released_source_is_released_again(bed: Bed, proxied: Proxied) -> None
     assert not bed.source.loaded("idle")
     assert set(source.calls) <= READS
     assert bed.verify("idle").status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("idle")
+
+
+def test_a_proved_copy_says_so_though_the_source_cannot_be_released(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """Where the last release is refused, the failure says that all is proved, and a resume releases and copies nothing again."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(20)))
+    source, target = proxied(bed.source), proxied(bed.target)
+    refusal = common_pb2.Status(code=1100, error_code=1, reason="not now").SerializeToString()
+    source.answer("ReleaseCollection", b"", refusal)
+    migration = bed.queued("idle", source_uri=source.uri, target_uri=target.uri)
+    report = bed.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.state.startswith("Everything is copied and proved.")
+    assert "nothing is copied again" in report.error.next_step
+    source.answer_no_more()
+    inserts = target.calls["Insert"]
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert target.calls["Insert"] == inserts
     assert not bed.source.loaded("idle")
 
 

@@ -276,6 +276,11 @@ def test_a_verification_that_is_not_done_is_told_by_its_event_alone(
     ledger.finish(ledger.claim(succeeded, new_owner()), EventName.FAIL, None, away)
     assert left() == "The source is away."
     asked()
+    canceled = ledger.claim(succeeded, new_owner())
+    cancel(ledger, succeeded)
+    ledger.finish(canceled, EventName.CANCELED, None, away)
+    assert left() == "The source is away."
+    asked()
     for _ in range(ATTEMPTS_MAX):
         rescued(ledger, ledger.claim(succeeded, FOREIGN_OWNER), clock)
     assert f"{ATTEMPTS_MAX} workers" in left()
