@@ -26,7 +26,7 @@
                                                                            once cancel was requested
     resume     failed · canceled · mismatched · paused queued              it was once allowed to run; clears flags, attempts
     repair     failed · canceled · mismatched          queued              as resume; its runs also mend what did not verify
-    verify     successful · mismatched                 queued              as resume; its runs only compare, everything anew
+    verify     successful · mismatched                 queued              as resume; only compares; remembers where it stood
     resume     running                                 running             withdraws a pause that is under way
     ask_undo   successful · mismatched · failed        undo_asked          it was once allowed to run; remembers where it stood;
                · canceled                                                  clears attempts
@@ -46,7 +46,7 @@ have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pau
 procrastinate): cancel wins over success, pause, the queue and a rescue; a pause is asked of a running migration alone and is
 forgotten when it stops running. Chunks have no persisted "in progress", so a crash leaves nothing to roll back. An undo that is
 not done leaves the migration as it stood; from the first drop on that is `failed`: it can be undone again, or resumed, which makes
-anew what was dropped.
+anew what was dropped. A new verification that is not done leaves it as it stood too: fail, cancel, canceled and rescue lead there.
 
 It never reads a clock, a ledger or a server: what it needs to know comes in as arguments.
 """
@@ -92,7 +92,7 @@ class Situation:
         attempts: Claims since the last resume that were not handed back.
         cleared: It was once allowed to run: approved, or queued by an operator who is alone.
         pause_requested: Someone asked the running migration to pause.
-        stood: While an undo is asked for or under way: where the migration stands if it is not done.
+        stood: While an undo or a new verification is asked for or under way: where the migration stands if it is not done.
     """
 
     status: Status
@@ -120,7 +120,9 @@ class Refused:
 
 _GOES_ON: Final = frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED})
 
-_UNDOABLE: Final = _GOES_ON | {Status.SUCCESSFUL}
+_RESULTS: Final = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
+
+_UNDOABLE: Final = _GOES_ON | _RESULTS
 
 _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
     {
@@ -148,7 +150,7 @@ _FROM: Final[Mapping[EventName, frozenset[Status]]] = MappingProxyType(
         EventName.RESUME: _GOES_ON | {Status.PAUSED, Status.RUNNING},
         EventName.REPAIR: _GOES_ON,
         EventName.PAUSE: frozenset({Status.QUEUED, Status.RUNNING}),
-        EventName.VERIFY: frozenset({Status.SUCCESSFUL, Status.MISMATCHED}),
+        EventName.VERIFY: _RESULTS,
         EventName.ASK_UNDO: _UNDOABLE,
         EventName.KEEP: frozenset({Status.UNDO_ASKED}),
         EventName.UNDO: frozenset({Status.UNDO_ASKED, Status.UNDOING}),
@@ -165,7 +167,6 @@ _PLAIN: Final[Mapping[EventName, Status]] = MappingProxyType(
         EventName.PLANNED: Status.AWAITING_APPROVAL,
         EventName.REJECT: Status.REJECTED,
         EventName.EXPIRE: Status.EXPIRED,
-        EventName.FAIL: Status.FAILED,
         EventName.UNDONE: Status.UNDONE,
     }
 )
@@ -231,21 +232,26 @@ def _refuse(event: EventName, reason: str) -> Refused:
     return Refused(f"It cannot be {DONE[event]}: {reason}.")
 
 
-def _end(situation: Situation, status: Status) -> Advance:
+def _end(situation: Situation, status: Status = Status.FAILED) -> Advance:
+    """Where a migration goes that nobody works on any more.
+
+    An undo or a new verification that fails or is canceled leaves it as it stood, and a cancel of that is over with it.
+    """
+    if status in {Status.FAILED, Status.CANCELED}:
+        status = situation.stood or status
+    canceled = situation.cancel_requested and status not in _RESULTS
     ended = replace(situation, status=status, lease_live=False, pause_requested=False)
-    return Advance(replace(ended, stood=None))
-
-
-def _left(situation: Situation) -> Advance:
-    """Where a migration goes whose undo is not done."""
-    return _end(situation, situation.stood or Status.FAILED)
+    stood = None if is_terminal(status) else situation.stood
+    return Advance(replace(ended, cancel_requested=canceled, stood=stood))
 
 
 def _clear(situation: Situation) -> Advance:
     return Advance(replace(situation, status=Status.QUEUED, cleared=True))
 
 
-def _reopen(situation: Situation) -> Advance:
+def _reopen(situation: Situation) -> Advance | Refused:
+    if situation.stood is not None:
+        return _refuse(EventName.REOPEN, "it has run already")
     return Advance(replace(situation, status=Status.PLANNING, cleared=False))
 
 
@@ -268,6 +274,11 @@ def _mismatch(situation: Situation) -> Advance | Refused:
     return _end(situation, Status.MISMATCHED)
 
 
+def _fail(situation: Situation) -> Advance:
+    undoing = situation.status is Status.UNDOING
+    return _end(replace(situation, stood=None) if undoing else situation)
+
+
 def _canceled(situation: Situation) -> Advance | Refused:
     if not situation.cancel_requested:
         return _refuse(EventName.CANCELED, "nobody asked to cancel it")
@@ -287,7 +298,7 @@ def _rescue(situation: Situation) -> Advance | Refused:
         return _refuse(EventName.RESCUE, "its worker is alive")
     used_up = situation.attempts >= ATTEMPTS_MAX
     if situation.status is Status.UNDOING:
-        return _left(situation) if used_up else _undo_again(situation)
+        return _end(situation) if used_up else _undo_again(situation)
     return _stopped(situation, Status.FAILED if used_up else Status.QUEUED)
 
 
@@ -331,6 +342,10 @@ def _go_on(event: EventName, situation: Situation) -> Advance | Refused:
     return Advance(replace(situation, status=Status.QUEUED, cancel_requested=False, attempts=0))
 
 
+def _verify(situation: Situation) -> Advance | Refused:
+    return _go_on(EventName.VERIFY, replace(situation, stood=situation.status))
+
+
 def _undo_again(situation: Situation) -> Advance:
     return Advance(replace(situation, status=Status.UNDO_ASKED, lease_live=False))
 
@@ -365,6 +380,7 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.CLAIM: _claim,
         EventName.SUCCEED: _succeed,
         EventName.MISMATCH: _mismatch,
+        EventName.FAIL: _fail,
         EventName.CANCELED: _canceled,
         EventName.RELEASE: _release,
         EventName.RESCUE: _rescue,
@@ -372,13 +388,13 @@ _DECIDERS: Final[Mapping[EventName, Callable[[Situation], Advance | Refused]]] =
         EventName.RESUME: _resume,
         EventName.REPAIR: partial(_go_on, EventName.REPAIR),
         EventName.PAUSE: _pause,
-        EventName.VERIFY: partial(_go_on, EventName.VERIFY),
+        EventName.VERIFY: _verify,
         EventName.ASK_UNDO: _ask_undo,
-        EventName.KEEP: _left,
+        EventName.KEEP: _end,
         EventName.UNDO: _undo,
         EventName.UNDO_NOW: _undo_now,
         EventName.DROP: _drop,
-        EventName.UNDO_LEFT: _left,
+        EventName.UNDO_LEFT: _end,
         EventName.REOPEN: _reopen,
     }
 )

@@ -1,4 +1,4 @@
-"""The phases of one attempt: create, copy, load, repair if that was asked for, verify, alias; or verify and alias alone.
+"""The phases of one attempt: create, copy, load, repair if that was asked for, verify, alias; or verify alone.
 
 Each can be repeated: what is done is in the ledger, so that a second start goes on where the first
 one ended. Nothing here decides how the migration ends; it is told by what the phases return or raise.
@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from engine import crashpoints
+from engine import crashpoints, handover
 from engine.copier import Copier
 from engine.descent import Tally
 from engine.errors import MustStartOver
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
+from engine.loads import SOURCE, TARGET, Loads
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
@@ -28,6 +29,7 @@ from engine.model import (
     Lease,
     Plan,
 )
+from engine.ownership import Owner, owner_of
 from engine.preparer import Preparer
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
@@ -73,6 +75,8 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
+        self.source_loads = Loads(source, ledger, lease, SOURCE)
+        self.target_loads = Loads(target, ledger, lease, TARGET)
         self.preparer = Preparer(
             source,
             target,
@@ -92,8 +96,8 @@ class Phases:
         asked = self.ledger.asked_of(self.lease.migration_id)
         if asked is EventName.VERIFY:
             self._enter("verify")
-            self._each(self._verify_again)
-            return self._verdict()
+            self._verify_again()
+            return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH
         self._enter("create")
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
@@ -108,24 +112,22 @@ class Phases:
             self._each(self._repair)
         self._enter("verify")
         self._each(self._verify)
-        return self._verdict()
-
-    def _verdict(self) -> EventName:
-        reports = [self._state(plan).report for plan in self.plan.collections]
-        if not all(report is not None and report.verified for report in reports):
+        if not self._is_proved():
             return EventName.MISMATCH
         self._enter("alias")
         self._each(self._alias)
         return EventName.SUCCEED
 
+    def _is_proved(self) -> bool:
+        reports = [self._state(plan).report for plan in self.plan.collections]
+        return all(report is not None and report.verified for report in reports)
+
     def put_back(self) -> None:
-        """Releases the source's collections that were loaded for the copy."""
-        for state in self.ledger.collection_states(self.lease.migration_id):
-            if state.source_was_loaded is False:
-                crashpoints.reached("releasing")
-                loading.release(self.source, state.name)
-                crashpoints.reached("released")
-                self.ledger.set_collection(self.lease, state.name, source_was_loaded=None)
+        """Releases the collections that were loaded to be read: the source's, and those that a new verification read."""
+        try:
+            self.source_loads.put_back()
+        finally:
+            self.target_loads.put_back()
 
     def _enter(self, phase: str) -> None:
         self.heartbeat.check_now()
@@ -152,7 +154,7 @@ class Phases:
         return self._copy(plan)
 
     def _copy(self, plan: CollectionPlan) -> None:
-        self._load_source(plan)
+        self.source_loads.borrow(self._state(plan))
         reader = reader_of(self.source, plan)
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
@@ -196,15 +198,6 @@ class Phases:
             settle=self.heartbeat.outlast_others,
         )
 
-    def _load_source(self, plan: CollectionPlan) -> None:
-        if self._state(plan).source_was_loaded is None:
-            released = loading.is_released(self.source, plan.name)
-            self._record(plan, source_was_loaded=not released)
-        if not loading.is_loaded(self.source, plan.name):
-            crashpoints.reached("loading_source")
-            loading.load(self.source, plan.name)
-            crashpoints.reached("source_loaded")
-
     def _load(self, plan: CollectionPlan) -> None:
         crashpoints.reached("loading")
         loading.wait(self.target, plan.name)
@@ -212,9 +205,7 @@ class Phases:
         self._record(plan, phase="loaded")
 
     def _repair(self, plan: CollectionPlan) -> None:
-        if plan.keys is KeyPolicy.NEW:
-            why = "its keys are the target's own, so that no entity can be told from another: remigrate"
-            self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, "skipped": why})
+        if plan.keys is KeyPolicy.NEW:  # the report says so
             return
         self._record(plan, phase="repairing")
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
@@ -223,50 +214,80 @@ class Phases:
         if any(mended.values()):
             self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, **mended})
 
-    def _verify_again(self, plan: CollectionPlan) -> None:
-        """Compares what an ended migration made with all of the source as it is now; nothing is copied."""
-        if definitions.describe(self.target, plan.name) is None:
-            chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
-            copied = sum(each.receipt.entities for each in chunks if each.receipt)
-            absent = CollectionReport(
-                name=plan.name,
-                source_entities=plan.entities,
-                target_entities=0,
-                missing=copied,
-                notes=("the collection is not on the target",),
-            )
-            self._record(plan, phase="verified", report=absent)
-            return
-        self._load_source(plan)
-        with loading.loaded(self.target, plan.name):
-            self._verify(plan, check_source=True)
+    def _verify_again(self) -> None:
+        """Compares what an ended migration made with all of the source as it is now; nothing is written on the target.
 
-    def _verify(self, plan: CollectionPlan, *, check_source: bool = False) -> None:
+        What is found counts once everything is compared: until then the migration stands as it had ended.
+        """
+        reports: list[CollectionReport] = []
+        self._each(lambda plan: reports.append(self._compared_again(plan)))
+        self.heartbeat.check_now()
+        for plan, report in zip(self.plan.collections, reports, strict=True):
+            self._record(plan, phase="verified", report=report)
+            crashpoints.reached("verdict_recorded")
+
+    def _compared_again(self, plan: CollectionPlan) -> CollectionReport:
+        state = self._state(plan)
+        match owner_of(self.target, plan, state):
+            case Owner.OURS | Owner.CHANGED:
+                pass
+            case Owner.NOBODY:
+                return self._absent(plan, handover.ABSENT)
+            case _:
+                return self._absent(plan, handover.ANOTHERS)
+        self.source_loads.borrow(state)
+        self.target_loads.borrow(state)
+        report = self._compared(plan, check_source=True)
+        unsettled = definitions.unsettled(self.target, plan)
+        report = handover.judged(report, unsettled, handed_over=state.handed_over)
+        borrowed = self._state(plan)
+        self.target_loads.give_back(borrowed)
+        was_released = borrowed.target_was_loaded is False
+        return handover.noted(report, handover.RELEASED if was_released else "")
+
+    def _absent(self, plan: CollectionPlan, why: str) -> CollectionReport:
+        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+        return CollectionReport(
+            name=plan.name,
+            source_entities=plan.entities,
+            target_entities=0,
+            missing=sum(each.receipt.entities for each in chunks if each.receipt),
+            notes=(why,),
+        )
+
+    def _compared(self, plan: CollectionPlan, *, check_source: bool) -> CollectionReport:
         self._record(plan, phase="verifying")
         proof = proof_of(
-            self.source,
-            self.target,
-            plan,
-            self.heartbeat.check,
-            check_source=check_source or self.plan.request.check_source,
+            self.source, self.target, plan, self.heartbeat.check, check_source=check_source
         )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
+        if plan.keys is KeyPolicy.NEW and not report.verified:
+            return handover.noted(report, handover.KEYLESS)
+        return report
+
+    def _verify(self, plan: CollectionPlan) -> None:
+        state = self._state(plan)
+        report = self._compared(plan, check_source=self.plan.request.check_source)
         if report.verified:
-            self.preparer.settle(plan)
-        elif pending := properties.pending(plan):
-            report = report.model_copy(update={"notes": (*report.notes, pending)})
+            self.preparer.settle(plan, handed_over=state.handed_over)
+        if state.handed_over:
+            unsettled = definitions.unsettled(self.target, plan)
+            report = handover.judged(report, unsettled, handed_over=True)
+        elif not report.verified:
+            report = handover.noted(report, properties.pending(plan))
         self._record(plan, phase="verified", report=report)
         crashpoints.reached("verdict_recorded")
 
     def _alias(self, plan: CollectionPlan) -> None:
         present = definitions.aliases(self.target, plan.name)
-        for alias in plan.aliases:
+        handed_over = self._state(plan).handed_over
+        for alias in () if handed_over else plan.aliases:
             if alias not in present:
                 crashpoints.reached("aliasing")
                 definitions.create_alias(self.target, plan.name, alias)
                 crashpoints.reached("aliased")
-        self._record(plan, phase="done")
+        self._record(plan, phase="done", handed_over=True)
         crashpoints.reached("done")
 
     def _record(self, plan: CollectionPlan, **changes: object) -> None:

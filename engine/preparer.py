@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from engine import crashpoints
-from engine.errors import SourceChanged, TargetNotEmpty, TargetUnsupported
+from engine.errors import SourceChanged, TargetChanged, TargetNotEmpty, TargetUnsupported
 from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
 from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
 from engine.ownership import CREATING, Fate, Owner, drop_created, owner_of
+from engine.proof.untouched import Untouched
 
 CREATED = "created"
 STARTED_OVER: Final = "started_over"
@@ -69,6 +70,7 @@ class Preparer:
 
         Raises:
             TargetNotEmpty: Another collection of that name stands there.
+            TargetChanged: Someone else wrote to it, and it would have to start over.
             TargetUnsupported: The target made something else of the definition.
             SourceChanged: The source's definition is not the planned one any more.
         """
@@ -77,7 +79,8 @@ class Preparer:
         match owner_of(self.target, plan, state):
             case Owner.NOBODY:
                 self._create(plan)
-            case Owner.OURS if self._interrupted(plan):
+            case Owner.OURS if self._in_doubt(plan):
+                self._require_untouched(plan)
                 self.start_over(plan)
             case Owner.OURS:
                 definitions.complete(self.target, plan)
@@ -110,15 +113,19 @@ class Preparer:
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
         self._create(plan)
 
-    def settle(self, plan: CollectionPlan) -> None:
+    def settle(self, plan: CollectionPlan, *, handed_over: bool) -> None:
         """Gives the proved collection its last properties (lifetimes among them) and takes away what only the copy needed.
+
+        Args:
+            plan: Which collection.
+            handed_over: Whether it got them before: from then on they are the operator's.
 
         Raises:
             TargetUnsupported: The target describes the collection otherwise than planned after that.
         """
         self.check()
         crashpoints.reached("settling_properties")
-        differences = definitions.settle(self.target, plan)
+        differences = definitions.settle(self.target, plan, handed_over=handed_over)
         crashpoints.reached("properties_settled")
         if differences:
             raise TargetUnsupported(
@@ -130,7 +137,8 @@ class Preparer:
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
         self.ledger.forget_chunks(self.lease, plan.name)
-        self.ledger.set_collection(self.lease, plan.name, phase=CREATING, target_id=None)
+        anew = {"phase": CREATING, "target_id": None, "report": None, "handed_over": False}
+        self.ledger.set_collection(self.lease, plan.name, **anew)
         crashpoints.reached("creating")
         definitions.create(self.target, plan)
         crashpoints.reached("created")
@@ -149,12 +157,31 @@ class Preparer:
         self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
         crashpoints.reached("creation_recorded")
 
-    def _interrupted(self, plan: CollectionPlan) -> bool:
-        """Whether something of it may stand on the target that cannot be told apart, because the target makes the keys."""
+    def _in_doubt(self, plan: CollectionPlan) -> bool:
+        """Whether it may hold entities that no receipt tells of and that cannot be written over, because the target makes the keys.
+
+        One that is complete and differs is not: it may be in use, and is never dropped here.
+        """
         if plan.keys is not KeyPolicy.NEW:
             return False
         chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
-        return any((c.attempted and c.receipt is None) or c.verified is False for c in chunks)
+        return any(chunk.attempted and chunk.receipt is None for chunk in chunks)
+
+    def _require_untouched(self, plan: CollectionPlan) -> None:
+        self.outlast()
+        migration_id = self.lease.migration_id
+        untouched = Untouched(self.target, plan, self.ledger, migration_id, self.check)
+        try:
+            obstacles = untouched.obstacles()
+        finally:
+            untouched.put_back()
+        if obstacles:
+            raise TargetChanged(
+                f"The copy of “{plan.name}” was interrupted and has to start over, but someone else has changed it on "
+                f"{self.target.endpoint} since: {'; '.join(obstacles)}.",
+                state="It was not touched.",
+                next_step="Save what must be kept and drop it there, then resume: it is copied again from its start.",
+            )
 
     def _check_source(self, plan: CollectionPlan) -> None:
         described = definitions.describe(self.source, plan.name)

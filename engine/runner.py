@@ -65,7 +65,7 @@ def drive(
         crashpoints.reached("finishing")
         details: Details | None = {CALLS_CUT: True} if heartbeat.has_cut else None
         try:
-            ledger.finish(lease, attempt.event, details, attempt.error)
+            ledger.finish(lease, attempt.event, details, _told(ledger, lease, attempt))
         except CancelRequested:
             ledger.finish(lease, EventName.CANCELED, details)
         crashpoints.reached("finished")
@@ -76,6 +76,16 @@ class _End(NamedTuple):
 
     event: EventName
     error: ErrorText | None = None
+
+
+def _told(ledger: Ledger, lease: Lease, end: _End) -> ErrorText | None:
+    """Of a new verification that was not done: that the migration stands as it had ended, and what to do about that."""
+    asked = ledger.asked_of(lease.migration_id)
+    if end.error is None or end.event is not EventName.FAIL or asked is not EventName.VERIFY:
+        return end.error
+    state = f"Nothing was written; the migration stands as it had ended. {end.error.state}"
+    update = {"state": state.strip(), "next_step": "Verify it again once that is mended."}
+    return end.error.model_copy(update=update)
 
 
 def _ended(heartbeat: Heartbeat, work: Callable[[], _End]) -> _End:
@@ -144,19 +154,23 @@ def _attempt(
         with heartbeat.cutting(cut):
             end = _ended(heartbeat, lambda: _End(phases.run()))
         source.mend()
+        target.mend()
         with heartbeat.cutting(cut):
             return _put_back(phases, end)
 
 
 def _put_back(phases: Phases, end: _End) -> _End:
-    """Leaves the source as it was found; where that fails, the migration says so and can be resumed."""
+    """Leaves what was read as it was found; where that fails, the migration says so and can be resumed."""
     try:
         phases.put_back()
     except FerryError as failure:
+        proved = end.event is EventName.SUCCEED
+        copy = "Everything is copied and proved. " if proved else ""
+        again = ": nothing is copied again" if proved else ""
         told = ErrorText(**failure.parts).model_copy(
             update={
-                "state": "The source's collections that were loaded for the copy are still loaded.",
-                "next_step": "Release them there, or resume once the source answers.",
+                "state": f"{copy}Collections that were loaded only to be read are still loaded there.",
+                "next_step": f"Release them there, or resume once it answers{again}.",
             }
         )
         ended = EventName.FAIL if end.event is EventName.SUCCEED else end.event

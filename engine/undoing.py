@@ -8,6 +8,7 @@ migration as it stood. The source is never connected to, and what a replacement 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -42,6 +43,14 @@ from engine.preparer import CREATING_DATABASE
 from engine.proof.untouched import Untouched
 
 _SAID_MAX = 6
+
+_NOT_THERE: Final[Details] = {
+    "phase": "dropped",
+    "target_id": None,
+    "report": None,
+    "handed_over": False,
+}
+"""What is known of a collection from its drop on: what stands under its name now is not the migration's, and nothing is proved."""
 
 log = structlog.get_logger(__name__)
 
@@ -265,6 +274,7 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
             drops.begun = True
             crashpoints.reached("undo_begun")
         fates[plan.name] = drop_created(found.target, plan, state)
+        found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
     database = found.here and _drop_database(found, heartbeat.check_now)
     ended = found.ledger.finish(lease, EventName.UNDONE, _details(fates) | {"database": database})

@@ -11,6 +11,7 @@ from bot.views import text as t
 from bot.views.card import MigrationCard, action_value, amount, deleted_in_short, place_plain
 from bot.views.undo import undo_text
 from engine.lifecycle import Status
+from engine.model import KeyPolicy
 
 APPROVE = "ferry_approve"
 REJECT = "ferry_reject"
@@ -52,7 +53,9 @@ def for_status(card: MigrationCard) -> Sequence[m.Block]:
 
 def _going_on(card: MigrationCard) -> tuple[m.Block, ...]:
     if card.migration.status is Status.MISMATCHED:
-        return (repair(card), remigrate(card))
+        mendable = _mendable(card)
+        hopeless = mendable and not any(mendable)
+        return (remigrate(card),) if hopeless else (repair(card), remigrate(card))
     if card.migration.status is Status.SUCCESSFUL:
         return (verify(card),)
     return (resume(card),) if card.resumable else ()
@@ -107,6 +110,10 @@ def break_glass(card: MigrationCard) -> m.Block:
     )
 
 
+_STANDS = "The migration then stands as it had ended; nothing was written."
+"""What the cancel of a new verification leaves."""
+
+
 def withdraw(card: MigrationCard) -> m.Block:
     """Cancel before anything runs."""
     stays = (
@@ -114,7 +121,12 @@ def withdraw(card: MigrationCard) -> m.Block:
         if card.migration.started_at
         else "Nothing has been written to the target."
     )
-    text = f"The migration will not start. {stays}"
+    verified = card.migration.stood is not None
+    text = (
+        f"It is not verified again. {_STANDS}"
+        if verified
+        else f"The migration will not start. {stays}"
+    )
     dialog = m.confirm("Cancel this request?", text, "Cancel request", KEEP)
     return m.button(
         "Cancel request",
@@ -132,6 +144,8 @@ def cancel(card: MigrationCard) -> m.Block:
         f"{place_plain(card.target, 40)}, incomplete and unverified; Resume can continue from there. "
         "The source is not touched."
     )
+    if card.migration.stood is not None:
+        text = f"The verification stops within one chunk. {_STANDS}"
     dialog = m.confirm(
         "Cancel this migration?", text, "Cancel migration", "Let it run", danger=True
     )
@@ -180,9 +194,14 @@ def resume(card: MigrationCard) -> m.Block:
 
 def repair(card: MigrationCard) -> m.Block:
     """Mend just the entities that differ; the dialog says that some are deleted."""
+    mendable = _mendable(card)
+    then = "Then they are verified again."
+    if not all(mendable):
+        then = "Where the target made the keys, nothing is mended: Re-migrate."
     text = (
-        f"In {_differing(card)}, entities that are missing or different are copied again, and those that the source does not have "
-        f"are DELETED on {place_plain(card.target, 40)}. Then they are verified again. Writes to the source must be paused."
+        f"In {_differing(card, sum(mendable))}, entities that are missing or different are copied again, and those that the source "
+        f"does not have are DELETED on {place_plain(card.target, 40)}. {then} "
+        "Writes to the source must be paused."
     )
     dialog = m.confirm("Repair this migration?", text, "Repair", KEEP, danger=True)
     return m.button(
@@ -198,7 +217,7 @@ def repair(card: MigrationCard) -> m.Block:
 def remigrate(card: MigrationCard) -> m.Block:
     """Ask to delete and copy again what did not verify, as the seed document says; it is a new request, so nothing happens yet."""
     text = (
-        f"Makes a new request for {_differing(card)}. Only when it is approved, what is there on "
+        f"Makes a new request for {_differing(card, len(_mendable(card)))}. Only when it is approved, what is there on "
         f"{place_plain(card.target, 40)} is DELETED and copied again. Verified collections stay."
     )
     dialog = m.confirm("Request a re-migration?", text, "Request it", KEEP)
@@ -261,11 +280,19 @@ def keep(card: MigrationCard) -> m.Block:
     )
 
 
-def _differing(card: MigrationCard) -> str:
+def _differing(card: MigrationCard, differing: int) -> str:
     if card.report is None:
         return "the collections that differ"
-    differing = sum(1 for collection in card.report.collections if not collection.verified)
     return t.counted(differing, "collection that differs", "collections that differ")
+
+
+def _mendable(card: MigrationCard) -> list[bool]:
+    """Of each collection that differs, whether its entities can be told from another: not where the target made the keys."""
+    planned = card.plan.collections if card.plan else ()
+    anew = {plan.name for plan in planned if plan.keys is KeyPolicy.NEW}
+    if card.report is None:
+        return [plan.name not in anew for plan in planned] or [True]
+    return [each.name not in anew for each in card.report.collections if not each.verified]
 
 
 _BUTTONS: dict[Status, tuple[Callable[[MigrationCard], m.Block], ...]] = {

@@ -37,6 +37,7 @@ STATES: dict[str, str] = {
     "repairing": "Repairing",
     "verifying": "Verifying",
     "done": "Verified",
+    "dropped": "Dropped",
 }
 """The phases of one collection; "verified" is read from its figures, because there it means that it was compared."""
 

@@ -6,6 +6,7 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
     questions          migrations, totals, events …            queries.py
+    what is shared     is_loaded_for_another, hand_load_on     shared.py
     the list of jobs   jobs, page_above, targets               jobs.py
     the audit trail    audit, check_audit                      audit.py
 """
@@ -29,6 +30,7 @@ from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
+from engine.ledger.shared import Shared
 from engine.ledger.transaction import REQUESTED, Transaction
 from engine.ledger.transitions import CALLS_CUT, TransitionRefused, situation_of
 
@@ -57,7 +59,7 @@ __all__ = [
 ]
 
 
-class Ledger(Chunks, Queries, Jobs, Audits):
+class Ledger(Chunks, Shared, Queries, Jobs, Audits):
     """An open ledger; several threads and several processes may use one at the same time.
 
     Every method is one transaction. A database that does not answer is `ServiceUnavailable`, and what was begun is rolled back.

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint, false
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -97,9 +97,11 @@ class CollectionRow(LedgerTable, table=True):
     phase: str = Field(default="waiting", sa_type=Text)
     target_id: int | None = Field(default=None, sa_type=BigInteger)
     source_was_loaded: bool | None = None
+    target_was_loaded: bool | None = None
     read_timestamp: int = Field(default=0, sa_type=BigInteger)
     copy_seconds: float = 0.0
     report: str | None = Field(default=None, sa_type=Text)
+    handed_over: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     planned_at: datetime | None = None
 
 

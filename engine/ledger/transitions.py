@@ -201,27 +201,33 @@ def _still(row: MigrationRow) -> tuple[ColumnElement[bool], ...]:
 
 
 def _with_error(act: Act, row: MigrationRow, after: Situation) -> Act:
-    """A rescue that gives up says why; from the first drop on the migration says that it is undone in part."""
+    """A rescue that gives up says why; from the first drop on the migration says that it is undone in part.
+
+    Why an undo or a new verification was not done is told by the event alone: the migration stands as it did.
+    """
     if act.event is EventName.DROP:
         return replace(act, error=_half_undone())
-    gave_up = act.event is EventName.RESCUE and after.status not in DUE | {
-        Status.CANCELED,
-        Status.PAUSED,
-    }
-    if not gave_up or act.error is not None:
+    undoing = row.status is Status.UNDOING
+    rescued = act.event is EventName.RESCUE
+    canceled = row.cancel_requested_at is not None and not undoing
+    if rescued and after.status not in DUE | {Status.PAUSED} and not canceled:
+        act = replace(act, error=act.error or (_undo_given_up if undoing else _given_up)(row))
+    not_done = rescued or (act.event in {EventName.FAIL, EventName.CANCELED} and not undoing)
+    if act.error is None or row.stood is None or not not_done:
         return act
-    if row.status is Status.UNDOING:
-        told = _undo_given_up(row).model_dump()
-        return replace(act, details=(act.details or {}) | {"error": told})
-    return replace(act, error=_given_up(row))
+    told = {"error": act.error.model_dump()}
+    return replace(act, error=None, details=(act.details or {}) | told)
 
 
 def _given_up(row: MigrationRow) -> ErrorText:
+    verified = row.stood is not None
+    kept = "Nothing was written" if verified else "What was copied is kept"
+    again = "verify it again" if verified else "resume it"
     return ErrorText(
         code=NeedsPerson.code,
         message=f"{row.attempts} workers ended in the middle of this migration without saying why.",
-        state="What was copied is kept; the source was only read.",
-        next_step="Look at the workers' logs and the machine's memory, then resume it.",
+        state=f"{kept}; the source was only read.",
+        next_step=f"Look at the workers' logs and the machine's memory, then {again}.",
     )
 
 

@@ -200,8 +200,13 @@ def collection_properties(described: Any) -> dict[str, str]:
     return _pairs([*described.schema.properties, *described.properties])
 
 
-def settle(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
+def settle(cluster: Cluster, plan: CollectionPlan, *, handed_over: bool = False) -> tuple[str, ...]:
     """Sets the properties that come last and removes what only the copy needed; harmless to repeat.
+
+    Args:
+        cluster: The target.
+        plan: The planned collection.
+        handed_over: Whether it was settled before: what comes last is the operator's then, but for what this copy needed.
 
     Returns:
         What the target's description says otherwise after that, one sentence each.
@@ -209,13 +214,26 @@ def settle(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     described = describe(cluster, plan.name)
     found = collection_properties(described) if described else {}
     last = properties.at_the_end(plan)
+    if handed_over:
+        last = {key: last[key] for key in properties.for_the_copy(plan) if key in last}
     if missing := {key: value for key, value in last.items() if found.get(key) != value}:
         alter(cluster, plan.name, {**missing})
         crashpoints.reached("properties_altered")
     if surplus := properties.to_remove(plan, found):
         alter(cluster, plan.name, remove=surplus)
         crashpoints.reached("properties_altered")
-    return differences(cluster, plan, settled=True)
+    return differences(cluster, plan, settled=not handed_over)
+
+
+def unsettled(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
+    """What of that which comes last is not as on the source, one sentence each; nothing is changed."""
+    described = describe(cluster, plan.name)
+    found = collection_properties(described) if described else {}
+    present = aliases(cluster, plan.name)
+    return (
+        *properties.late_differences(plan, found),
+        *(f"alias “{alias}” is missing" for alias in plan.aliases if alias not in present),
+    )
 
 
 def alter(

@@ -113,9 +113,9 @@ def release(cluster: Cluster, collection: str) -> None:
 def loaded(cluster: Cluster, collection: str) -> Iterator[None]:
     """Has a collection loaded while it is read, and leaves it as it was found."""
     released = is_released(cluster, collection)
-    if not is_loaded(cluster, collection):
-        load(cluster, collection)
     try:
+        if not is_loaded(cluster, collection):
+            load(cluster, collection)
         yield
     finally:
         if released:

@@ -119,5 +119,13 @@ def differences(
             yield f"property {key} is {found.get(key, 'missing')}, not {value}"
 
 
+def late_differences(plan: CollectionPlan, found: Mapping[str, str]) -> Iterator[str]:
+    """What a target's properties say otherwise of those that come last, one sentence each."""
+    yield from differences(at_the_end(plan), found, settled=True)
+    for key, value in found.items():
+        if comes_last(key) and key not in plan.properties:
+            yield f"property {key} is {value}, and the source has none"
+
+
 def _why_bound(key: str) -> str:
     return next((reason for start, reason in _BOUND.items() if key.startswith(start)), "")

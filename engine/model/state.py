@@ -111,10 +111,12 @@ class CollectionState(Record):
     """What the ledger knows of one collection of a migration.
 
     Attributes:
-        phase: waiting, created, copied, loaded, verified or done.
+        phase: waiting, created, copied, loaded, verified or done; dropped, where an undo stopped half-way.
         target_id: The target's own id of the collection that this migration made: the mark of ownership.
-        source_was_loaded: Its load state before the migration touched it; False means that it is still to be released again,
+        source_was_loaded: Its load state before an attempt touched it; False means that it is still to be released again,
             None that it was not touched or was put back.
+        target_was_loaded: The same of the target's, which a new verification has loaded to read it.
+        handed_over: It was proved and got everything that comes last (lifetimes, aliases): from then on those are the operator's.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
         copy_seconds: Time spent copying, over all attempts.
     """
@@ -123,9 +125,16 @@ class CollectionState(Record):
     phase: str = "waiting"
     target_id: int | None = None
     source_was_loaded: bool | None = None
+    target_was_loaded: bool | None = None
     read_timestamp: int = 0
     copy_seconds: float = 0.0
     report: CollectionReport | None = None
+    handed_over: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether the migration ever began to make it on the target."""
+        return self.phase != "waiting"
 
 
 class Lease(Record):

@@ -316,8 +316,8 @@ def test_what_has_ended_is_verified_again(
     assert ledger.asked_of(ended.id) is EventName.VERIFY
     assert service.verify(Click("U0OWNER", ended.id)).reason is Reason.WRONG_STATE
     assert service.cancel(Click("U0OWNER", ended.id)).done
-    refused = service.verify(Click("U0OWNER", ended.id))
-    assert "cannot be verified again: it was canceled" in refused.sentence
+    assert ledger.migration(ended.id).status is ended.status
+    assert service.verify(Click("U0OWNER", ended.id)).done
 
 
 def test_an_unknown_migration_is_said_to_be_unknown(service: Service) -> None:

@@ -134,3 +134,57 @@ def test_what_was_refused_does_not_keep_it_from_being_undone(bed: Bed, proxied: 
         engine.undo(bed.ledger, migration, Secrets())
     client.delete("automatic", ids=list(made["ids"]))
     assert engine.undo(bed.ledger, migration, Secrets()).dropped == ("automatic",)
+
+
+@pytest.mark.parametrize("event", [EventName.RESUME, EventName.REPAIR])
+def test_what_mismatched_is_never_dropped(bed: Bed, event: EventName) -> None:
+    """After the cut-over an application wrote there: whoever resumes or repairs is told to re-migrate, and its entity stays."""
+    fill(bed.source)
+    migration = bed.enqueue(asked(bed))
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    client = bed.target.client
+    made = client.describe_collection("automatic")["collection_id"]
+    client.insert("automatic", [{"vector": [0.5] * 4, "text": "an order"}])
+    bed.act(migration, EventName.VERIFY)
+    assert bed.run(migration).status is Outcome.MISMATCHED
+    bed.act(migration, event)
+    report = bed.run(migration)
+    (found,) = report.collections
+    assert (report.status, report.error) == (Outcome.MISMATCHED, None)
+    assert (found.missing, found.extra) == (0, 1)
+    assert any("Re-migrate" in note for note in found.notes)
+    assert client.describe_collection("automatic")["collection_id"] == made
+    assert bed.target.count("automatic") == 2 * COUNT + 1
+    assert bed.target.count("automatic", condition='text == "an order"') == 1
+
+
+def test_what_was_interrupted_is_not_dropped_under_a_stranger(bed: Bed, proxied: Proxied) -> None:
+    """An interrupted copy starts over unless someone else wrote there: then it stops, says so, and goes on once that is gone."""
+    fill(bed.source)
+    target = proxied(bed.target)
+    gate = target.hold("Insert", 4, only=True)
+    target.fail_before("Insert", 4)
+    migration = bed.enqueue(asked(bed, target_uri=target.uri))
+    with running(bed, migration, chunk_bytes=600) as (reports, _):
+        gate.wait()
+        bed.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert reports[0].status is Outcome.CANCELED
+    made = bed.target.client.insert(
+        "automatic", [{"vector": [0.5] * 4, "text": "an order"}] * 2 * COUNT
+    )
+    bed.act(migration, EventName.RESUME)
+    report = bed.run(migration, chunk_bytes=600)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == TargetChanged.code
+    assert "“automatic”" in report.error.message
+    assert "was not touched" in report.error.state
+    assert not bed.target.loaded("automatic")
+    bed.target.client.load_collection("automatic")
+    assert bed.target.count("automatic", condition='text == "an order"') == 2 * COUNT
+    bed.target.client.delete("automatic", ids=list(made["ids"]))
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration, chunk_bytes=600).status is Outcome.SUCCESSFUL
+    for part in PARTS:
+        assert contents(bed.target, part)[1] == contents(bed.source, part)[1]

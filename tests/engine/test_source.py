@@ -1,20 +1,24 @@
 """The source is only read, and left as it was found: released stays released, whatever happens in between."""
 
+import dataclasses
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 
 import pytest
+from pymilvus.grpc_gen import common_pb2
 
 import engine
 from engine.lifecycle import EventName
 from engine.model import Outcome, Secrets
 from engine.proof.drift import SAMPLE_CHUNKS
 from engine.ranges import CHUNK_BYTES
-from tests.engine.bed import Bed, Side, rows, running
+from tests.engine.bed import Bed, Side, rows, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
 Proxied = Callable[[Side], Proxy]
+Beds = Callable[..., AbstractContextManager[Bed]]
 READS = {
     "AllocTimestamp",
     "Connect",
@@ -65,6 +69,69 @@ def test_a_released_source_is_released_again(bed: Bed, proxied: Proxied) -> None
     assert set(source.calls) <= READS
     assert bed.verify("idle").status is Outcome.SUCCESSFUL
     assert not bed.source.loaded("idle")
+
+
+def test_a_proved_copy_says_so_though_the_source_cannot_be_released(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """Where the last release is refused, the failure says that all is proved, and a resume releases and copies nothing again."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(20)))
+    source, target = proxied(bed.source), proxied(bed.target)
+    refusal = common_pb2.Status(code=1100, error_code=1, reason="not now").SerializeToString()
+    source.answer("ReleaseCollection", b"", refusal)
+    migration = bed.queued("idle", source_uri=source.uri, target_uri=target.uri)
+    report = bed.run(migration)
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.state.startswith("Everything is copied and proved.")
+    assert "nothing is copied again" in report.error.next_step
+    source.answer_no_more()
+    inserts = target.calls["Insert"]
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert target.calls["Insert"] == inserts
+    assert not bed.source.loaded("idle")
+
+
+@pytest.mark.parametrize("first_to_end", [0, 1])
+def test_the_last_of_two_migrations_releases_the_source(
+    beds: Beds, proxied: Proxied, first_to_end: int
+) -> None:
+    """Two copy one released collection at once: the first to end leaves it loaded for the other, whichever loaded it."""
+    with beds() as one, beds(one.source) as other:
+        one.source.create("idle", load=False)
+        one.source.insert("idle", rows(range(50)))
+        two = dataclasses.replace(other, ledger=one.ledger)
+        targets = [proxied(bed.target) for bed in (one, two)]
+        ids = [
+            bed.queued("idle", target_uri=target.uri)
+            for bed, target in zip((one, two), targets, strict=True)
+        ]
+        gates = [target.hold("Insert", 1) for target in targets]
+        with ExitStack() as stack:
+            ran = []
+            for bed, migration, gate in zip((one, two), ids, gates, strict=True):
+                ran.append(stack.enter_context(running(bed, migration))[0])
+                gate.wait()
+            gates[first_to_end].open.set()
+            until(lambda: bool(ran[first_to_end]))
+            assert one.source.loaded("idle")
+            gates[1 - first_to_end].open.set()
+        assert [reports[0].status for reports in ran] == [Outcome.SUCCESSFUL] * 2
+        assert not one.source.loaded("idle")
+
+
+def test_a_source_that_was_released_since_is_left_released(bed: Bed) -> None:
+    """Verified again after its source was released, a migration loads it for that and releases it again."""
+    bed.source.create("old")
+    bed.source.insert("old", rows(range(20)))
+    migration = bed.queued("old")
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.source.client.release_collection("old")
+    bed.act(migration, EventName.VERIFY)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("old")
 
 
 def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:

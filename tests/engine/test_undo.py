@@ -14,7 +14,7 @@ import engine
 from engine.errors import FerryError, ShutdownRequested, TargetChanged
 from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
-from engine.model import Outcome, Secrets, Undone
+from engine.model import OnConflict, Outcome, Secrets, Undone
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
 from tests.engine.proxy import Proxy
 
@@ -172,12 +172,12 @@ def test_an_interrupted_undo_is_undone_again(bed: Bed, proxied: Proxied) -> None
 
 
 def test_an_undo_that_stops_half_way_can_be_resumed(bed: Bed, proxied: Proxied) -> None:
-    """The target fails between two drops: the migration has failed and says what is gone; a resume copies that again."""
+    """It has failed and says what is gone: that counts as not verified, a stranger's in its place stays, a resume copies it."""
     for name in ("one", "two"):
         bed.source.create(name)
         bed.source.insert(name, rows(range(5)))
     proxy = proxied(bed.target)
-    migration = bed.queued("one", "two", target_uri=proxy.uri)
+    migration = bed.queued("one", "two", target_uri=proxy.uri, on_conflict=OnConflict.REPLACE)
     assert bed.run(migration).status is Outcome.SUCCESSFUL
     gate = proxy.hold("DropCollection", 1)
     with running_undo(bed, migration) as failures:
@@ -190,7 +190,18 @@ def test_an_undo_that_stops_half_way_can_be_resumed(bed: Bed, proxied: Proxied) 
     assert standing.error is not None
     assert "Dropped so far: one." in standing.error.state
     assert bed.target.client.list_collections() == ["two"]
+    assert [each.verified for each in bed.report(migration).collections] == [False, True]
+    again = engine.remigration(bed.ledger, migration)
+    assert (again.collections, dict(again.replaces or {})) == (("one",), {})
     bed.target.client.delete("two", filter="id == 77")
+    bed.target.create("one")
+    bed.target.insert("one", rows(range(3)))
+    bed.act(migration, EventName.RESUME)
+    report = bed.run(migration)
+    assert report.error is not None
+    assert report.error.code == "E-TARGET-NOT-EMPTY"
+    assert bed.target.count("one") == 3
+    bed.target.drop("one")
     bed.act(migration, EventName.RESUME)
     assert bed.run(migration).status is Outcome.SUCCESSFUL
     for name in ("one", "two"):

@@ -96,9 +96,36 @@ def test_an_upgrade_keeps_every_row(url: str, wish: Request, tmp_path: Path) -> 
             connection.execute(text("UPDATE migration SET status = 'dancing'"))
 
 
+def test_what_succeeded_before_it_was_asked_was_handed_over(
+    url: str, wish: Request, tmp_path: Path
+) -> None:
+    """The collections of a migration that an older version ended successfully are their operator's; of another one they are not."""
+    first = tmp_path / "first" / "versions"
+    first.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
+    database = open_database(url)
+    upgrade(database, first.parent, VERSION_TABLE)
+    values = {"now": datetime(2026, 1, 1, tzinfo=UTC), "wish": wish.model_dump_json()}
+    with database.begin() as connection:
+        for id_, name in (("M-0000001", "succeed"), ("M-0000002", "mismatch")):
+            connection.execute(text(OLD_MIGRATION), values | {"id": id_})
+            connection.execute(
+                text(OLD_EVENT.replace("'old'", ":name")), values | {"id": id_, "name": name}
+            )
+            connection.execute(text(OLD_COLLECTION), {"id": id_})
+    database.dispose()
+    with Ledger.open(url) as ledger:
+        states = [ledger.collection_states(id_)[0] for id_ in ("M-0000001", "M-0000002")]
+        assert [state.handed_over for state in states] == [True, False]
+
+
 OLD_MIGRATION = """
     INSERT INTO migration (id, identity, request, status, phase, requester, reason, created_at, cleared_at, attempts, lease_token)
     VALUES (:id, 'i', :wish, 'queued', '', 'U1', '', :now, :now, 0, 0)
+"""
+OLD_COLLECTION = """
+    INSERT INTO collection_state (migration_id, name, phase, read_timestamp, copy_seconds)
+    VALUES (:id, 'films', 'verified', 0, 0)
 """
 OLD_EVENT = """
     INSERT INTO event (migration_id, at, name, actor, from_status, to_status, details)

@@ -254,6 +254,43 @@ def test_rescues_end_when_worker_after_worker_dies(
     assert ledger.migration(lease.migration_id).attempts == 1
 
 
+def test_a_verification_that_is_not_done_is_told_by_its_event_alone(
+    ledger: Ledger, lease: Lease, clock: Any
+) -> None:
+    """It fails, loses all its workers, is canceled: the migration stands as it had ended, without the failure, and says why."""
+    succeeded = ledger.finish(lease, EventName.SUCCEED).id
+
+    def asked() -> None:
+        with ledger.transaction() as transaction:
+            transaction.apply(succeeded, EventName.VERIFY, actor="U1")
+
+    def left() -> str:
+        stands, last = ledger.migration(succeeded), ledger.last_change(succeeded)
+        assert (stands.status, stands.error, stands.stood) == (Status.SUCCESSFUL, None, None)
+        assert (stands.cancel_requested_at, stands.cancel_requested_by) == (None, None)
+        assert last is not None
+        return str(last.details.get("error", {}).get("message", ""))
+
+    asked()
+    away = ErrorText(code="E-UNAVAILABLE", message="The source is away.")
+    ledger.finish(ledger.claim(succeeded, new_owner()), EventName.FAIL, None, away)
+    assert left() == "The source is away."
+    asked()
+    canceled = ledger.claim(succeeded, new_owner())
+    cancel(ledger, succeeded)
+    ledger.finish(canceled, EventName.CANCELED, None, away)
+    assert left() == "The source is away."
+    asked()
+    for _ in range(ATTEMPTS_MAX):
+        rescued(ledger, ledger.claim(succeeded, FOREIGN_OWNER), clock)
+    assert f"{ATTEMPTS_MAX} workers" in left()
+    asked()
+    held = ledger.claim(succeeded, FOREIGN_OWNER)
+    cancel(ledger, succeeded)
+    rescued(ledger, held, clock)
+    assert left() == ""
+
+
 CLAIM_FOR_AN_HOUR = """
 import sys
 from engine.ledger import Ledger, new_owner

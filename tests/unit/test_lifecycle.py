@@ -24,6 +24,8 @@ S = Status
 
 STOOD = {S.SUCCESSFUL, S.MISMATCHED, S.FAILED, S.CANCELED}
 """Where a migration may have stood when an undo was asked for."""
+PROVED = {S.SUCCESSFUL, S.MISMATCHED}
+"""Where it may have stood when a new verification was asked for."""
 
 TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.PLANNING, E.PLANNED): {S.AWAITING_APPROVAL},
@@ -35,15 +37,15 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.AWAITING_APPROVAL, E.EXPIRE): {S.EXPIRED},
     (S.AWAITING_APPROVAL, E.CANCEL): {S.CANCELED},
     (S.QUEUED, E.CLAIM): {S.RUNNING},
-    (S.QUEUED, E.CANCEL): {S.CANCELED},
+    (S.QUEUED, E.CANCEL): {S.CANCELED} | PROVED,
     (S.RUNNING, E.CLAIM): {S.RUNNING},
     (S.RUNNING, E.SUCCEED): {S.SUCCESSFUL},
     (S.RUNNING, E.MISMATCH): {S.MISMATCHED},
-    (S.RUNNING, E.FAIL): {S.FAILED},
-    (S.RUNNING, E.CANCELED): {S.CANCELED},
-    (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED, S.PAUSED},
-    (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED, S.PAUSED},
-    (S.RUNNING, E.CANCEL): {S.RUNNING, S.CANCELED},
+    (S.RUNNING, E.FAIL): {S.FAILED} | PROVED,
+    (S.RUNNING, E.CANCELED): {S.CANCELED} | PROVED,
+    (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED, S.PAUSED} | PROVED,
+    (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED, S.PAUSED} | PROVED,
+    (S.RUNNING, E.CANCEL): {S.RUNNING, S.CANCELED} | PROVED,
     (S.FAILED, E.RESUME): {S.QUEUED},
     (S.CANCELED, E.RESUME): {S.QUEUED},
     (S.MISMATCHED, E.RESUME): {S.QUEUED},
@@ -55,7 +57,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.RUNNING, E.PAUSE): {S.RUNNING, S.PAUSED},
     (S.RUNNING, E.RESUME): {S.RUNNING},
     (S.PAUSED, E.RESUME): {S.QUEUED},
-    (S.PAUSED, E.CANCEL): {S.CANCELED},
+    (S.PAUSED, E.CANCEL): {S.CANCELED} | PROVED,
     (S.SUCCESSFUL, E.UNDO_NOW): {S.UNDOING},
     (S.MISMATCHED, E.UNDO_NOW): {S.UNDOING},
     (S.FAILED, E.UNDO_NOW): {S.UNDOING},
@@ -82,9 +84,13 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
 def situations(status: Status) -> list[Situation]:
     """All situations in a state, also those that cannot be reached."""
     flags = (False, True)
+    undone = {S.UNDO_ASKED, S.UNDOING}
+    stood = (
+        STOOD if status in undone else PROVED if status in {S.QUEUED, S.RUNNING, S.PAUSED} else ()
+    )
     return [
         Situation(status, *rest)
-        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags, (None, *STOOD))
+        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags, (None, *stood))
     ]
 
 
@@ -220,6 +226,33 @@ def test_an_undo_that_is_not_done_leaves_the_migration_as_it_stood(status: Statu
     dropping = replace(to_of(advance(undoing, E.DROP)), lease_live=False)
     waiting = to_of(advance(dropping, E.RESCUE))
     assert to_of(advance(waiting, E.KEEP)).status is S.FAILED
+
+
+@pytest.mark.parametrize("status", sorted(PROVED))
+def test_a_verification_that_is_not_done_leaves_the_migration_as_it_stood(status: Status) -> None:
+    """Canceled, failed, given up, also after a pause or a restart: it stands as before, and no cancel is left open."""
+    ended = Situation(status, cancel_requested=False, lease_live=False, attempts=2, cleared=True)
+    queued = to_of(advance(ended, E.VERIFY))
+    assert (queued.status, queued.stood) == (S.QUEUED, status)
+    assert isinstance(advance(queued, E.REOPEN), Refused)
+    paused = to_of(advance(queued, E.PAUSE))
+    again = to_of(advance(to_of(advance(paused, E.RESUME)), E.CLAIM))
+    running = to_of(advance(to_of(advance(again, E.RELEASE)), E.CLAIM))
+    canceling = to_of(advance(running, E.CANCEL))
+    given_up = replace(running, lease_live=False, attempts=ATTEMPTS_MAX)
+    ends = (
+        (queued, E.CANCEL),
+        (paused, E.CANCEL),
+        (running, E.FAIL),
+        (canceling, E.CANCELED),
+        (canceling, E.RELEASE),
+        (given_up, E.RESCUE),
+    )
+    for situation, event in ends:
+        left = to_of(advance(situation, event))
+        assert (left.status, left.stood, left.cancel_requested) == (status, None, False)
+    other = {S.SUCCESSFUL: E.MISMATCH, S.MISMATCHED: E.SUCCEED}[status]
+    assert {to_of(advance(running, other)).status} == PROVED - {status}
 
 
 def to_of(decision: Advance | Refused) -> Situation:

@@ -31,6 +31,7 @@ GO_ON = frozenset({EventName.RESUME, EventName.REPAIR, EventName.VERIFY})
 UNDOS = ("ask_undo ", "undo_now ")
 UNDO_STATES = frozenset({Status.UNDO_ASKED, Status.UNDOING})
 RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
+FOUND = frozenset({EventName.SUCCEED, EventName.MISMATCH})
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class World:
 
     Attributes:
         held: For each worker whether the token it holds is the ledger's ("current"), an old one ("stale"), or None.
-        promised: A cancel was accepted and no resume, repair or verification since.
+        promised: A cancel was accepted, no resume, repair or verification since, and it did not end a verification.
         pausing: A pause of a running migration was accepted, and it still runs and nobody withdrew it.
         approved: Someone approved or queued it.
         before_undo: How it had ended when the undo began that is under way; None without one.
         dropped: Something of it was dropped, and it did not go on since.
+        verified: How it had ended when the new verification began that is under way; None without one.
     """
 
     situation: Situation
@@ -53,6 +55,7 @@ class World:
     approved: bool = False
     before_undo: Status | None = None
     dropped: bool = False
+    verified: Status | None = None
 
 
 START = World(
@@ -92,7 +95,10 @@ def apply(
     if worker is not None:
         keeps = TAKING_EVENTS | {EventName.DROP}
         held = put(held, worker, "current" if event in keeps else None)
+    verified = world.situation.status if event is EventName.VERIFY else world.verified
+    over = is_terminal(after.status)
     promised = event is EventName.CANCEL or (world.promised and event not in GO_ON)
+    promised = promised and not (world.verified and over and event not in FOUND)
     asked = event is EventName.PAUSE or (world.pausing and event is not EventName.RESUME)
     pausing = asked and after.status is Status.RUNNING and event is not EventName.CANCEL
     kept = world.approved and event is not EventName.REOPEN
@@ -100,9 +106,10 @@ def apply(
     waits = after.status in UNDO_STATES
     began = world.before_undo or world.situation.status if waits else None
     dropped = event is EventName.DROP or (world.dropped and event not in GO_ON)
+    verified = None if over else verified
     yield (
         f"{event} ({worker})",
-        World(after, held, promised, pausing, approved, began, dropped),
+        World(after, held, promised, pausing, approved, began, dropped, verified),
     )
 
 
@@ -149,6 +156,15 @@ NEVER: dict[str, Rule] = {
         and not before.dropped
         and after.situation.status not in {Status.UNDO_ASKED, before.before_undo}
     ),
+    "a verification that was not done changed how it stands": lambda before, step, after: (
+        before.verified is not None
+        and is_terminal(after.situation.status)
+        and not step.startswith(("succeed", "mismatch"))
+        and after.situation.status is not before.verified
+    ),
+    "it is planned anew though it has ended before": lambda before, step, _: (
+        before.verified is not None and step.startswith("reopen")
+    ),
     "an undo that nobody works on is forgotten": lambda before, step, after: (
         before.situation.status is Status.UNDOING
         and step.startswith("release")
@@ -162,7 +178,7 @@ NEVER: dict[str, Rule] = {
     ),
     "a paused migration went on without a resume": lambda before, step, after: (
         before.situation.status is Status.PAUSED
-        and after.situation.status not in {Status.PAUSED, Status.CANCELED}
+        and after.situation.status not in {Status.PAUSED, before.verified or Status.CANCELED}
         and not step.startswith("resume")
     ),
     "an acknowledged pause was forgotten by whoever let go of it": lambda before, step, after: (
@@ -278,6 +294,12 @@ def without_memory_of_drops(situation: Situation, event: EventName) -> Advance |
     )
 
 
+def without_memory_of_the_verified(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that forgets how a migration had ended that is verified again."""
+    blind = situation.status in {Status.QUEUED, Status.RUNNING, Status.PAUSED}
+    return advance(replace(situation, stood=None) if blind else situation, event)
+
+
 def without_approval_guard(situation: Situation, event: EventName) -> Advance | Refused:
     """A table that resumes what was never approved."""
     blind = event in GO_ON
@@ -293,6 +315,7 @@ def without_approval_guard(situation: Situation, event: EventName) -> Advance | 
         (without_pause_flag, "an acknowledged pause was forgotten by whoever let go of it"),
         (without_undo_guard, "a live lease was taken over"),
         (without_memory_of_drops, "it stands as if nothing had been dropped"),
+        (without_memory_of_the_verified, "a verification that was not done changed how it stands"),
     ],
 )
 def test_the_walk_finds_a_broken_table(broken: Decide, finding: str) -> None:

@@ -9,6 +9,8 @@ from engine.lifecycle import ATTEMPTS_MAX, Advance, EventName, Situation, Status
 from engine.model import Event, Migration
 
 _UNDOING = frozenset({Status.UNDO_ASKED, Status.UNDOING})
+_VERIFIED_IN = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
+_RESULTS = (Status.SUCCESSFUL, Status.MISMATCHED)
 _STOOD = (Status.SUCCESSFUL, Status.MISMATCHED, Status.FAILED, Status.CANCELED)
 
 
@@ -36,7 +38,7 @@ def changes() -> tuple[Change, ...]:
         for status, (cancel, lease, cleared, pause), attempts in product(
             Status, list(flags), (0, ATTEMPTS_MAX)
         )
-        for stood in (_STOOD if status in _UNDOING else (None,))
+        for stood in _stood(status)
     ]
     found = {
         Change(each.status, event, decided.to.status)
@@ -44,6 +46,13 @@ def changes() -> tuple[Change, ...]:
         if isinstance(decided := advance(each, event), Advance)
     }
     return tuple(sorted(found))
+
+
+def _stood(status: Status) -> tuple[Status | None, ...]:
+    """Where a migration may have stood when an undo, or a new verification, was asked for that is under way now."""
+    if status in _UNDOING:
+        return _STOOD
+    return (None, *_RESULTS) if status in _VERIFIED_IN else (None,)
 
 
 def told(change: Change, migration: Migration) -> tuple[Kind, ...]:
@@ -67,7 +76,8 @@ def event_of(samples: Any, change: Change) -> Event:
     left = (
         change.before in _UNDOING and change.after in _STOOD and change.event is not EventName.KEEP
     )
-    if change.after is Status.FAILED or left:
+    failed = change.event is EventName.FAIL
+    if change.after is Status.FAILED or left or failed:
         details["error"] = samples.error.model_dump()
     if change.event is EventName.REOPEN:
         details["changes"] = ["articles: the field “title” is gone.", "“sessions” is gone."]

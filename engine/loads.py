@@ -1,0 +1,71 @@
+"""Has the collections of one cluster loaded while they are read, and leaves each as it was found, whatever happens in between.
+
+How a collection was found is in the ledger before it is loaded, so that whoever goes on after a crash knows it too. Where several
+migrations read one collection, the last of them puts it back.
+"""
+
+from typing import Final, Literal
+
+from engine import crashpoints
+from engine.ledger import Ledger
+from engine.milvus import loading
+from engine.milvus.connection import Cluster
+from engine.model import CollectionState, Lease
+
+Mark = Literal["source_was_loaded", "target_was_loaded"]
+"""The field of `CollectionState` that says how a collection was found."""
+
+SOURCE: Final[Mark] = "source_was_loaded"
+TARGET: Final[Mark] = "target_was_loaded"
+
+
+class Loads:
+    """The loads of one side for one attempt.
+
+    Args:
+        cluster: The side.
+        ledger: Where it is recorded how collections were found.
+        lease: The worker's right to write there.
+        mark: Where, of a collection's state.
+    """
+
+    def __init__(self, cluster: Cluster, ledger: Ledger, lease: Lease, mark: Mark) -> None:
+        self._cluster = cluster
+        self._ledger = ledger
+        self._lease = lease
+        self._mark: Mark = mark
+
+    def borrow(self, state: CollectionState) -> None:
+        """Has a collection loaded from now on; as it was found it was recorded, if not before, then now."""
+        name = state.name
+        if getattr(state, self._mark) is None:
+            found = not loading.is_released(self._cluster, name) and not self._is_anothers(name)
+            self._set(name, found=found)
+        if not loading.is_loaded(self._cluster, name):
+            crashpoints.reached("loading_source")
+            loading.load(self._cluster, name)
+            crashpoints.reached("source_loaded")
+
+    def put_back(self) -> None:
+        """Releases whatever was released when it was found, and forgets how all of them were found."""
+        for state in self._ledger.collection_states(self._lease.migration_id):
+            self.give_back(state)
+
+    def give_back(self, state: CollectionState) -> None:
+        """Releases one collection if it was released when it was found, and forgets how it was found."""
+        found = getattr(state, self._mark)
+        if found is False and not self._handed_on(state.name):
+            crashpoints.reached("releasing")
+            loading.release(self._cluster, state.name)
+            crashpoints.reached("released")
+        if found is not None:
+            self._set(state.name, found=None)
+
+    def _is_anothers(self, name: str) -> bool:
+        return self._mark == SOURCE and self._ledger.is_loaded_for_another(self._lease, name)
+
+    def _handed_on(self, name: str) -> bool:
+        return self._mark == SOURCE and self._ledger.hand_load_on(self._lease, name)
+
+    def _set(self, name: str, *, found: bool | None) -> None:
+        self._ledger.set_collection(self._lease, name, **{self._mark: found})
