@@ -177,7 +177,7 @@ def test_a_source_that_hangs_for_good_holds_a_cancel_no_longer(bed: Bed, proxied
 
 
 def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -> None:
-    """A canceled verification keeps what it proved; a resume copies nothing again."""
+    """A verification that is canceled says what it has proved; a resume copies nothing again and proves all of it."""
     proxy = proxied(crossing.target)
     migration = crossing.queued("parts", target_uri=proxy.uri)
     gate = proxy.hold("Query", 4)
