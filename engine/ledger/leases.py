@@ -135,7 +135,14 @@ class Leases(Database):
             raise ValueError(f"a worker does not end its attempt with {event}")
         with self._write(ordered=True) as session:
             self._check(session, lease)
-            act = Act(event, lease.owner, self._clock(), details, error)
+            act = Act(
+                event,
+                lease.owner,
+                self._clock(),
+                details,
+                error,
+                others_until=lease.others_until,
+            )
             try:
                 return move(session, lease.migration_id, act)
             except TransitionRefused as refused:
