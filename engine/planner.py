@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import InputRejected, SourceUnusable
+from engine.errors import InputRejected
 from engine.milvus import capabilities, definitions, properties, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, places
-from engine.milvus.survey import require_database, survey
+from engine.milvus.survey import require_database, require_some, survey
 from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Request
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
@@ -76,12 +76,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
             state="Nothing was changed.",
             next_step="Choose another target cluster or another target database.",
         )
-    if not names:
-        raise SourceUnusable(
-            f"{request.source} holds no collection.",
-            state="Nothing was changed.",
-            next_step="Check the database's name.",
-        )
+    require_some(source, names)
     surveyed = (survey(source, name) for name in names)
     of_database = definitions.database_properties(source)
     return Plan(

@@ -4,6 +4,7 @@ It only reads; what the survey means for a target is the planner's to say.
 """
 
 import re
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -105,6 +106,16 @@ def require_database(cluster: Cluster) -> None:
             f"There is no database “{cluster.database}” on {cluster.endpoint.name}.",
             state="Nothing was changed.",
             next_step=f"Choose one of those that are there: {', '.join(names)}.",
+        )
+
+
+def require_some(cluster: Cluster, names: Collection[str]) -> None:
+    """Raises SourceUnusable when there is nothing to read: a wrong database name that exists looks like that."""
+    if not names:
+        raise SourceUnusable(
+            f"{cluster.endpoint} holds no collection.",
+            state="Nothing was changed.",
+            next_step="Check the database's name.",
         )
 
 

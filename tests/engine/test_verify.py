@@ -262,3 +262,10 @@ def test_what_is_not_there_is_said(copied: Bed) -> None:
             engine.verify(request.model_copy(update={side: nowhere}), Secrets())
     with pytest.raises(SourceUnusable, match="There is no collection “unheard_of”"):
         copied.verify("unheard_of")
+
+
+def test_nothing_to_compare_is_no_proof(bed: Bed) -> None:
+    """A source without a collection, as that of a wrong database may be, is refused and never called the same."""
+    bed.target.create("alone", load=False)
+    with pytest.raises(SourceUnusable, match="holds no collection"):
+        bed.verify()
