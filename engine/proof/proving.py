@@ -83,6 +83,7 @@ class Proof:
 
             def record(finding: Finding) -> None:
                 if finding.error:
+                    ledger.record_uncompared(lease, finding.chunk.id)
                     uncompared.add(finding)
                     return
                 crashpoints.reached("compared")

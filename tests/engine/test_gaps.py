@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+import engine
 from engine.ledger import chunks, new_owner
 from engine.lifecycle import EventName
 from engine.milvus.connection import connect
-from engine.model import AutoId, Chunk, CollectionReport, Outcome
+from engine.model import AutoId, Chunk, CollectionReport, Found, Outcome
 from engine.proof.keyless import proof_of
-from tests.engine.bed import Bed, rows
+from tests.engine.bed import Bed, Side, rows
+from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
@@ -95,3 +97,23 @@ def test_a_proof_by_content_holds_few_chunks(bed: Bed, monkeypatch: pytest.Monke
     assert proved_again(bed, migration, look).verified
     assert stored > 20
     assert 0 < max(held) < 10
+
+
+def test_what_cannot_be_compared_any_more_is_counted_once(
+    bed: Bed, proxied: Callable[[Side], Proxy]
+) -> None:
+    """A range in which something was missing, and that the target does not answer now, is an error as a whole and nothing else."""
+    target = proxied(bed.target)
+    bed.source.create("fat")
+    bed.source.insert("fat", [*rows(KEYS), *rows([1_000], text="fat" * 15_000)])
+    migration = bed.queued("fat", target_uri=target.uri)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.target.client.delete("fat", ids=[50])
+    bed.act(migration, EventName.VERIFY)
+    (found,) = bed.run(migration).collections
+    assert (found.missing, found.errors) == (1, 0)
+    target.limit("Query", 20_000)
+    bed.act(migration, EventName.RESUME)
+    (found,) = bed.run(migration).collections
+    assert (found.missing, found.errors, found.same) == (0, len(KEYS) + 1, 0)
+    assert [each.kind for each in engine.listed(bed.ledger, migration)] == [Found.ERROR]

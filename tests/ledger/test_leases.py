@@ -80,6 +80,7 @@ LATE: dict[str, Callable[[Ledger, Lease, int], object]] = {
     "mark_attempted": lambda ledger, lease, chunk: ledger.mark_attempted(lease, [chunk]),
     "record_receipt": lambda ledger, lease, chunk: ledger.record_receipt(lease, chunk, RECEIPT),
     "record_verified": lambda ledger, lease, chunk: ledger.record_verified(lease, chunk),
+    "record_uncompared": lambda ledger, lease, chunk: ledger.record_uncompared(lease, chunk),
     "clear_verification": lambda ledger, lease, _: ledger.clear_verification(lease, "films"),
     "set_collection": lambda ledger, lease, _: ledger.set_collection(lease, "films", phase="late"),
     "succeed": lambda ledger, lease, _: ledger.finish(lease, EventName.SUCCEED),
@@ -124,7 +125,7 @@ def test_a_fenced_worker_changes_nothing(
     clock: Any,
     happened: Callable[..., None],
 ) -> None:
-    """After a takeover, a rescue or a cancel none of the sleeper's sixteen writes is taken: late writes accepted, 0."""
+    """After a takeover, a rescue or a cancel none of the sleeper's seventeen writes is taken: late writes accepted, 0."""
     (chunk,) = chunked(1)
     happened(ledger, lease, clock)
     before = everything(ledger, lease.migration_id)
