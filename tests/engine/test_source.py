@@ -220,3 +220,30 @@ def test_a_load_that_takes_too_long_is_told_of_the_side_where_it_does(
     assert late.value.message == "old-cluster did not finish loading “idle”."
     assert "old-cluster" in late.value.next_step
     assert "target" not in str(late.value)
+
+
+def test_a_source_that_was_released_is_released_again_after_a_failure(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """A migration that fails in the middle of its copy, or before its proof, leaves the source as it found it."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(20)))
+    target = proxied(bed.target)
+    migration = bed.queued("idle", target_uri=target.uri)
+    refusal = common_pb2.Status(code=100, error_code=1, reason="it is not there")
+    for rpc, answer in (
+        ("Insert", milvus_pb2.MutationResult(status=refusal)),
+        ("LoadCollection", refusal),
+    ):
+        target.answer(rpc, b"idle", answer.SerializeToString())
+        gate = target.hold(rpc, 1, only=True)
+        with running(bed, migration) as (reports, _):
+            gate.wait()
+            assert bed.source.loaded("idle")
+            gate.open.set()
+        assert reports[0].status is Outcome.FAILED, reports[0]
+        assert not bed.source.loaded("idle")
+        target.answer_no_more()
+        bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("idle")
