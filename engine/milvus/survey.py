@@ -8,6 +8,7 @@ from collections.abc import Collection
 from functools import partial
 from typing import Any
 
+from engine import crashpoints
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.capabilities import parse_version
@@ -58,6 +59,7 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     )
     partitions = _partitions(reader, by_key=partition_key, loaded=loaded)
     entities = sum(partition.entities for partition in partitions)
+    crashpoints.reached("surveying")
     per_entity, unreadable = _sampled(reader) if loaded and entities else (None, "")
     auto_id = schemas.makes_keys(schema)
     return CollectionPlan(
