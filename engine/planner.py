@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from engine.errors import InputRejected, SourceUnusable
+from engine.errors import InputRejected
 from engine.milvus import capabilities, definitions, properties, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, places
-from engine.milvus.survey import Held, held, require_database, survey
+from engine.milvus.survey import Held, held, require_database, require_some, survey
 from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Replaced, Request
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
@@ -96,12 +96,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
             state="Nothing was changed.",
             next_step="Choose another target cluster or another target database.",
         )
-    if not names:
-        raise SourceUnusable(
-            f"{request.source} holds no collection.",
-            state="Nothing was changed.",
-            next_step="Check the database's name.",
-        )
+    require_some(source, names)
     surveyed = (survey(source, name) for name in names)
     of_database = definitions.database_properties(source)
     return Plan(

@@ -16,7 +16,13 @@ from engine.lifecycle import EventName, Status
 from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, connect
-from engine.milvus.survey import reader_of, require_collection, require_database, survey
+from engine.milvus.survey import (
+    reader_of,
+    require_collection,
+    require_database,
+    require_some,
+    survey,
+)
 from engine.model import (
     AutoId,
     CollectionPlan,
@@ -83,6 +89,7 @@ def list_collections(endpoint: Endpoint, token: str) -> tuple[str, ...]:
 
 def plan(request: Request, secrets: Secrets) -> Plan:
     """Surveys both sides and writes nothing (`planner.make_plan`)."""
+    lite.require_born(request.source)
     with connect(request.source, secrets.source) as source:
         unborn = lite.unborn_version(request.target)
         if unborn is not None:
@@ -93,6 +100,7 @@ def plan(request: Request, secrets: Secrets) -> Plan:
 
 def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
     """The collections for which `Request.auto_id` makes a difference (`planner.keys_in_question`); writes nothing."""
+    lite.require_born(request.source)
     with connect(request.source, secrets.source) as source:
         unborn = lite.unborn_version(request.target)
         if unborn is not None:
@@ -218,14 +226,21 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
         request: Source, target and selection.
         secrets: The clusters' tokens.
         listing: Gets each mismatch as it is found; one call at a time, from several threads.
+
+    Raises:
+        InputRejected: A database or a `.db` is not there.
+        SourceUnusable: Nothing is there to compare, or a chosen collection does not exist.
     """
     started = time.monotonic()
+    for endpoint in (request.source, request.target):
+        lite.require_born(endpoint)
     with ExitStack() as stack:
         source = stack.enter_context(connect(request.source, secrets.source))
         target = stack.enter_context(connect(request.target, secrets.target))
         for cluster in (source, target):
             require_database(cluster)
         names = request.collections or definitions.collection_names(source)
+        require_some(source, names)
         for name in names:
             require_collection(source, name)
         collections = tuple(

@@ -241,6 +241,19 @@ class Chunks(Leases):
                 return recorded
             page = following
 
+    def record_uncompared(self, lease: Lease, chunk_id: int) -> None:
+        """Record that a chunk could not be compared: what an earlier comparison found of it counts no more.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+            LookupError: It is not a chunk of this migration.
+        """
+        with self._fenced(lease) as session:
+            _collection_of_chunk(session, lease, chunk_id)
+            connection = session.connection()
+            connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": None})
+            connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
+
     def clear_verification(self, lease: Lease, collection: str) -> None:
         """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""
         with self._fenced(lease) as session:

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
+from engine.ledger import proofs
 from engine.ledger.database import Database
 from engine.ledger.owners import describe
 from engine.ledger.records import throttle_of
@@ -74,6 +75,8 @@ class Leases(Database):
     ) -> Lease:
         """Take a queued migration, or a running one whose worker's lease expired or whose worker is certainly dead.
 
+        What is too old of its proofs counts as not compared from now on (`proofs.py`).
+
         Args:
             migration_id: Which one.
             owner: Who takes it: `new_owner()` of the worker's own process.
@@ -89,13 +92,17 @@ class Leases(Database):
             raise ValueError(f"{event} gives no lease")
         with self._write(ordered=True) as session:
             act = Act(event, owner, self._clock(), lease_seconds=lease_seconds)
-            others_until = load(session, migration_id).lease_expires_at
+            row = load(session, migration_id)
+            others_until = row.lease_expires_at
+            stale = event is EventName.CLAIM and proofs.lapsed(session, row, act.at)
             try:
                 migration = move(session, migration_id, act)
             except TransitionRefused as refused:
                 if situation_of(refused.migration, act.at).lease_live:
                     raise _busy(refused.migration) from refused
                 raise
+            if stale:
+                proofs.forget(session, migration.id)
         return Lease(
             migration_id=migration.id,
             token=migration.lease_token,
@@ -128,7 +135,14 @@ class Leases(Database):
             raise ValueError(f"a worker does not end its attempt with {event}")
         with self._write(ordered=True) as session:
             self._check(session, lease)
-            act = Act(event, lease.owner, self._clock(), details, error)
+            act = Act(
+                event,
+                lease.owner,
+                self._clock(),
+                details,
+                error,
+                others_until=lease.others_until,
+            )
             try:
                 return move(session, lease.migration_id, act)
             except TransitionRefused as refused:

@@ -15,7 +15,7 @@ from engine.ledger import audit
 from engine.ledger.audit import PLAN_RECORDED
 from engine.ledger.database import Clock
 from engine.ledger.records import migration_of, normal_id
-from engine.ledger.tables import ChunkRow, MigrationRow
+from engine.ledger.tables import MigrationRow
 from engine.ledger.transitions import Act, append_event, last_change, load, move, refuse
 from engine.lifecycle import (
     HELD,
@@ -143,12 +143,7 @@ class Transaction:
                     self.session, row, "A worker holds it, and only its worker can end it so."
                 )
         act = Act(event, actor, self.now, details, error)
-        moved = move(self.session, migration_id, act)
-        if event is EventName.VERIFY:
-            # In the same commit, so that an interrupted verification goes on with what it has not proved again.
-            verdicts = update(ChunkRow).where(col(ChunkRow.migration_id) == moved.id)
-            self.session.connection().execute(verdicts.values(verified=None))
-        return moved
+        return move(self.session, migration_id, act)
 
     def record_plan(self, migration_id: str, plan: Plan, actor: str) -> Migration:
         """Store the plan of a migration that is being planned, with the event "plan_recorded" (its hash is in the details).

@@ -70,6 +70,7 @@ class Act:
         actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
         error: Stored with the migration; a claim, a resume and the end of an undo clear it.
         lease_seconds: For a claim or an undo: how long the actor holds the migration.
+        others_until: For the end of an attempt: as in its lease.
     """
 
     event: EventName
@@ -78,6 +79,7 @@ class Act:
     details: Details | None = None
     error: ErrorText | None = None
     lease_seconds: float = 0.0
+    others_until: datetime | None = None
 
 
 def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situation:
@@ -271,8 +273,16 @@ def _changes(row: MigrationRow, before: Situation, after: Situation, act: Act) -
     return values | _lease_changes(row, before, after, act)
 
 
-def _waited(act: Act) -> bool:
-    return act.event in WORKER_EVENTS and not (act.details or {}).get(CALLS_CUT)
+def _calls_until(row: MigrationRow, act: Act) -> datetime | None:
+    """Until when a call of this attempt, or of a worker that was lost before it, may still be applied; None where none can.
+
+    A worker that ends waits for its calls first, unless it cut them; of one that was lost, or cut them, some may be under way until
+    its lease ends.
+    """
+    waited = act.event in WORKER_EVENTS and not (act.details or {}).get(CALLS_CUT)
+    own = None if waited else row.lease_expires_at
+    others = act.others_until if act.others_until and act.others_until > act.at else None
+    return max(filter(None, (own, others)), default=None)
 
 
 def _lease_changes(
@@ -290,9 +300,7 @@ def _lease_changes(
         return {
             "lease_owner": None,
             "lease_token": row.lease_token + 1,
-            # A worker that ends waits for its calls first, unless it cut them; of one that was lost, or cut them, some may be
-            # under way until its lease ends.
-            "lease_expires_at": None if _waited(act) else row.lease_expires_at,
+            "lease_expires_at": _calls_until(row, act),
             "slowed": "",
         }
     return {}

@@ -5,6 +5,7 @@ Whether a page may have been written before is the caller's to know. Nothing is 
 
 from typing import Final
 
+from engine import crashpoints
 from engine.errors import MustStartOver
 from engine.milvus import schemas, writing
 from engine.milvus.connection import Cluster
@@ -47,6 +48,7 @@ def send(
         for start in range(0, len(page.keys), KEYS_PER_DELETE):
             keys = page.keys[start : start + KEYS_PER_DELETE]
             writing.delete(target, plan.name, partition, plan.primary_field, keys)
+        crashpoints.reached("keys_deleted")
     writing.write(
         target,
         plan.name,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine.errors import ConfigurationInvalid, ServiceUnavailable
+from engine.errors import ConfigurationInvalid, InputRejected, ServiceUnavailable
 from engine.model import Endpoint
 
 _users: Counter[str] = Counter()
@@ -35,6 +35,16 @@ def unborn_version(endpoint: Endpoint) -> str | None:
         return None
     _manager(endpoint.uri)
     return f"milvus_lite-{metadata.version('milvus-lite')}"
+
+
+def require_born(endpoint: Endpoint) -> None:
+    """Raises InputRejected for a `.db` that does not exist: opening it would make it, and find it empty."""
+    if unborn_version(endpoint) is not None:
+        raise InputRejected(
+            f"The Milvus Lite database “{endpoint.uri}” does not exist.",
+            state="Nothing was read or written.",
+            next_step="Correct the path.",
+        )
 
 
 def acquire(path: str) -> str:

@@ -96,8 +96,9 @@ def wait(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS
         if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
             raise ServiceUnavailable(
                 f"{cluster.endpoint.name} did not finish loading “{collection}”.",
-                state="All copied entities are on the target; they cannot be read yet.",
-                next_step="Look at the target's memory and index building, then resume.",
+                state="It cannot be read there yet; what was copied so far is kept.",
+                next_step=f"Look at the memory and the index building of {cluster.endpoint.name}, "
+                "then resume the migration or repeat the verification.",
             )
 
 

@@ -4,9 +4,11 @@ It only reads; what the survey means for a target is the planner's to say.
 """
 
 import re
+from collections.abc import Collection
 from functools import partial
 from typing import Any, NamedTuple
 
+from engine import crashpoints
 from engine.errors import InputRejected, SourceUnusable
 from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.capabilities import parse_version
@@ -57,6 +59,7 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     )
     partitions = _partitions(reader, by_key=partition_key, loaded=loaded)
     entities = sum(partition.entities for partition in partitions)
+    crashpoints.reached("surveying")
     per_entity, unreadable = _sampled(reader) if loaded and entities else (None, "")
     auto_id = schemas.makes_keys(schema)
     return CollectionPlan(
@@ -122,6 +125,16 @@ def require_database(cluster: Cluster) -> None:
             f"There is no database “{cluster.database}” on {cluster.endpoint.name}.",
             state="Nothing was changed.",
             next_step=f"Choose one of those that are there: {', '.join(names)}.",
+        )
+
+
+def require_some(cluster: Cluster, names: Collection[str]) -> None:
+    """Raises SourceUnusable when there is nothing to read: a wrong database name that exists looks like that."""
+    if not names:
+        raise SourceUnusable(
+            f"{cluster.endpoint} holds no collection.",
+            state="Nothing was changed.",
+            next_step="Check the database's name.",
         )
 
 

@@ -111,19 +111,20 @@ class KeylessProof(Proof):
 
     def of_migration(self, ledger: Ledger, lease: Lease) -> CollectionReport:
         """Holds each partition of the target against the receipts of its chunks and records what is found."""
-        chunks = tuple(ledger.chunks(lease.migration_id, self.plan.name))
+
+        def chunks() -> Iterator[Chunk]:
+            return ledger.chunks(lease.migration_id, self.plan.name)
+
         source, verifier = self._readers()
-        expected = copied_digests(chunks)
-        gap = self._held_still(source, chunks, self._gap(source, _entities(expected)))
+        expected = copied_digests(chunks())
+        gap = self._held_still(source, chunks(), self._gap(source, _entities(expected)))
         if gap.fault:  # the receipts are out of date: both sides are read, to name the keys
             expected = self._digests(source)
         found = self._compared(source, verifier, expected)
-        firsts = {chunk.range.partition: chunk.id for chunk in reversed(chunks)}
-        for chunk in chunks:
-            partition = chunk.range.partition
-            named = found.named.get(partition, []) if firsts[partition] == chunk.id else []
+        named = dict(found.named)
+        for chunk in chunks():
             crashpoints.reached("compared")
-            ledger.record_verified(lease, chunk.id, named)
+            ledger.record_verified(lease, chunk.id, named.pop(chunk.range.partition, ()))
             crashpoints.reached("comparison_recorded")
         report = found.added_to(self._base(verifier, gap))
         return self._judged(report, gap, Uncompared(), self._faults(verifier, gap))

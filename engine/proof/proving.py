@@ -46,6 +46,11 @@ class _Gap:
     note: str = ""
     fault: str = ""
 
+    @property
+    def answered(self) -> int:
+        """Entities that the source answered; where it did not hold still nobody knows."""
+        return self.source_entities - self.surplus + self.expired
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -78,6 +83,7 @@ class Proof:
 
             def record(finding: Finding) -> None:
                 if finding.error:
+                    ledger.record_uncompared(lease, finding.chunk.id)
                     uncompared.add(finding)
                     return
                 crashpoints.reached("compared")
@@ -205,7 +211,6 @@ class Proof:
         return CollectionReport(
             name=self.plan.name,
             source_entities=gap.source_entities,
-            target_entities=verifier.target.count(""),
             extra=sum(entities for _, entities in self._surplus_partitions(verifier)),
             notes=tuple(note for note in (gap.note, self._drift(gap)) if note),
         )
@@ -223,16 +228,43 @@ class Proof:
     def _judged(
         self, report: CollectionReport, gap: _Gap, uncompared: Uncompared, faults: tuple[str, ...]
     ) -> CollectionReport:
-        faults = (*faults, *uncompared.faults)
+        explained = gap.answered - report.missing + report.extra
+        counted = self._counted(explained)
+        still = not (gap.fault or uncompared.faults)
+        fault, note = self._unexplained(counted, explained) if still else ("", "")
+        faults = (*faults, *uncompared.faults, *filter(None, [fault]))
         unequal = report.missing + report.different + uncompared.entities
         changes = {
+            "target_entities": counted,
             "verified": not (unequal or report.extra or faults),
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
             "source_checked": gap.checked,
-            "notes": (*faults, *report.notes),
+            "notes": (*faults, *filter(None, [note]), *report.notes),
         }
         return report.model_copy(update=changes)
+
+    def _counted(self, explained: int) -> int:
+        """What the target counts now that all is compared; asked again where it is not what was found: a count may lag behind."""
+        counted = reader_of(self.target, self.plan).count("")
+        if counted == explained:
+            return counted
+        return reader_of(self.target, self.plan).count("")
+
+    def _unexplained(self, counted: int, explained: int) -> tuple[str, str]:
+        """Says why the target counts other than was found there, as a fault or as a note; the other is "", or both are."""
+        gone = explained - counted
+        lifetime = properties.lifetime(self.plan.properties)
+        if gone == 0:
+            return "", ""
+        if gone > 0 and lifetime:
+            return "", (
+                f"{gone:,} of the entities that were compared are gone from the target since, where they expire ({lifetime})."
+            )
+        return (
+            f"The target counts {counted:,} entities, and what was compared explains {explained:,}: "
+            "someone wrote to it meanwhile. Verify again once nobody does."
+        ), ""
 
     def _searched(
         self, report: CollectionReport, verifier: Verifier, chunks: Iterable[Chunk]

@@ -41,7 +41,10 @@ def compare_searches(
     fields = tuple(vector_fields(plan))
     if not fields or not ranges:
         return ()
-    queries = _queries(source, fields, ranges)
+    try:
+        queries = _queries(source, fields, ranges)
+    except FerryError as failure:
+        return tuple(_not_compared(_told(field), failure) for field in fields)
     return tuple(_compared(source, target, field, queries[field.asked_by]) for field in fields)
 
 
@@ -97,24 +100,31 @@ def _queries(
 def _compared(
     source: CollectionReader, target: CollectionReader, field: VectorField, queries: list[bytes]
 ) -> SearchComparison:
-    told = SearchComparison(
-        field=field.name,
-        index_type=field.index_type,
-        queries=len(queries),
-        top_k=TOP_K,
-        exact=field.exact,
-        by_text=field.by_text,
-    )
+    told = _told(field, len(queries))
     if not queries:
         what = "text" if field.by_text else "vector"
         return told.model_copy(update={"reason": f"none of the entities looked at has a {what}."})
     try:
         ours, theirs = (search(side, field, queries, TOP_K) for side in (source, target))
-    except (
-        FerryError
-    ) as failure:  # the copy is proved; that a search fails must be said, and fails nothing
-        return told.model_copy(update={"reason": failure.message})
+    except FerryError as failure:
+        return _not_compared(told, failure)
     return told.model_copy(update={"overlap": overlap(ours, theirs)})
+
+
+def _told(field: VectorField, queries: int = 0) -> SearchComparison:
+    return SearchComparison(
+        field=field.name,
+        index_type=field.index_type,
+        queries=queries,
+        top_k=TOP_K,
+        exact=field.exact,
+        by_text=field.by_text,
+    )
+
+
+def _not_compared(told: SearchComparison, failure: FerryError) -> SearchComparison:
+    """The copy is proved by now: that a read or a search fails must be said, and fails nothing."""
+    return told.model_copy(update={"reason": failure.message})
 
 
 def sentences(found: Sequence[SearchComparison]) -> Iterator[str]:

@@ -113,10 +113,13 @@ class Untouched:
         if changed:
             yield f"entities among {changed[0].range.keys} were changed"
 
+    def _chunks(self) -> Iterator[Chunk]:
+        return self._ledger.chunks(self._migration_id, self._plan.name)
+
     def _left_behind(self) -> tuple[int, int]:
         """How many entities the migration wrote, at least and at most."""
         least = most = -sum(map(len, self._aside.values()))
-        for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
+        for chunk in self._chunks():
             if chunk.receipt is not None:
                 least += chunk.receipt.entities
                 most += chunk.receipt.entities
@@ -126,14 +129,13 @@ class Untouched:
 
     def _changed_partitions(self) -> Iterator[str]:
         """Where the target made the keys, a range of the source's is none of the target's: whole partitions are compared."""
-        chunks = tuple(self._ledger.chunks(self._migration_id, self._plan.name))
-        in_doubt = any(chunk.attempted and chunk.receipt is None for chunk in chunks)
+        in_doubt = any(chunk.attempted and chunk.receipt is None for chunk in self._chunks())
         if in_doubt or properties.expires(self._plan.properties):
             return
         refused: Counter[str] = Counter()
-        for chunk in chunks:
+        for chunk in self._chunks():
             refused[chunk.range.partition] += len(self._aside.get(chunk.id, ()))
-        for partition, left in copied_digests(chunks).items():
+        for partition, left in copied_digests(self._chunks()).items():
             if not self._partition_as_left(partition, left, refused[partition]):
                 yield f"entities of the partition “{partition}” were changed"
 
@@ -152,7 +154,7 @@ class Untouched:
         changed: list[Chunk] = []
 
         def waiting() -> Iterator[Chunk]:
-            for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
+            for chunk in self._chunks():
                 if changed:
                     return
                 self._check()

@@ -260,6 +260,10 @@ def test_a_server_that_is_not_there(shell: Shell, source: Side, command: str) ->
         (("plan", "SOURCE", "no/such/folder/x.db"), "does not exist"),
         (("plan", "SOURCE", "new.db", "--collection", "ghost"), "There is no collection “ghost”"),
         (("verify", "SOURCE", "TARGET", "--collection", "ghost"), "There is no collection “ghost”"),
+        (("verify", "SOURCE", "mistyped.db"), "/mistyped.db” does not exist"),
+        (("verify", "mistyped.db", "TARGET"), "/mistyped.db” does not exist"),
+        (("plan", "mistyped.db", "TARGET"), "/mistyped.db” does not exist"),
+        (("migrate", "mistyped.db", "TARGET"), "/mistyped.db” does not exist"),
         (("show", "M-0000000"), "There is no migration M-0000000"),
         (("cancel", "M-0000000"), "There is no migration M-0000000"),
         (("resume", "M-0000000"), "There is no migration M-0000000"),
@@ -277,6 +281,7 @@ def test_a_mistake_is_three_sentences(
     assert says in lines[0]
     assert len(lines) == 3
     assert all(line.endswith(".") for line in lines)
+    assert not (shell.folder / "mistyped.db").exists()
 
 
 def test_jobs_without_any(shell: Shell) -> None:

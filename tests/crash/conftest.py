@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
 from tests.beds.ledgers import put
 from tests.beds.shared import Lent
+from tests.crash.kept_keys import KeptKeysLane
 from tests.crash.lane import Lane
 from tests.crash.new_keys import NewKeysLane
 from tests.crash.workers import Workers
@@ -73,6 +75,17 @@ def new_keys_lanes(
     """As `lanes`, where the target makes all keys anew."""
     folder = tmp_path_factory.mktemp("new-keys-lanes")
     yield from _given(NewKeysLane, real_milvus_pair, workers, folder)
+
+
+@pytest.fixture(scope="session")
+def kept_keys_lane(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+    """A lane between two Milvus Lite servers, where the target keeps keys that the source made."""
+    folder = tmp_path_factory.mktemp("kept-keys-lane")
+    url = f"sqlite:///{folder}/ledger.db"
+    with lite_pair(folder) as (source, target), Ledger.open(put(url)) as ledger:
+        side = Side(source.uri)
+        yield KeptKeysLane(side, target.uri, ledger, url, workers)
+        side.client.close()
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,9 @@ from typing import Any
 
 import engine.verbs  # noqa: F401  # a worker imports it late; each fork would pay for it again
 from engine import worker
-from tests.crash import undoing
+from tests.crash import planning, undoing
 
-PROGRAMS = {"worker": worker.main, "undo": undoing.main}
+PROGRAMS = {"worker": worker.main, "undo": undoing.main, "plan": planning.main}
 
 
 def main() -> None:

@@ -74,11 +74,15 @@ class Lane:
         self.target_uri = target_uri
         self.held: dict[str, Held] = {}
         self.fill()
-        self._plan = self.planned(self.request("unborn"))
+        self._plan = self.planned(self.request(self.database()))
 
     def fill(self) -> None:
         """Fills the source, and remembers what it holds."""
         self.held = _fill(self.source)
+
+    def database(self) -> str:
+        """The name of a target database that nobody has used."""
+        return f"c_{uuid.uuid4().hex[:10]}"
 
     def compared(self, target: Side) -> Wrong:
         """Compares a target with the source, entity by entity."""
@@ -87,7 +91,7 @@ class Lane:
             return Wrong(0, 0, (f"collections {names}",))
         found = [_differences(target, name, held) for name, held in self.held.items()]
         other = [word for each in found for word in each.other]
-        if self.source.loaded(RESTING):
+        if RESTING in self.held and self.source.loaded(RESTING):
             other.append(f"{RESTING} was left loaded on the source")
         return Wrong(
             sum(each.lost for each in found), sum(each.doubled for each in found), tuple(other)
@@ -123,7 +127,7 @@ class Lane:
 
         The database does not exist yet, unless `on_conflict` is to replace what is there: then it has an old `numbers`.
         """
-        database = f"c_{uuid.uuid4().hex[:10]}"
+        database = self.database()
         request = self.request(database, **changes)
         plan = self._plan.model_copy(update={"request": request})
         if request.on_conflict is OnConflict.REPLACE:
@@ -232,7 +236,7 @@ def _fill(source: Side) -> dict[str, Held]:
                 source.client.create_partition(name, partition)
             source.insert(name, rows(keys), partition)
     source.client.create_alias(TEXTS, "words")
-    held = {name: _held(source, name, partitions) for name, partitions in shares.items()}
+    held = {name: held_by(source, name, partitions) for name, partitions in shares.items()}
     source.client.flush(RESTING)
     source.client.release_collection(RESTING)
     return held
@@ -246,7 +250,8 @@ def _fill_old(target: Side) -> None:
     target.client.close()
 
 
-def _held(source: Side, name: str, shares: Mapping[str, list[Key]]) -> Held:
+def held_by(source: Side, name: str, shares: Mapping[str, list[Key]]) -> Held:
+    """What a collection holds that has these keys in its partitions."""
     keys = tuple(key for share in shares.values() for key in share)
     counts = {partition: source.count(name, partition) for partition in shares}
     assert counts == {partition: len(share) for partition, share in shares.items()}

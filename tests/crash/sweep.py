@@ -14,7 +14,7 @@ from typing import Any
 import engine
 from engine import crashpoints
 from engine.lifecycle import Status
-from tests.crash.lane import WHO, Lane, Run
+from tests.crash.lane import RESTING, WHO, Lane, Run
 from tests.crash.workers import KILLED
 
 UNFINISHED = {Status.QUEUED, Status.RUNNING}
@@ -98,6 +98,18 @@ def repairs(lane: Lane, points: Iterable[str], tally: Tally) -> None:
             assert run.work(point) == KILLED, f"no repair ever reaches {point}"
             died.append(point)
         tally.compared(run, died, (point.partition(":")[0] for point in died))
+
+
+def plans(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+    """Kills the planning of one migration at all these points, one after the other; nothing of it is on either side then."""
+    with lane.migration() as run:
+        for point in points:
+            armed = {crashpoints.CRASH_AT: point}
+            plan = lane.workers.start(run.id, lane.url, program="plan", **armed)
+            assert plan.wait() == KILLED, f"{point}: {plan.log.read_text()}"
+            tally.killed(point.partition(":")[0])
+        tally.wrong += [f"only planned, and there: {name}" for name in run.left()]
+        tally.wrong += [f"{RESTING} was loaded by a plan"] if lane.source.loaded(RESTING) else []
 
 
 def undoes(lane: Lane, points: Iterable[str], tally: Tally) -> None:

@@ -29,9 +29,9 @@ Say = Callable[[str], None]
 
 @pytest.mark.timeout(600)
 def test_a_kill_at_each_named_point(
-    lanes: Lanes, new_keys_lanes: Lanes, crash_log: Path, say: Say
+    lanes: Lanes, new_keys_lanes: Lanes, kept_keys_lane: Lane, crash_log: Path, say: Say
 ) -> None:
-    """Killed at every named point, one after the other, migrations lose and double nothing, also where keys are made anew."""
+    """Killed at every named point, one after the other, migrations lose and double nothing, whoever makes the keys."""
     tally = Tally()
     first, second, third, fourth = lanes(LANES)
     (fifth,) = new_keys_lanes(1)
@@ -48,6 +48,7 @@ def test_a_kill_at_each_named_point(
         sweep.chain(third, in_doubt, tally)
         sweep.chain(third, replacing, tally, on_conflict=OnConflict.REPLACE)
         sweep.repairs(third, repairing, tally)
+        sweep.plans(third, ["surveying:1", "surveying:3"], tally)
 
     _at_once(
         (
@@ -55,6 +56,7 @@ def test_a_kill_at_each_named_point(
             (sweep.chain, second, points[1::2], tally),
             (others,),
             (sweep.undoes, fourth, undoing, tally),
+            (sweep.chain, kept_keys_lane, ["written:1", "keys_deleted:1"], tally),
             (sweep.chain, fifth, [*anew, "compared:1", "comparison_recorded:2"], tally),
         )
     )

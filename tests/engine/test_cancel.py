@@ -9,7 +9,7 @@ import pytest
 
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
-from engine.model import Outcome
+from engine.model import Outcome, Report
 from tests.engine.bed import (
     PARTITION_ENTITIES,
     PARTITIONS,
@@ -21,7 +21,7 @@ from tests.engine.bed import (
     stalls,
     until,
 )
-from tests.engine.proxy import Proxy
+from tests.engine.proxy import Gate, Proxy
 
 pytestmark = pytest.mark.real_milvus
 
@@ -30,6 +30,20 @@ CANCEL_SECONDS = 5.0
 """What the design promises, from the request to the end."""
 
 Proxied = Callable[[Side], Proxy]
+
+
+def canceled(bed: Bed, migration: str, gate: Gate, *, hangs: bool = False) -> tuple[Report, float]:
+    """Runs it and cancels it at the gate, which opens then, or not before it has ended; its report, and the seconds it took."""
+    with stalls() as late, running(bed, migration) as (reports, _):
+        gate.wait()
+        asked = time.monotonic() - late()
+        bed.act(migration, EventName.CANCEL)
+        if not hangs:
+            gate.open.set()
+        until(lambda: bed.ledger.migration(migration).status is not Status.RUNNING)
+        seconds = time.monotonic() - late() - asked
+        gate.open.set()
+    return reports[0], seconds
 
 
 def test_cancel_in_the_middle_of_the_copy(crossing: Bed, proxied: Proxied) -> None:
@@ -98,25 +112,47 @@ def test_a_paused_migration_can_be_canceled(crossing: Bed, proxied: Proxied) -> 
 
 
 @pytest.mark.parametrize(
-    ("rpc", "phase"),
+    ("side", "rpc", "phase"),
     [
-        ("CreateCollection", "create"),
-        ("CreateIndex", "create"),
-        ("GetLoadState", "load"),
-        ("CreateAlias", "alias"),
+        ("target", "CreateCollection", "create"),
+        ("target", "CreateIndex", "create"),
+        ("source", "Query", "copy"),  # the first one plans the ranges
+        ("target", "GetLoadState", "load"),
+        ("target", "CreateAlias", "alias"),
     ],
 )
-def test_cancel_wins_in_every_phase(crossing: Bed, proxied: Proxied, rpc: str, phase: str) -> None:
-    """A cancel that comes while a call of any phase is under way ends the migration as canceled, not as successful."""
-    proxy = proxied(crossing.target)
-    migration = crossing.queued("parts", target_uri=proxy.uri)
-    gate = proxy.hold(rpc, 1)
-    with running(crossing, migration) as (reports, _):
-        gate.wait()
-        crossing.act(migration, EventName.CANCEL)
-        gate.open.set()
-    assert reports[0].status is Outcome.CANCELED
-    assert crossing.ledger.migration(migration).phase == phase
+def test_cancel_wins_in_every_phase(
+    crossing: Bed, proxied: Proxied, side: str, rpc: str, phase: str
+) -> None:
+    """A cancel that comes while a call of any phase is under way ends it within 5 s as canceled, not as successful."""
+    source, target = proxied(crossing.source), proxied(crossing.target)
+    migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
+    proxy = source if side == "source" else target
+    report, seconds = canceled(crossing, migration, proxy.hold(rpc, proxy.calls[rpc] + 1))
+    assert report.status is Outcome.CANCELED
+    standing = crossing.ledger.migration(migration)
+    assert (standing.phase, standing.error) == (phase, None)
+    assert crossing.ledger.chunks_planned(migration, "parts") is (phase in {"load", "alias"})
+    assert seconds < CANCEL_SECONDS
+
+
+def test_cancel_wins_over_what_is_asked_of_an_ended_migration(
+    crossing: Bed, proxied: Proxied
+) -> None:
+    """A verification that is canceled, and then a repair, end within 5 s and say nothing better than was known before."""
+    target = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=target.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    crossing.target.client.delete("parts", ids=[7], partition_name="p00")
+    crossing.act(migration, EventName.VERIFY)
+    assert crossing.run(migration).status is Outcome.MISMATCHED
+    for asked, rpc in ((EventName.VERIFY, "Query"), (EventName.REPAIR, "Upsert")):
+        crossing.act(migration, asked)
+        gate = target.hold(rpc, target.calls[rpc] + 1)
+        report, seconds = canceled(crossing, migration, gate)
+        assert report.status in {Outcome.CANCELED, Outcome.MISMATCHED}
+        assert crossing.ledger.migration(migration).phase == asked
+        assert seconds < CANCEL_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -139,14 +175,8 @@ def test_cancel_does_not_wait_for_a_server_that_hangs(
     migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
     proxy = source if side == "source" else target
     gate = proxy.hold(rpc, proxy.calls[rpc] + number)
-    with stalls() as late, running(crossing, migration) as (reports, _):
-        gate.wait()
-        asked = time.monotonic() - late()
-        crossing.act(migration, EventName.CANCEL)
-        until(lambda: crossing.ledger.migration(migration).status is not Status.RUNNING)
-        seconds = time.monotonic() - late() - asked
-        gate.open.set()
-    assert reports[0].status is Outcome.CANCELED
+    report, seconds = canceled(crossing, migration, gate, hangs=True)
+    assert report.status is Outcome.CANCELED
     standing = crossing.ledger.migration(migration)
     assert (standing.error, standing.lease_owner) == (None, None)
     assert standing.lease_expires_at is not None  # until then what was cut may still arrive
@@ -177,7 +207,7 @@ def test_a_source_that_hangs_for_good_holds_a_cancel_no_longer(bed: Bed, proxied
 
 
 def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -> None:
-    """A canceled verification keeps what it proved; a resume copies nothing again."""
+    """A verification that is canceled says what it has proved; a resume copies nothing again and proves all of it."""
     proxy = proxied(crossing.target)
     migration = crossing.queued("parts", target_uri=proxy.uri)
     gate = proxy.hold("Query", 4)

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 import pytest
-from pymilvus.grpc_gen import common_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import engine
+from engine.errors import ServiceUnavailable
 from engine.lifecycle import EventName
+from engine.milvus.connection import connect
+from engine.milvus.loading import load
 from engine.model import Outcome, Secrets
 from engine.proof.drift import SAMPLE_CHUNKS
 from engine.ranges import CHUNK_BYTES
@@ -267,3 +270,46 @@ def test_a_bound_can_be_any_key(bed: Bed) -> None:
     assert bed.chunks(migration, "numbers") == (2, 2, 2)
     assert bed.target.count("texts") == 8
     assert bed.target.count("numbers") == 2
+
+
+def test_a_load_that_takes_too_long_is_told_of_the_side_where_it_does(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """A source that does not finish loading is named itself, and nothing is said of a target that nobody has written to."""
+    bed.source.create("idle", load=False)
+    proxy = proxied(bed.source)
+    loading = milvus_pb2.GetLoadStateResponse(state=common_pb2.LoadStateLoading)
+    proxy.answer("GetLoadState", b"idle", loading.SerializeToString())
+    place = bed.source.endpoint.model_copy(update={"uri": proxy.uri, "name": "old-cluster"})
+    with connect(place, "") as source, pytest.raises(ServiceUnavailable) as late:
+        load(source, "idle", seconds_max=0)
+    assert late.value.message == "old-cluster did not finish loading “idle”."
+    assert "old-cluster" in late.value.next_step
+    assert "target" not in str(late.value)
+
+
+def test_a_source_that_was_released_is_released_again_after_a_failure(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """A migration that fails in the middle of its copy, or before its proof, leaves the source as it found it."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(20)))
+    target = proxied(bed.target)
+    migration = bed.queued("idle", target_uri=target.uri)
+    refusal = common_pb2.Status(code=100, error_code=1, reason="it is not there")
+    for rpc, answer in (
+        ("Insert", milvus_pb2.MutationResult(status=refusal)),
+        ("LoadCollection", refusal),
+    ):
+        target.answer(rpc, b"idle", answer.SerializeToString())
+        gate = target.hold(rpc, 1, only=True)
+        with running(bed, migration) as (reports, _):
+            gate.wait()
+            assert bed.source.loaded("idle")
+            gate.open.set()
+        assert reports[0].status is Outcome.FAILED, reports[0]
+        assert not bed.source.loaded("idle")
+        target.answer_no_more()
+        bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert not bed.source.loaded("idle")

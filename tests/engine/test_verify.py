@@ -1,11 +1,13 @@
 """Verification is caught lying by no damage: whatever differs on the target is named by key, kind and field."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from pymilvus import DataType
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import engine
 from engine.errors import InputRejected, SourceUnusable
@@ -21,7 +23,7 @@ from engine.model import (
     SearchComparison,
     Secrets,
 )
-from engine.proof.searches import compare_searches
+from engine.proof.searches import QUERIES, compare_searches
 from tests.engine.bed import Bed, rows
 from tests.engine.proxy import Proxy
 
@@ -262,3 +264,26 @@ def test_what_is_not_there_is_said(copied: Bed) -> None:
             engine.verify(request.model_copy(update={side: nowhere}), Secrets())
     with pytest.raises(SourceUnusable, match="There is no collection “unheard_of”"):
         copied.verify("unheard_of")
+
+
+def test_nothing_to_compare_is_no_proof(bed: Bed) -> None:
+    """A source without a collection, as that of a wrong database may be, is refused and never called the same."""
+    bed.target.create("alone", load=False)
+    with pytest.raises(SourceUnusable, match="holds no collection"):
+        bed.verify()
+
+
+def test_a_source_that_gives_no_queries_changes_no_verdict(copied: Bed) -> None:
+    """Where the entities to search by cannot be read, the copy stays proved, and it is said that no searches were compared."""
+    few = math.ceil(QUERIES / 2)  # of each of its two partitions; no other page has so few
+    asked = common_pb2.KeyValuePair(key="limit", value=str(few)).SerializeToString()
+    gone = milvus_pb2.QueryResults(status=common_pb2.Status(code=100, reason="it is gone"))
+    with Proxy(copied.source.uri) as proxy:
+        proxy.answer("Query", asked, gone.SerializeToString())
+        report = engine.verify(copied.request("same", source_uri=proxy.uri), Secrets())
+    (collection,) = report.collections
+    assert (report.status, collection.verified) == (Outcome.SUCCESSFUL, True)
+    assert [each.field for each in collection.searches] == ["vector"]
+    assert "it is gone" in collection.searches[0].reason
+    (note,) = collection.notes
+    assert note.startswith("Searches on “vector” were not compared: ")

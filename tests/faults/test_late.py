@@ -80,3 +80,33 @@ def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
         assert heir.wait() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
         assert run.wrong().nothing
+
+
+def test_a_killed_workers_inserts_are_outlasted_though_its_successor_was_handed_back(
+    lanes: Lanes, until: Until
+) -> None:
+    """The worker after the next one still waits with what is in doubt until the dead one's inserts are void."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        insert = target.hold("Insert", 2, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        insert.wait()
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        void = lane.ledger.migration(run.id).lease_expires_at
+        assert void is not None
+        upsert = target.hold("Upsert", 1, only=True)
+        second = lane.workers.start(run.id, lane.url)
+        until(lambda: lane.ledger.migration(run.id).attempts == 2)
+        second.signal(signal.SIGTERM)
+        assert second.wait() == 0
+        assert lane.ledger.migration(run.id).status is Status.QUEUED
+        third = lane.workers.start(run.id, lane.url)
+        upsert.wait()
+        assert datetime.now(UTC) >= void
+        insert.open.set()
+        upsert.open.set()
+        assert third.wait() == 0
+        target.drained()
+        assert target.overdue == 1
+        assert run.wrong().nothing

@@ -87,6 +87,18 @@ def test_a_copied_again_chunk_has_no_findings_until_it_is_compared(
     assert ledger.mismatch_counts(lease.migration_id) == {}
 
 
+def test_an_uncompared_chunk_has_no_findings(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """What was found in a chunk is not reported any more once it could not be compared; what was found in others is."""
+    one, other = chunked(2)
+    for chunk in (one, other):
+        ledger.record_verified(lease, chunk, [MISSING])
+    ledger.record_uncompared(lease, one)
+    assert [m.chunk_id for m in ledger.mismatches(lease.migration_id)] == [other]
+    assert [each.verified for each in ledger.chunks(lease.migration_id, "films")] == [None, False]
+
+
 def test_a_cleared_verification_leaves_the_receipts(
     ledger: Ledger, lease: Lease, chunked: Chunked
 ) -> None:

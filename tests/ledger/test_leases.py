@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
-from engine.ledger import Ledger, TransitionRefused, new_owner
+from engine.ledger import CALLS_CUT, Ledger, TransitionRefused, new_owner
 from engine.lifecycle import ATTEMPTS_MAX, EventName, Status
 from engine.model import ChunkRange, ErrorText, Lease, Migration, Orders, Receipt
 
@@ -80,6 +80,7 @@ LATE: dict[str, Callable[[Ledger, Lease, int], object]] = {
     "mark_attempted": lambda ledger, lease, chunk: ledger.mark_attempted(lease, [chunk]),
     "record_receipt": lambda ledger, lease, chunk: ledger.record_receipt(lease, chunk, RECEIPT),
     "record_verified": lambda ledger, lease, chunk: ledger.record_verified(lease, chunk),
+    "record_uncompared": lambda ledger, lease, chunk: ledger.record_uncompared(lease, chunk),
     "clear_verification": lambda ledger, lease, _: ledger.clear_verification(lease, "films"),
     "set_collection": lambda ledger, lease, _: ledger.set_collection(lease, "films", phase="late"),
     "succeed": lambda ledger, lease, _: ledger.finish(lease, EventName.SUCCEED),
@@ -124,7 +125,7 @@ def test_a_fenced_worker_changes_nothing(
     clock: Any,
     happened: Callable[..., None],
 ) -> None:
-    """After a takeover, a rescue or a cancel none of the sleeper's sixteen writes is taken: late writes accepted, 0."""
+    """After a takeover, a rescue or a cancel none of the sleeper's seventeen writes is taken: late writes accepted, 0."""
     (chunk,) = chunked(1)
     happened(ledger, lease, clock)
     before = everything(ledger, lease.migration_id)
@@ -315,6 +316,57 @@ def test_a_killed_workers_lease_is_taken_at_once(
         worker.process.kill()
         os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
         assert ledger.claim(migration.id, new_owner()).token > token
+
+
+def lost(migration_id: str, url: str, child: Callable[..., SimpleNamespace]) -> None:
+    """A worker claims it for an hour, and is killed."""
+    worker = child(CLAIM_FOR_AN_HOUR, url, migration_id)
+    worker.line()
+    worker.process.kill()
+    worker.process.wait()
+
+
+@pytest.mark.parametrize(
+    ("event", "details"),
+    [
+        (EventName.RELEASE, {}),
+        (EventName.RELEASE, {CALLS_CUT: True}),
+        (EventName.FAIL, {}),
+        (EventName.CANCELED, {}),
+    ],
+)
+def test_a_lost_workers_calls_are_remembered_when_its_successor_ends(
+    url: str,
+    wish: Any,
+    child: Callable[..., SimpleNamespace],
+    event: EventName,
+    details: dict[str, Any],
+) -> None:
+    """However the attempt after a lost worker's ends, the one after that still knows until when that worker's calls may arrive."""
+    with Ledger.open(url) as ledger:
+        with ledger.transaction() as transaction:
+            migration = transaction.add_migration(wish, requester="me", status=Status.QUEUED)
+        lost(migration.id, url, child)
+        second = ledger.claim(migration.id, new_owner(), 30)
+        assert second.others_until is not None
+        if event is EventName.CANCELED:
+            cancel(ledger, migration.id)
+        ended_so = ledger.finish(second, event, details)
+        assert ended_so.lease_expires_at == second.others_until
+        if ended_so.status is not Status.QUEUED:
+            with ledger.transaction() as transaction:
+                transaction.apply(migration.id, EventName.RESUME, actor="U1")
+        assert ledger.claim(migration.id, new_owner()).others_until == second.others_until
+
+
+def test_calls_that_are_over_are_remembered_no_longer(
+    ledger: Ledger, lease: Lease, clock: Any
+) -> None:
+    """An attempt that ends when nothing of the worker before it can arrive any more leaves nothing to wait for."""
+    clock.pass_seconds(31)
+    second = ledger.claim(lease.migration_id, FOREIGN_OWNER)
+    assert second.others_until is not None
+    assert ledger.finish(second, EventName.RELEASE).lease_expires_at is None
 
 
 def test_chunks_survive_a_takeover(ledger: Ledger, lease: Lease, clock: Any) -> None:

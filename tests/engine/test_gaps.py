@@ -1,0 +1,119 @@
+"""What the target counts is what was found there, or the proof says that it is not; and no proof holds all chunks in memory."""
+
+import gc
+from collections.abc import Callable
+
+import pytest
+
+import engine
+from engine.ledger import chunks, new_owner
+from engine.lifecycle import EventName
+from engine.milvus.connection import connect
+from engine.model import AutoId, Chunk, CollectionReport, Found, Outcome
+from engine.proof.keyless import proof_of
+from tests.engine.bed import Bed, Side, rows
+from tests.engine.proxy import Proxy
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = range(100)
+CHUNK_BYTES = 500
+
+
+def proved_again(bed: Bed, migration: str, check: Callable[[], None]) -> CollectionReport:
+    """Takes an ended migration of one collection, and proves that."""
+    bed.act(migration, EventName.VERIFY)
+    lease = bed.ledger.claim(migration, new_owner())
+    plan = bed.ledger.migration(migration).plan
+    assert plan is not None
+    (collection,) = plan.collections
+    with connect(bed.source.endpoint, "") as source, connect(bed.target.endpoint, "") as target:
+        return proof_of(source, target, collection, check).of_migration(bed.ledger, lease)
+
+
+def after(calls: int, act: Callable[[], object]) -> Callable[[], None]:
+    """Something that acts once, when it was called that often and is called again."""
+    left = iter([False] * calls + [True])
+
+    def called() -> None:
+        if next(left, False):
+            act()
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("properties", "stranger", "verified", "said"),
+    [
+        ({}, True, False, "The target counts 101 entities, and what was compared explains 100"),
+        ({}, False, False, "The target counts 99 entities, and what was compared explains 100"),
+        (
+            {"collection.ttl.seconds": "86400"},
+            False,
+            True,
+            "1 of the entities that were compared are gone from the target since",
+        ),
+    ],
+)
+def test_a_gap_that_nothing_explains_is_no_proof(
+    bed: Bed, properties: dict[str, str], *, stranger: bool, verified: bool, said: str
+) -> None:
+    """What comes to the target, or goes, once its chunk was compared is seen by the count; where entities expire, one may go."""
+    bed.source.create("counted", properties=properties)
+    bed.source.insert("counted", rows(KEYS))
+    migration = bed.queued("counted")
+    assert bed.run(migration, chunk_bytes=CHUNK_BYTES).status is Outcome.SUCCESSFUL
+
+    def meddle() -> None:
+        if stranger:
+            bed.target.insert("counted", rows([1_000]))
+        else:
+            bed.target.client.delete("counted", ids=[50])
+
+    compared = bed.chunks(migration, "counted")[0]
+    report = proved_again(bed, migration, after(compared, meddle))
+    assert (report.missing, report.extra, report.different) == (0, 0, 0)
+    assert report.verified is verified
+    assert report.target_entities == (101 if stranger else 99)
+    assert said in report.notes[0]
+
+
+def test_a_proof_by_content_holds_few_chunks(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a collection with new keys is proved, no more of its chunks are in memory than a page of them and a sample."""
+    monkeypatch.setattr(chunks, "PAGE", 2)
+    bed.source.create("automatic", schema={"auto_id": True})
+    bed.source.insert(
+        "automatic", [{"vector": row["vector"], "text": row["text"]} for row in rows(range(400))]
+    )
+    request = bed.request("automatic").model_copy(update={"auto_id": AutoId.NEW})
+    migration = bed.enqueue(request)
+    assert bed.run(migration, chunk_bytes=CHUNK_BYTES).status is Outcome.SUCCESSFUL
+    stored = bed.chunks(migration, "automatic")[0]
+    held: list[int] = []
+
+    def look() -> None:
+        held.append(sum(isinstance(each, Chunk) for each in gc.get_objects()))
+
+    assert proved_again(bed, migration, look).verified
+    assert stored > 20
+    assert 0 < max(held) < 10
+
+
+def test_what_cannot_be_compared_any_more_is_counted_once(
+    bed: Bed, proxied: Callable[[Side], Proxy]
+) -> None:
+    """A range in which something was missing, and that the target does not answer now, is an error as a whole and nothing else."""
+    target = proxied(bed.target)
+    bed.source.create("fat")
+    bed.source.insert("fat", [*rows(KEYS), *rows([1_000], text="fat" * 15_000)])
+    migration = bed.queued("fat", target_uri=target.uri)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.target.client.delete("fat", ids=[50])
+    bed.act(migration, EventName.VERIFY)
+    (found,) = bed.run(migration).collections
+    assert (found.missing, found.errors) == (1, 0)
+    target.limit("Query", 20_000)
+    bed.act(migration, EventName.RESUME)
+    (found,) = bed.run(migration).collections
+    assert (found.missing, found.errors, found.same) == (0, len(KEYS) + 1, 0)
+    assert [each.kind for each in engine.listed(bed.ledger, migration)] == [Found.ERROR]
