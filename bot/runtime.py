@@ -9,7 +9,6 @@ Nothing is decided here. Whatever is killed is picked up from the ledger by the 
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import FrameType
@@ -28,6 +27,7 @@ from bot.directory import Directory
 from bot.frozen import FrozenRequests
 from bot.gate import Gate, Soon
 from bot.jobs import Jobs
+from bot.lanes import Lanes
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
 from bot.meter import Meter
@@ -121,8 +121,8 @@ def running_bot(
     _require(settings)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(settings.database_url))
-        threads = ThreadPoolExecutor(bolt.LISTENER_THREADS, thread_name_prefix="listener")
-        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), threads)
+        lanes = Lanes()
+        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), lanes)
         stack.callback(sources.close)
         socket = _socket(settings, bot) if settings.slack.transport == "socket" else None
         web = _web(settings, bot, socket)
@@ -134,7 +134,7 @@ def running_bot(
         bot.scheduler.start()
         # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
         bot.scheduler.soon(_load_verbs)
-        stack.callback(threads.shutdown)
+        stack.callback(lanes.shutdown)
         if socket is not None:
             stack.callback(socket.close)
             socket.open()
@@ -190,7 +190,7 @@ def _load_verbs() -> None:
 
 
 def _wired(
-    settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, threads: Executor
+    settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, lanes: Lanes
 ) -> tuple[Bot, Sources]:
     meter = Meter()
     records = BotLedger(ledger)
@@ -240,8 +240,17 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
-    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs, _doctor(settings, verbs))
-    app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
+    desk = Desk(
+        settings=settings,
+        service=service,
+        cards=cards,
+        sources=sources,
+        soon=scheduler.soon,
+        jobs=jobs,
+        examine=_doctor(settings, verbs),
+        when_planned=scheduler.when_planned,
+    )
+    app = bolt.build(web_client(settings, meter=meter), records, desk, lanes, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
 

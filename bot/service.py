@@ -1,6 +1,6 @@
 """What people do to migrations: request, cancel, re-migrate, beside `deciding.py`, `going.py`, …; one transaction each.
 
-Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster, except `check`.
+Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster.
 """
 
 from collections.abc import Sequence
@@ -95,17 +95,6 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             f"It must match {policy.ticket_pattern}"
         )
 
-    def check(self, request: Request, *, new_target: bool) -> None:
-        """Ask both clusters whether they are there; may take long.
-
-        Raises:
-            FerryError: One is not reachable, or refuses its token.
-        """
-        secrets = self.secrets(request)
-        self._verbs.check(request.source, secrets.source)
-        if not new_target:
-            self._verbs.check(request.target, secrets.target)
-
     def request(
         self,
         user_id: str,
@@ -116,8 +105,11 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         due_at: datetime | None = None,
         throttle: Throttle | None = None,
         delivery: str = "",
+        allowed: Answer | None = None,
     ) -> Answer:
         """Record a request; the scheduler plans it. Says so when nobody could approve it or when it is asked for already.
+
+        A delivery that was recorded before is DUPLICATE, with the migration that was made of it.
 
         Args:
             user_id: Who asks.
@@ -127,20 +119,22 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             due_at: When it may start once it is approved (aware); None for at once.
             throttle: What its copy is limited to from the beginning.
             delivery: What Slack sent.
+            allowed: What `may_request` said of it just now; it is asked otherwise.
         """
         reason = f"{ticket.strip()}: {reason}" if ticket.strip() else reason
         said = self.ticket_missing(request, reason)
         allowed = (
             Answer(Reason.TICKET_MISSING, sentence=said)
             if said
-            else self.may_request(user_id, request)
+            else allowed or self.may_request(user_id, request)
         )
         if not allowed.done:
             self.note_refused_request(user_id, request, allowed)
             return allowed
         with self._ledger.transaction() as tx:
-            if delivery and not self._records.receive(tx, delivery):
-                return Answer(Reason.DUPLICATE)
+            made = self._records.made_by(tx, delivery)
+            if made:
+                return Answer(Reason.DUPLICATE, tx.migration(made))
             same = self._ledger.unfinished(request.identity)
             if same is not None and same.status in OPEN:
                 return asked_already(same)
@@ -153,6 +147,8 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
                 throttle=throttle,
                 details=details,
             )
+            if delivery:
+                self._records.receive(tx, delivery, migration.id)
         return self._did(Answer(Reason.ALLOWED, migration, user_id, migration.created_at))
 
     def cancel(self, click: Click, comment: str = "") -> Answer:

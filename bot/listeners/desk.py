@@ -38,6 +38,7 @@ class Desk(NamedTuple):
     soon: Soon
     jobs: Jobs
     examine: Callable[[], Iterable[Finding]]
+    when_planned: Callable[[str, Callable[[], None]], None]
 
 
 class Where(NamedTuple):
