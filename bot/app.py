@@ -50,6 +50,8 @@ def build(
         body: dict[str, Any], context: BoltContext, next_: Callable[[], BoltResponse]
     ) -> BoltResponse:
         lanes.choose(body)
+        if not is_answered(body):
+            context.ack()  # or Bolt would wait until a thread is free for the listener
         context["delivery"] = key = delivery_of(body)
         # Of what Slack waits for, the listener's own transaction finds the repetition: it is to be answered like the first.
         if key and not is_answered(body) and records.received(key):

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import structlog
 from slack_bolt import App
+from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
 
 from bot import app as bolt
@@ -250,7 +251,7 @@ def _wired(
         examine=_doctor(settings, verbs),
         when_planned=scheduler.when_planned,
     )
-    app = bolt.build(web_client(settings, meter=meter), records, desk, lanes, meter)
+    app = bolt.build(_prompt_client(settings, meter), records, desk, lanes, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
 
@@ -278,10 +279,14 @@ def _gate(
 
 
 def _directory(settings: Settings, meter: Meter) -> Directory:
-    # A click is answered from what is known rather than after Retry-After, which can be half a minute.
+    return Directory(_prompt_client(settings, meter), settings.roles)
+
+
+def _prompt_client(settings: Settings, meter: Meter) -> WebClient:
+    """Slack for whom somebody waits: a click is answered from what is known, or directly, not after Retry-After, half a minute."""
     client = web_client(settings, retries=False, meter=meter)
     client.retry_handlers.append(ConnectionErrorRetryHandler())
-    return Directory(client, settings.roles)
+    return client
 
 
 def _narrator(room: Room, pace: Pace) -> Narrator:
