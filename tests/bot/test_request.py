@@ -253,6 +253,22 @@ def test_what_stands_in_the_way_is_told_to_the_requester(story: Any, empty: str)
     assert story.sandbox.messages(CHANNEL) == []
 
 
+def test_a_name_too_long_for_a_list_is_requested_whole(story: Any, empty: str) -> None:
+    """A collection whose name Slack cannot hold as an option is chosen by a stand-in and recorded by its name."""
+    name = "a" * 200
+    client = preparing_client(empty)
+    try:
+        client.create_collection(name, dimension=4)
+    finally:
+        client.close()
+    ada = story.open_form(ADA, source="new", target="old", reason="Test")
+    (offered,) = story.sandbox.wait_for(lambda: texts(ada.suggest("ferry_collections")))
+    ada.fill("ferry_collections", [offered])
+    assert ada.submit() is None
+    (asked,) = story.ledger.migrations()
+    assert asked.request.collections == (name,)
+
+
 def test_an_old_request_expires(story: Any, world: Settings) -> None:
     """A request that nobody decides in time ends, and its thread says so."""
     root = story.request()
