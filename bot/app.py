@@ -5,15 +5,15 @@ It opens no connection; `runtime.py` does.
 
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Executor
 from logging import getLogger
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from slack_bolt import App, BoltContext, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
+from bot.lanes import Lanes, is_answered
 from bot.ledger import BotLedger
 from bot.listeners import buttons, command, details, glass, home, request
 from bot.listeners.desk import Desk, where_of, whisper
@@ -23,9 +23,6 @@ from bot.views import text as t
 from engine.errors import FerryError
 from engine.model import ErrorText
 
-LISTENER_THREADS: Final = 32
-"""Bolt's own five would let a burst of clicks wait for their acknowledgement (measured: the 11th of 12 is lost)."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -33,10 +30,10 @@ def build(
     client: WebClient,
     records: BotLedger,
     desk: Desk,
-    threads: Executor,
+    lanes: Lanes,
     meter: Meter | None = None,
 ) -> App:
-    """The app with all listeners, which run on `threads`; asks Slack nothing yet."""
+    """The app with all listeners, which run on `lanes`; asks Slack nothing yet."""
     meter = meter or Meter()
     app = App(
         client=client,
@@ -45,15 +42,19 @@ def build(
         raise_error_for_unhandled_request=False,
         ssl_check_enabled=False,
         request_verification_enabled=False,  # `web.py` does it, before anything is read
-        listener_executor=threads,
+        listener_executor=lanes,
     )
 
     @app.middleware
     def once(
         body: dict[str, Any], context: BoltContext, next_: Callable[[], BoltResponse]
     ) -> BoltResponse:
+        lanes.choose(body)
+        if not is_answered(body):
+            context.ack()  # or Bolt would wait until a thread is free for the listener
         context["delivery"] = key = delivery_of(body)
-        if key and records.received(key):
+        # Of what Slack waits for, the listener's own transaction finds the repetition: it is to be answered like the first.
+        if key and not is_answered(body) and records.received(key):
             _log.info("delivered_again", key=key)
             meter.interaction(body, "repeated")
             return BoltResponse(status=200)
@@ -78,7 +79,7 @@ def delivery_of(body: dict[str, Any]) -> str:
     """What makes a delivery the same one when Slack sends it again: never the attempt, never the envelope.
 
     Events have an id; a command has a trigger of its own; a click is a person's, on a message, at an instant (`action_ts`); a view
-    is sent once with success. The rest (options) has no effect in the ledger and no key.
+    is sent once with success as it stands (`hash`). The rest (options) has no effect in the ledger and no key.
     """
     user = (body.get("user") or {}).get("id", "")
     kind = body.get("type")
@@ -87,7 +88,7 @@ def delivery_of(body: dict[str, Any]) -> str:
     if kind == "event_callback":
         return f"event:{body.get('event_id', '')}"
     if kind == "view_submission":
-        return f"view:{body['view']['id']}"
+        return f"view:{body['view']['id']}:{body['view'].get('hash', '')}"
     if kind == "block_actions" and body.get("actions"):
         action, message = body["actions"][0], body.get("message") or {}
         parts = (user, message.get("ts", ""), action.get("action_id"), action.get("action_ts"))

@@ -159,18 +159,6 @@ def may_undo(person: Standing, places: Sequence[Place]) -> Verdict:
     return _needs_all(person, places[1:])
 
 
-def able_to_approve(
-    eligible: Iterable[Standing], places: Iterable[Place], requester: str, policy: Policy
-) -> tuple[str, ...]:
-    """Who can approve a request; found out before anything is planned, not by waiting."""
-    everywhere = tuple(places)
-    return tuple(
-        person.user_id
-        for person in eligible
-        if may_approve(person, everywhere, requester, policy).allowed
-    )
-
-
 class Tally(NamedTuple):
     """The approvals that count, each person once, in their order, and how many it takes."""
 

@@ -102,16 +102,26 @@ class Directory:
         roles = {place: self._role(user_id, place) for place in wanted}
         return Standing(user_id, {place: role for place, role in roles.items() if role})
 
-    def eligible(self, places: Iterable[Place]) -> Iterator[Standing]:
-        """Everyone still in Slack who has a role in one of the projects, asked for one by one; people who left are left out.
+    def eligible(
+        self, places: Iterable[Place], able: Callable[[Standing], bool] = lambda _: True
+    ) -> Iterator[Standing]:
+        """Everyone still in Slack who has a role in one of the projects; people who left are left out.
+
+        Args:
+            places: The projects.
+            able: Only people whose roles are such.
+
+        Yields:
+            One by one: Slack is asked about a person when they are next, so whoever needs a few should not take all.
 
         Raises:
             ServiceUnavailable: Slack does not say.
         """
         wanted = tuple(set(places))
         for user in dict.fromkeys(u for entry in self._entries(wanted) for u in self._users(entry)):
-            if self.person(user).active:
-                yield self.standing(user, wanted)
+            standing = self.standing(user, wanted)
+            if able(standing) and self.person(user).active:
+                yield standing
 
     def mentions(self, places: Iterable[Place], *, without: str = "") -> str:
         """Whom to ask for a role's decision, as Slack mentions; addresses that Slack does not know stay addresses."""
@@ -139,8 +149,8 @@ class Directory:
         return None
 
     def _is_among(self, user_id: str, entries: Iterable[str]) -> bool:
-        # Plain ids first: they need no answer from Slack, and work while it has an outage.
-        ordered = sorted(entries, key=lambda entry: entry != user_id)
+        # Plain ids first: they need no answer from Slack, and work while it has an outage. A group is one answer for all people.
+        ordered = sorted(entries, key=lambda entry: (entry != user_id, "@" in entry))
         return any(self._matches(user_id, entry) for entry in ordered)
 
     def _matches(self, user_id: str, entry: str) -> bool:

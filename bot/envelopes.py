@@ -2,7 +2,8 @@
 
 Clicks, commands and events are acknowledged before anything else is done, so that two hundred at once are acknowledged as fast as
 they are read; who clicked is answered by the listener in a message. Searches in lists and submitted forms are answered by their
-acknowledgement and have threads of their own, which no other work can keep busy. It decides nothing.
+acknowledgement and have threads of their own, here and for their listeners (`lanes.py`), which no other work can keep busy. It
+decides nothing.
 """
 
 import json
@@ -25,11 +26,9 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.socket_mode.websocket_client import SocketModeClient
 from websocket import WebSocketException
 
+from bot.lanes import ANSWER_THREADS, is_answered
 from bot.meter import Meter
 
-ANSWERED: Final = frozenset({"block_suggestion", "view_submission"})
-"""The payloads that Slack wants an answer to in the acknowledgement itself."""
-ANSWER_THREADS: Final = 16
 WORK_THREADS: Final = 8
 """What is acknowledged already need not be quick, and fewer threads leave the reader more of the interpreter."""
 LULL_SECONDS: Final = 0.01
@@ -79,7 +78,7 @@ class Client(SocketModeClient):
         request = SocketModeRequest.from_dict(envelope)
         if request is None:
             super().enqueue_message(message)
-        elif request.payload.get("type") in ANSWERED:
+        elif is_answered(request.payload):
             self._answering.submit(self._reported, self._answer, request, read_at)
         elif self._acknowledged(request, read_at):
             self._working.submit(self._reported, self._work, request, read_at)

@@ -9,7 +9,6 @@ Nothing is decided here. Whatever is killed is picked up from the ledger by the 
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from types import FrameType
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 
 import structlog
 from slack_bolt import App
+from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler
 
 from bot import app as bolt
@@ -28,6 +28,7 @@ from bot.directory import Directory
 from bot.frozen import FrozenRequests
 from bot.gate import Gate, Soon
 from bot.jobs import Jobs
+from bot.lanes import Lanes
 from bot.ledger import BotLedger
 from bot.listeners.desk import Desk
 from bot.meter import Meter
@@ -121,8 +122,8 @@ def running_bot(
     _require(settings)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(settings.database_url))
-        threads = ThreadPoolExecutor(bolt.LISTENER_THREADS, thread_name_prefix="listener")
-        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), threads)
+        lanes = Lanes()
+        bot, sources = _wired(settings, ledger, pace, verbs or EngineVerbs(), lanes)
         stack.callback(sources.close)
         socket = _socket(settings, bot) if settings.slack.transport == "socket" else None
         web = _web(settings, bot, socket)
@@ -134,7 +135,7 @@ def running_bot(
         bot.scheduler.start()
         # The SDK behind the verbs takes two seconds to import: too long for the first list of collections.
         bot.scheduler.soon(_load_verbs)
-        stack.callback(threads.shutdown)
+        stack.callback(lanes.shutdown)
         if socket is not None:
             stack.callback(socket.close)
             socket.open()
@@ -190,7 +191,7 @@ def _load_verbs() -> None:
 
 
 def _wired(
-    settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, threads: Executor
+    settings: Settings, ledger: Ledger, pace: Pace, verbs: Verbs, lanes: Lanes
 ) -> tuple[Bot, Sources]:
     meter = Meter()
     records = BotLedger(ledger)
@@ -240,8 +241,17 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
-    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs, _doctor(settings, verbs))
-    app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
+    desk = Desk(
+        settings=settings,
+        service=service,
+        cards=cards,
+        sources=sources,
+        soon=scheduler.soon,
+        jobs=jobs,
+        examine=_doctor(settings, verbs),
+        when_planned=scheduler.when_planned,
+    )
+    app = bolt.build(_prompt_client(settings, meter), records, desk, lanes, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
 
@@ -269,10 +279,14 @@ def _gate(
 
 
 def _directory(settings: Settings, meter: Meter) -> Directory:
-    # A click is answered from what is known rather than after Retry-After, which can be half a minute.
+    return Directory(_prompt_client(settings, meter), settings.roles)
+
+
+def _prompt_client(settings: Settings, meter: Meter) -> WebClient:
+    """Slack for whom somebody waits: a click is answered from what is known, or directly, not after Retry-After, half a minute."""
     client = web_client(settings, retries=False, meter=meter)
     client.retry_handlers.append(ConnectionErrorRetryHandler())
-    return Directory(client, settings.roles)
+    return client
 
 
 def _narrator(room: Room, pace: Pace) -> Narrator:

@@ -92,6 +92,7 @@ class Scheduler:
         self._workers = workers
         self._changed = changed
         self._planning: set[str] = set()
+        self._awaited: dict[str, Callable[[], None]] = {}
         self._guard = threading.Lock()
         self._closed = False
         rounds = {
@@ -155,14 +156,29 @@ class Scheduler:
         """Do something slow on the scheduler's threads; nothing any more once it is closed."""
         self._later(work, "default", after_seconds)
 
+    def when_planned(self, migration_id: str, then: Callable[[], None]) -> None:
+        """Call `then` once a request is not being planned any more, whoever planned it; never if this process ends before."""
+        with self._guard:
+            self._awaited[migration_id] = then
+        self.wake()
+
     def plan_requested(self) -> None:
-        """Have every request planned that is not being planned in this process."""
-        for migration in self._ledger.migrations(statuses={Status.PLANNING}, limit=100):
+        """Have every request planned that is not being planned in this process, and tell who waits for the others."""
+        with self._guard:
+            awaited = set(
+                self._awaited
+            )  # read first: what comes after the ledger was read is not over yet
+        requested = self._ledger.migrations(statuses={Status.PLANNING}, limit=100)
+        for migration in requested:
             with self._guard:
                 if migration.id in self._planning:
                     continue
                 self._planning.add(migration.id)
             self._later(partial(self._plan, migration.id), _PLANS)
+        for migration_id in awaited.difference(each.id for each in requested):
+            with self._guard:
+                then = self._awaited.pop(migration_id)
+            self.soon(then)
 
     def expire_old(self) -> None:
         """End the requests that waited too long, and remind of those that soon will have."""

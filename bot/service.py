@@ -1,10 +1,11 @@
 """What people do to migrations: request, cancel, re-migrate, beside `deciding.py`, `going.py`, …; one transaction each.
 
-Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster, except `check`.
+Its answer says what was done, or why not and who was faster. It renders nothing and never waits for a cluster.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -26,6 +27,8 @@ from engine.model import Details, Migration, Request, Secrets, Throttle
 
 __all__ = ["Answer", "Click", "Service"]
 
+_NAMED: Final = 4
+"""How many people are named who have a role: it stands at a field of a form, which takes few words."""
 _IN_VAIN: Final = frozenset(
     {Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED, Status.UNDONE}
 )
@@ -45,12 +48,14 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             if not verdict.allowed:
                 return Answer(verdict.reason, sentence=verdict.sentence)
             policy = self._settings.policy_of(request.target)
-            eligible = tuple(self._directory.eligible(places))
-            able = approvals.able_to_approve(eligible, places, user_id, policy)
-            if len(able) < policy.approvals:
+
+            def able(approver: Standing) -> bool:
+                return approvals.may_approve(approver, places, user_id, policy).allowed
+
+            found = tuple(islice(self._directory.eligible(places, able), policy.approvals))
+            if len(found) < policy.approvals:
                 return Answer(
-                    Reason.NOBODY_CAN_APPROVE,
-                    sentence=self._whom_to_ask(able, eligible, places, policy),
+                    Reason.NOBODY_CAN_APPROVE, sentence=self._whom_to_ask(found, places, policy)
                 )
             return Answer(Reason.ALLOWED, sentence=verdict.role)
         except FerryError as error:
@@ -95,17 +100,6 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             f"It must match {policy.ticket_pattern}"
         )
 
-    def check(self, request: Request, *, new_target: bool) -> None:
-        """Ask both clusters whether they are there; may take long.
-
-        Raises:
-            FerryError: One is not reachable, or refuses its token.
-        """
-        secrets = self.secrets(request)
-        self._verbs.check(request.source, secrets.source)
-        if not new_target:
-            self._verbs.check(request.target, secrets.target)
-
     def request(
         self,
         user_id: str,
@@ -116,8 +110,11 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         due_at: datetime | None = None,
         throttle: Throttle | None = None,
         delivery: str = "",
+        allowed: Answer | None = None,
     ) -> Answer:
         """Record a request; the scheduler plans it. Says so when nobody could approve it or when it is asked for already.
+
+        A delivery that was recorded before is DUPLICATE, with the migration that was made of it.
 
         Args:
             user_id: Who asks.
@@ -127,20 +124,22 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             due_at: When it may start once it is approved (aware); None for at once.
             throttle: What its copy is limited to from the beginning.
             delivery: What Slack sent.
+            allowed: What `may_request` said of it just now; it is asked otherwise.
         """
         reason = f"{ticket.strip()}: {reason}" if ticket.strip() else reason
         said = self.ticket_missing(request, reason)
         allowed = (
             Answer(Reason.TICKET_MISSING, sentence=said)
             if said
-            else self.may_request(user_id, request)
+            else allowed or self.may_request(user_id, request)
         )
         if not allowed.done:
             self.note_refused_request(user_id, request, allowed)
             return allowed
         with self._ledger.transaction() as tx:
-            if delivery and not self._records.receive(tx, delivery):
-                return Answer(Reason.DUPLICATE)
+            made = self._records.made_by(tx, delivery)
+            if made:
+                return Answer(Reason.DUPLICATE, tx.migration(made))
             same = self._ledger.unfinished(request.identity)
             if same is not None and same.status in OPEN:
                 return asked_already(same)
@@ -153,6 +152,8 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
                 throttle=throttle,
                 details=details,
             )
+            if delivery:
+                self._records.receive(tx, delivery, migration.id)
         return self._did(Answer(Reason.ALLOWED, migration, user_id, migration.created_at))
 
     def cancel(self, click: Click, comment: str = "") -> Answer:
@@ -193,26 +194,25 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         return self._remigrate(click, old, request, allowed.sentence)
 
     def _whom_to_ask(
-        self,
-        able: Sequence[str],
-        eligible: Sequence[Standing],
-        places: Sequence[Place],
-        policy: Policy,
+        self, able: Sequence[Standing], places: Sequence[Place], policy: Policy
     ) -> str:
         """Who is missing for an approval, and who can change that."""
-        named = self._directory.names
         if able:
-            who = f"only {named(able)} may approve this, and it takes {policy.approvals}"
+            named = self._directory.names(person.user_id for person in able)
+            who = f"Only {named} may approve this, and it takes {policy.approvals}"
         else:
-            who = "nobody but you could approve this, and you may not approve your own request"
-        held = "; ".join(
-            f"{place}: {named(p.user_id for p in eligible if place in p.roles) or 'nobody'}"
-            for place in sorted(set(places))
-        )
+            who = "Nobody but you could approve this, and you may not approve your own request"
+        held = "; ".join(f"{place}: {self._holders(place)}" for place in sorted(set(places)))
         return (
-            f"{who[0].upper()}{who[1:]}. It takes a role in each project; these have one: {held}. "
+            f"{who}. It takes a role in each project; these have one: {held}. "
             f"Ask {self._settings.contact} to name another approver."
         )
+
+    def _holders(self, place: Place) -> str:
+        """The first people who have a role in a project, by name: Slack is asked for each."""
+        some = [each.user_id for each in islice(self._directory.eligible([place]), _NAMED + 1)]
+        named = self._directory.names(some[:_NAMED]) or "nobody"
+        return f"{named} and others" if len(some) > _NAMED else named
 
     def secrets(self, request: Request) -> Secrets:
         """The tokens of both sides, read now; raises ConfigurationInvalid when one is missing."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import (
     ConnectionErrorRetryHandler,
     RateLimitErrorRetryHandler,
@@ -12,6 +13,9 @@ from slack_sdk.http_retry.handler import RetryHandler
 from bot.meter import Meter, Watch
 from bot.settings import Settings
 
+TOO_MANY: Final = 429
+PAUSE_SECONDS: Final = 1.0
+"""How long Slack is left alone when it does not say for how long."""
 CALL_SECONDS: Final = 10
 """How long one call of Slack's Web API may take."""
 
@@ -40,3 +44,10 @@ def web_client(
         timeout=CALL_SECONDS,
         retry_handlers=handlers,
     )
+
+
+def retry_after(error: SlackApiError) -> float | None:
+    """For how many seconds Slack wants to be left alone; None when it refused for another reason than too many calls."""
+    if error.response.status_code != TOO_MANY:
+        return None
+    return float(error.response.headers.get("Retry-After", PAUSE_SECONDS))

@@ -128,6 +128,11 @@ class BotLedger(Freezes, Speakers, Ticks):
         with self._read() as session:
             return session.get(InboxRow, key) is not None
 
+    def made_by(self, tx: Transaction, key: str) -> str:
+        """The migration that a delivery's recorded effect is about, as the transaction sees it; "" without one."""
+        row = tx.session.get(InboxRow, key)
+        return "" if row is None else row.migration_id
+
     def forget_deliveries(self, before: datetime) -> None:
         """Drop deliveries of before `before` (aware): Slack repeats none that is older than 5 minutes."""
         with self._write() as session:

@@ -15,6 +15,7 @@ from bot.doctor import Finding
 from bot.jobs import Jobs
 from bot.service import Service
 from bot.settings import Settings
+from bot.slack_web import retry_after
 from bot.sources import Sources
 
 _log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Desk(NamedTuple):
     soon: Soon
     jobs: Jobs
     examine: Callable[[], Iterable[Finding]]
+    when_planned: Callable[[str, Callable[[], None]], None]
 
 
 class Where(NamedTuple):
@@ -80,3 +82,14 @@ def direct(client: WebClient, user_id: str, text: str) -> None:
         client.chat_postMessage(channel=user_id, text=text)
     except (SlackClientError, OSError) as error:
         _log.error("person_not_told", user=user_id, text=text, error=str(error))
+
+
+def at_leisure(desk: Desk, draw: Callable[[], None]) -> None:
+    """Draw now; if Slack has had too much, once more after as long as it asks for, on threads that nobody waits for."""
+    try:
+        draw()
+    except SlackApiError as error:
+        seconds = retry_after(error)
+        if seconds is None:
+            raise
+        desk.soon(draw, after_seconds=seconds)

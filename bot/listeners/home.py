@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 
 from bot import answers
 from bot.listeners.command import open_form
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, at_leisure
 from bot.listeners.latest import Latest
 from bot.service import Answer
 from bot.views import freeze, home
@@ -54,7 +54,7 @@ def show(
 ) -> None:
     """Draw a person's Home tab anew, with the answer to their last click."""
     view = home.home_view(desk.jobs.page(user_id, state, notice))
-    client.views_publish(user_id=user_id, view=view)
+    at_leisure(desk, lambda: _publish(client, user_id, view))
 
 
 def is_home(body: dict[str, Any]) -> bool:
@@ -127,8 +127,16 @@ def _draw(
     user, at = who
     latest.happened(user, at)
     view = home.home_view(desk.jobs.page(user, state()))
-    if latest.is_last(user, at):
-        client.views_publish(user_id=user, view=view)
+
+    def draw() -> None:
+        if latest.is_last(user, at):
+            _publish(client, user, view)
+
+    at_leisure(desk, draw)
+
+
+def _publish(client: WebClient, user_id: str, view: dict[str, Any]) -> None:
+    client.views_publish(user_id=user_id, view=view)
 
 
 def _freeze(app: App, desk: Desk) -> None:

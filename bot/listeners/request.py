@@ -1,7 +1,8 @@
-"""The request modal: it reshapes itself, offers what there is, and is checked when it is sent.
+"""The request modal: it reshapes itself, offers what there is, and is recorded when it is sent.
 
-What can be known at once is an error at its field. Whether the clusters answer is found out afterwards, behind a view that says
-so, and nothing here waits for them before it has acknowledged. How the form reshapes itself is in `reshaping.py`.
+What can be known within the time that Slack gives is an error at its field. The rest is found out by the planning of the request,
+which is in the ledger before the form says so: whatever dies then, the requester is told how it went. How the form reshapes
+itself is in `reshaping.py`.
 """
 
 import time
@@ -12,21 +13,25 @@ from typing import Any, Final
 import structlog
 from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
+from slack_sdk.errors import SlackClientError
 
 from bot import answers, intake
+from bot.approvals import Reason
 from bot.intake import UNANSWERED
 from bot.listeners import reshaping
-from bot.listeners.desk import Desk, direct
+from bot.listeners.desk import Desk
 from bot.listeners.latest import Latest
+from bot.service import Answer
 from bot.views import request_modal
 from bot.views import text as t
 from bot.views.request_modal import Field, RequestForm
 from engine.errors import FerryError
-from engine.model import ErrorText
+from engine.lifecycle import Status
+from engine.model import Migration
 
 AFTER_ACK_SECONDS: Final = 0.4
-"""A result may not overtake the acknowledgement that shows "Checking": Slack applies both in the order in which they arrive."""
+"""A failure may not overtake the acknowledgement that shows "Requested": Slack applies both in the order in which they arrive."""
+_ROLES_UNKNOWN: Final = "Slack has not said yet who has which role. Nothing was requested. Press the button again in a moment."
 
 _log = structlog.get_logger(__name__)
 
@@ -57,19 +62,13 @@ def register(app: App, desk: Desk) -> None:
         latest.happened(body["view"]["id"], time.time())
         form = request_modal.parse(body["view"])
         problems = intake.problems(form, desk.settings, datetime.now(UTC))
-        problems = problems or _refused(desk, body["user"]["id"], form)
-        if problems:
-            errors = request_modal.error_blocks(body["view"], problems)
-            ack(response_action="errors", errors=errors)
+        made = problems or _recorded(desk, body["user"]["id"], form, context["delivery"])
+        if not isinstance(made, Migration):
+            ack(response_action="errors", errors=request_modal.error_blocks(body["view"], made))
             return
-        ack(response_action="update", view=request_modal.working(form))
-        user_id, view_id, delivery = body["user"]["id"], body["view"]["id"], context["delivery"]
-
-        def finish() -> None:
-            view, said = _checked(desk, user_id, form, delivery)
-            _show(client, user_id, view_id, view, said)
-
-        desk.soon(finish, after_seconds=AFTER_ACK_SECONDS)
+        channel = desk.settings.approvals_channel
+        ack(response_action="update", view=request_modal.sent(made.id, channel))
+        _follow(desk, client, body["view"]["id"], form, made.id)
 
 
 def _offering(names: Callable[[RequestForm], Sequence[str]]) -> Callable[..., None]:
@@ -107,24 +106,21 @@ def _unanswered(error: FerryError) -> dict[str, Any]:
     return {"text": text, "value": UNANSWERED}
 
 
-def _refused(desk: Desk, user_id: str, form: RequestForm) -> dict[Field, str]:
-    """What policy and roles say against it, at its field; nothing of roles while Slack does not tell them in time."""
-    request = intake.asked(form, desk.settings).request
-    answer = desk.sources.within(lambda: desk.service.may_request(user_id, request))
-    if answer is None or answer.done:
-        return {}
-    desk.service.note_refused_request(user_id, request, answer)
-    return {Field.SOURCE: answers.at_field(answer)}
-
-
-def _checked(
+def _recorded(
     desk: Desk, user_id: str, form: RequestForm, delivery: str
-) -> tuple[dict[str, Any], str]:
-    """Ask the clusters, then record the request; the view that says how it went, and the same as text."""
-    try:
+) -> Migration | dict[Field, str]:
+    """The request in the ledger, also when this delivery of the form is not the first; or what is wrong, at its field."""
+
+    def ask() -> tuple[intake.Asked, Answer]:
         named = form.model_copy(update={"collections": _real_collections(desk, form)})
         asked = intake.asked(named, desk.settings)
-        desk.service.check(asked.request, new_target=asked.new_target)
+        return asked, desk.service.may_request(user_id, asked.request)
+
+    try:
+        known = desk.sources.within(ask)
+        if known is None:
+            return {Field.SOURCE: _ROLES_UNKNOWN}
+        asked, allowed = known
         answer = desk.service.request(
             user_id,
             asked.request,
@@ -133,19 +129,30 @@ def _checked(
             due_at=asked.due_at,
             throttle=asked.throttle,
             delivery=delivery,
+            allowed=allowed,
         )
     except FerryError as error:
-        return _failed(ErrorText(**error.parts), form)
-    if answer.done and answer.migration is not None:
-        channel = desk.settings.approvals_channel
-        said = f"Requested as {t.code(answer.migration.id)}; the plan comes to <#{channel}>."
-        return request_modal.sent(answer.migration.id, channel), said
-    return _failed(answers.in_modal(answer), form)
+        return {Field.SOURCE: t.shorten(str(error), 300)}
+    if answer.migration and (answer.done or answer.reason is Reason.DUPLICATE):
+        return answer.migration
+    return {Field.SOURCE: answers.at_field(answer)}
 
 
-def _failed(why: ErrorText, form: RequestForm) -> tuple[dict[str, Any], str]:
-    said = t.joined((why.message, why.state, why.next_step))
-    return request_modal.failed(why, form), f"Your request was not made. {t.escape(said)}"
+def _follow(
+    desk: Desk, client: WebClient, view_id: str, form: RequestForm, migration_id: str
+) -> None:
+    """Show in the open modal, with a way back to the form, that there is no plan; the narrator tells it in any case."""
+
+    def then() -> None:
+        migration = desk.cards.card(migration_id).migration
+        if migration.status is not Status.FAILED or migration.error is None:
+            return
+        try:
+            client.views_update(view_id=view_id, view=request_modal.failed(migration.error, form))
+        except (SlackClientError, OSError) as error:
+            _log.info("modal_gone", migration=migration_id, error=str(error))
+
+    desk.soon(lambda: desk.when_planned(migration_id, then), after_seconds=AFTER_ACK_SECONDS)
 
 
 def _real_collections(desk: Desk, form: RequestForm) -> tuple[str, ...]:
@@ -157,12 +164,3 @@ def _real_collections(desk: Desk, form: RequestForm) -> tuple[str, ...]:
         return form.collections
     known = desk.sources.collections(form.source, form.source_database)
     return request_modal.real_names(form.collections, known)
-
-
-def _show(client: WebClient, user_id: str, view_id: str, view: dict[str, Any], said: str) -> None:
-    """Put the result into the modal, or into a direct message when the modal was closed meanwhile."""
-    try:
-        client.views_update(view_id=view_id, view=view)
-    except SlackApiError as error:
-        _log.info("modal_gone", user=user_id, error=error.response.get("error"))
-        direct(client, user_id, said)

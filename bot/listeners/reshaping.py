@@ -14,7 +14,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot import intake
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, at_leisure
 from bot.listeners.latest import Latest
 from bot.views import request_modal
 from bot.views.request_modal import Field, RequestForm
@@ -57,12 +57,16 @@ def listener(desk: Desk, field: Field, latest: Latest) -> Callable[..., None]:
             desk, _timed(desk, body["user"]["id"], form), ask=field is Field.SOURCE
         )
         new = form_view(desk, form, problem)
-        shown = _put(client, view, new)
-        if shown is None and latest.is_last(view["id"], at):
-            # The choice before was drawn after this one was made, which holds that one too.
-            shown = _put(client, {**view, "hash": None}, new)
-        if shown:
-            _follow(desk, client, shown, form, problem)
+
+        def draw() -> None:
+            shown = _put(client, view, new)
+            if shown is None and latest.is_last(view["id"], at):
+                # The choice before was drawn after this one was made, which holds that one too.
+                shown = _put(client, {**view, "hash": None}, new)
+            if shown:
+                _follow(desk, client, shown, form, problem)
+
+        at_leisure(desk, draw)
 
     return reshape
 

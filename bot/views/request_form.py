@@ -15,6 +15,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from engine.model import AutoId, OnConflict
 
 OPTION_VALUE_MAX = 150
+OPTIONS_MAX = 100
+"""How many options Slack takes in a list, and as chosen in a form."""
 METADATA_MAX = 2_900
 
 
@@ -138,13 +140,22 @@ def real_names(values: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(known.get(value, value) for value in values))
 
 
-def metadata(form: RequestForm) -> str:
-    """`private_metadata` for a form: all of it, without what does not fit."""
-    for left_out in (set(), {"reason"}, {"reason", "collections"}):
-        text = form.model_dump_json(exclude=left_out, exclude_defaults=True)
-        if len(text) <= METADATA_MAX:
-            return text
-    return "{}"
+def hidden(form: RequestForm) -> str:
+    """`private_metadata` of the form itself: all but the two long fields, which it always shows."""
+    return _json(form, {"collections", "reason"}) or "{}"
+
+
+def kept(form: RequestForm) -> str:
+    """`private_metadata` of a view from which a way leads back to the form: all of it, or "" where not all comes back.
+
+    A form without its collections would ask for all of them, so none is better than a part.
+    """
+    return _json(form, set()) if len(form.collections) <= OPTIONS_MAX else ""
+
+
+def _json(form: RequestForm, left_out: set[str]) -> str:
+    text = form.model_dump_json(exclude=left_out, exclude_defaults=True)
+    return text if len(text) <= METADATA_MAX else ""
 
 
 def parse(view: Mapping[str, Any]) -> RequestForm:

@@ -7,9 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from bot.views import message as m
 from bot.views import text as t
-from bot.views.request_form import RESHAPES, Field, RequestForm, block_id, option_value
-
-OPTIONS_MAX = 100
+from bot.views.request_form import (
+    OPTIONS_MAX,
+    RESHAPES,
+    Field,
+    RequestForm,
+    block_id,
+    option_value,
+)
 
 Choice = tuple[str, str, str]
 """Value, label, description."""

@@ -17,7 +17,8 @@ from bot.views.request_form import (
     Field,
     RequestForm,
     error_blocks,
-    metadata,
+    hidden,
+    kept,
     option_value,
     parse,
     real_names,
@@ -44,7 +45,6 @@ __all__ = [
     "parse",
     "real_names",
     "sent",
-    "working",
 ]
 
 View: TypeAlias = dict[str, Any]
@@ -113,7 +113,7 @@ def build(
         *request_options.pace(form),
         *request_options.reasons(form, known.ticket_pattern),
     ]
-    return _view(blocks, submit="Request migration", close="Close", form=form)
+    return _view(blocks, submit="Request migration", close="Close", carried=hidden(form))
 
 
 _NO_CLUSTERS = (
@@ -122,28 +122,30 @@ _NO_CLUSTERS = (
 )
 
 
-def working(form: RequestForm | None = None) -> View:
-    """What stands there while the request is checked."""
-    said = (
-        ":hourglass_flowing_sand: *Checking the request.* Both clusters are asked whether they answer. "
-        "Nothing is written. You may close this window; the answer comes all the same."
-    )
-    return _view([m.section(said)], close="Close", form=form)
-
-
 def failed(message: ErrorText | str, form: RequestForm | None = None) -> View:
-    """Why the request was not made; with the form given, a button leads back to it."""
-    back = m.button("Back to the form", BACK, "back", style="primary")
-    foot = m.actions("back", back) if form else None
-    return _view([_problem(message), foot], close="Close", form=form)
+    """Why there is no request, or why it ended; with the form given, a button leads back to it, if all of it can be kept."""
+    carried = kept(form) if form else ""
+    foot = None
+    if carried:
+        foot = m.actions("back", m.button("Back to the form", BACK, "back", style="primary"))
+    elif form:
+        foot = m.section(_TOO_LONG)
+    return _view([_problem(message), foot], close="Close", carried=carried)
+
+
+_TOO_LONG = (
+    "So much was chosen that the form cannot be kept here, and part of it would be another request. "
+    "Type `/migrate` to fill it in again."
+)
 
 
 def sent(migration_id: str, channel_id: str = "") -> View:
-    """What stands there once the request is made: its name, and where it goes on."""
+    """What stands there once the request is recorded: its name, and where it goes on."""
     where = f"<#{channel_id}>" if channel_id else "the approvals channel"
     said = (
         f":white_check_mark: *Requested* as {t.code(migration_id)}. The plan is being made; it is posted in {where} "
-        "for approval. Nothing is written before somebody else has approved it."
+        "for approval. If there can be none, because a cluster does not answer or something is in the way, you are told so in a "
+        "direct message. Nothing is written before somebody else has approved it. You may close this window."
     )
     return _view([m.section(said)], close="Done")
 
@@ -153,7 +155,7 @@ def _view(
     *,
     close: str,
     submit: str = "",
-    form: RequestForm | None = None,
+    carried: str = "",
 ) -> View:
     view: View = {
         "type": "modal",
@@ -161,7 +163,7 @@ def _view(
         "title": m.plain(TITLE, 24),
         "close": m.plain(close, 24),
         "blocks": [block for block in blocks if block],
-        "private_metadata": metadata(form) if form else "",
+        "private_metadata": carried,
     }
     return view | {"submit": m.plain(submit, 24)} if submit else view
 

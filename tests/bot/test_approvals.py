@@ -10,7 +10,6 @@ from bot.approvals import (
     Role,
     Standing,
     Verdict,
-    able_to_approve,
     describe,
     may_approve,
     may_break_glass,
@@ -79,15 +78,6 @@ def test_the_requester_may_always_cancel() -> None:
     assert may_cancel(person("U1"), (SEARCH,), "U1").allowed
     assert may_cancel(person("U2", search=ADMIN), (SEARCH, OTHER), "U1").allowed
     assert may_cancel(person("U3", research=ADMIN), (SEARCH, OTHER), "U1").reason is Reason.NO_ROLE
-
-
-def test_a_request_that_nobody_can_approve_is_found_out() -> None:
-    """A request is refused when its only possible approver is the person who asks."""
-    alone = [person("U1", search=OWNER), person("U2", research=ADMIN)]
-    assert able_to_approve(alone, (SEARCH,), "U1", STRICT) == ()
-    assert able_to_approve(alone, (SEARCH,), "U1", LAX) == ("U1",)
-    more = [*alone, person("U3", search=ADMIN)]
-    assert able_to_approve(more, (SEARCH,), "U1", STRICT) == ("U3",)
 
 
 def decided(user: str, minute: int, plan: str = "p1", word: Word = Word.APPROVED) -> Decided:

@@ -35,6 +35,7 @@ def typed(
     desk = Desk(
         *(settings, service, service._cards, sources, lambda work, **_: work(), jobs),
         lambda: found,
+        lambda _migration, _then: None,
     )
 
     def type_(text: str, user: str = "U0OTHER", delivery: str = "") -> str:

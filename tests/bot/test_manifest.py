@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from slack_sdk import WebClient
 from bot import app as bolt
 from bot.doctor import SCOPES
 from bot.jobs import Jobs
+from bot.lanes import Lanes
 from bot.ledger import BotLedger
 from bot.listeners import home, route
 from bot.listeners.command import _WORDS, COMMAND, HELP
@@ -101,9 +101,10 @@ def test_every_element_that_is_drawn_is_heard(
     sources = Sources(configured(), EngineVerbs())
     cards = service._cards
     jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
-    desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs, tuple)
-    with ThreadPoolExecutor() as threads:
-        app = bolt.build(WebClient("xoxb-none"), records, desk, threads)
+    soon, planned = (lambda work, **_: work()), (lambda _migration, _then: None)
+    desk = Desk(configured(), service, cards, sources, soon, jobs, tuple, planned)
+    with Lanes() as lanes:
+        app = bolt.build(WebClient("xoxb-none"), records, desk, lanes)
     heard = [listener.matchers for listener in app._listeners]
     texts = {
         cell for matchers in heard for matcher in matchers for cell in _closed_over(matcher.func)

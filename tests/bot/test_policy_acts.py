@@ -247,6 +247,35 @@ def test_too_few_approvers_are_said_at_once_with_whom_to_ask(
     assert "Ask Pat from operations" in answer.sentence
 
 
+@pytest.mark.parametrize(
+    ("shop", "reason"), [(150, Reason.ALLOWED), (0, Reason.NOBODY_CAN_APPROVE)]
+)
+def test_a_large_group_of_approvers_is_not_asked_for_one_by_one(
+    served: Served,
+    awaiting: Awaiting,
+    monkeypatch: pytest.MonkeyPatch,
+    shop: int,
+    reason: Reason,
+) -> None:
+    """Of 150 people Slack is asked about as many as are needed, or as are named; it allows 100 such questions a minute."""
+    asked: set[str] = set()
+
+    def person(_: Directory, user_id: str) -> Person:
+        asked.add(user_id)
+        return _here(user_id)
+
+    monkeypatch.setattr(Directory, "person", person)
+    group = [f"U0P{number:03}" for number in range(150)]
+    admins = {"acme/search": ["U0ADMIN", *group], "acme/shop": ["U0ADMIN", *group[:shop]]}
+    service = served(roles={"project_admins": admins})
+    answer = service.may_request("U0ADMIN", awaiting().request)
+    assert answer.reason is reason
+    assert len(asked) <= 10
+    if not answer.done:
+        assert "Name of U0P000, Name of U0P001" in answer.sentence
+        assert "and others" in answer.sentence
+
+
 def _here(user_id: str) -> Person:
     return Person(user_id, "", active=True, name=f"Name of {user_id}")
 

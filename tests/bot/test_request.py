@@ -5,6 +5,8 @@ from contextlib import closing, contextmanager
 from socket import create_server
 from typing import Any
 
+from slack_bolt import BoltRequest
+
 from bot.listeners.latest import Latest
 from bot.sandbox import words_of
 from bot.settings import Settings
@@ -105,8 +107,10 @@ def test_a_request_that_nobody_can_approve_is_refused(story: Any, world: Setting
     assert story.ledger.migrations() == ()
 
 
-def test_an_unreachable_cluster_does_not_hang_the_form(story: Any, world: Settings) -> None:
-    """A target that does not answer is told in the modal after it was sent, and the form comes back as it was filled in."""
+def test_an_unreachable_cluster_is_told_in_the_form_and_directly(
+    story: Any, world: Settings
+) -> None:
+    """A target that does not answer ends the request; the form comes back as it was filled in, is mended, and counts again."""
     with closing(create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
     clusters = dict(world.clusters)
@@ -114,12 +118,61 @@ def test_an_unreachable_cluster_does_not_hang_the_form(story: Any, world: Settin
     story.restart(clusters=clusters)
     ada = story.open_form(ADA, source="old", target="gone", reason="To nowhere")
     assert ada.submit() is None
-    story.sandbox.wait_for(lambda: "FAILED" in words_of(ada.view), 30, "the answer")
+    story.sandbox.wait_for(lambda: "FAILED" in words_of(ada.view), 60, "the answer")
     assert "gone" in words_of(ada.view)
+    assert "FAILED" in story.told_directly(ADA, "gone")
     ada.click("modal", BACK)
     story.sandbox.wait_for(
         lambda: "To nowhere" in str((ada.view or {}).get("values")), 30, "the form"
     )
+    ada.fill("ferry_target", "new")
+    story.sandbox.wait_for(lambda: "Freeze" in words_of(ada.view), 30, "the other target")
+    assert ada.submit() is None
+    asked = story.ledger.migrations()
+    assert sorted(each.request.target.name for each in asked) == ["gone", "new"]
+
+
+def test_a_request_is_recorded_before_the_form_says_so(story: Any) -> None:
+    """A bot that ends right after the submission has lost nothing: the next one plans what the form named."""
+    ada = story.open_form(ADA, source="old", target="new", reason="Test")
+    assert ada.submit() is None
+    story.stop()
+    (asked,) = story.ledger.migrations()
+    assert asked.id in words_of(ada.view)
+    story.start()
+    story.sandbox.wait_for(lambda: story.sandbox.messages(CHANNEL), 60, "the plan")
+
+
+def test_a_submission_that_slack_delivers_twice_is_one_request(story: Any) -> None:
+    """Both deliveries are answered with the one request that was made; so is a third that comes long after."""
+    ada = story.open_form(ADA, source="old", target="new", reason="Test")
+    story.sandbox.duplicate_next_envelope()
+    assert ada.submit() is None
+
+    def submissions() -> list[Any]:
+        sent = story.sandbox.journal.envelopes("interactive")
+        return [each for each in sent if each.args.get("type") == "view_submission"]
+
+    story.sandbox.wait_for(
+        lambda: [each.acked for each in submissions()] == [True, True], 30, "both answers"
+    )
+    story.sandbox.wait_for(lambda: story.sandbox.messages(CHANNEL), 60, "the plan")
+    first, second = submissions()
+    late = story.bot.app.dispatch(BoltRequest(body=first.args, mode="socket_mode"))
+    (asked,) = story.ledger.migrations()
+    for answer in (str(first.result), str(second.result), late.body):
+        assert asked.id in answer
+        assert "FAILED" not in answer
+    assert "FAILED" not in words_of(ada.view)
+
+
+def test_roles_that_slack_does_not_tell_in_time_are_said_at_a_field(story: Any) -> None:
+    """Nothing is recorded, and the form stays as it was filled in, to be sent again."""
+    ada = story.open_form(ADA, source="old", target="new", reason="Test")
+    story.restart(pace=story.pace._replace(answer_seconds=0.0))
+    errors = ada.submit()
+    assert errors is not None
+    assert "Press the button again" in errors["ferry_source"]
     assert story.ledger.migrations() == ()
 
 
@@ -176,21 +229,15 @@ def test_of_two_choices_at_once_the_last_shapes_the_form(story: Any) -> None:
     assert not latest.is_last("V1", 1.0)
 
 
-def test_a_closed_form_is_answered_in_a_direct_message(story: Any) -> None:
-    """Who closes the window while the request is checked is told how it went."""
-    ada = story.open_form(ADA, source="old", target="new", reason="Test")
-    assert ada.submit() is None
-    ada.close()
-    story.told_directly(ADA, "Requested as")
-
-
 def test_the_same_request_twice_is_one(story: Any) -> None:
-    """What is asked for already and not ended is not asked for again; the second person is told its name."""
+    """What is asked for already and not ended is not asked for again; who is second is told its name and may ask for another."""
     root = story.request()
     grace = story.open_form(GRACE, source="old", target="new", reason="Also")
-    assert grace.submit() is None
-    story.sandbox.wait_for(lambda: story.id_of(root) in words_of(grace.view), 30, "the answer")
+    assert story.id_of(root) in (grace.submit() or {})["ferry_source"]
     assert len(story.ledger.migrations()) == 1
+    grace.fill("ferry_target_database", "second")
+    assert grace.submit() is None
+    assert len(story.ledger.migrations()) == 2
 
 
 def test_what_stands_in_the_way_is_told_to_the_requester(story: Any, empty: str) -> None:
@@ -204,6 +251,22 @@ def test_what_stands_in_the_way_is_told_to_the_requester(story: Any, empty: str)
     assert ada.submit() is None
     assert "FAILED" in story.told_directly(ADA, "already holds a collection")
     assert story.sandbox.messages(CHANNEL) == []
+
+
+def test_a_name_too_long_for_a_list_is_requested_whole(story: Any, empty: str) -> None:
+    """A collection whose name Slack cannot hold as an option is chosen by a stand-in and recorded by its name."""
+    name = "a" * 200
+    client = preparing_client(empty)
+    try:
+        client.create_collection(name, dimension=4)
+    finally:
+        client.close()
+    ada = story.open_form(ADA, source="new", target="old", reason="Test")
+    (offered,) = story.sandbox.wait_for(lambda: texts(ada.suggest("ferry_collections")))
+    ada.fill("ferry_collections", [offered])
+    assert ada.submit() is None
+    (asked,) = story.ledger.migrations()
+    assert asked.request.collections == (name,)
 
 
 def test_an_old_request_expires(story: Any, world: Settings) -> None:

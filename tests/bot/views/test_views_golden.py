@@ -24,7 +24,7 @@ from bot.views.progress import progress_message
 from bot.views.refusals import REASONS, refusal
 from bot.views.replies import reply
 from bot.views.report import content_of, findings_file, report_again, report_message
-from bot.views.request_modal import Known, RequestForm, build, failed, sent, working
+from bot.views.request_modal import Known, RequestForm, build, failed, sent
 from bot.views.root import root_message
 from bot.views.status import status_message
 from bot.views.undelivered import UNMADE, undelivered
@@ -249,7 +249,6 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "modal-options": lambda _: build(OPTIONS, clusters=CLUSTERS, known=KNOWN),
     "modal-problem": lambda s: build(FORM, clusters=CLUSTERS, problem=s.error),
     "modal-no-clusters": lambda _: build(RequestForm(), clusters=()),
-    "modal-working": lambda _: working(FORM),
     "modal-failed": lambda s: failed(s.error, FORM),
     "modal-sent": lambda _: sent("M-4K7QX2F", "C0APPROVALS"),
     "home-empty": lambda s: home_view(HomePage(s.now, offered=HEAD, role=ROLE)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bot.sandbox.blocks import check_options
 from bot.views.request_form import METADATA_MAX, Field, RequestForm, block_id
 from bot.views.request_modal import (
+    BACK,
     RESHAPES,
     Known,
     build,
@@ -19,7 +20,6 @@ from bot.views.request_modal import (
     options,
     parse,
     real_names,
-    working,
 )
 from bot.views.request_options import REASON_MAX
 from engine.model import AutoId, OnConflict
@@ -266,10 +266,26 @@ def test_an_error_at_a_hidden_field_is_not_lost() -> None:
     assert error_blocks(view, {Field.NEW_CLUSTER_NAME: "Taken."}) == {Field.SOURCE: "Taken."}
 
 
-def test_the_form_survives_the_views_that_follow_it() -> None:
-    """From the working and the failed view the form can be built again as it was."""
-    assert parse(working(FULL)) == FULL
+def test_the_form_survives_the_view_that_follows_it() -> None:
+    """From the failed view the form can be built again as it was."""
     assert parse(failed("It failed.", FULL)) == FULL
+
+
+@pytest.mark.parametrize(
+    "collections",
+    [
+        tuple(f"{number:02}_{'long_name_' * 4}" for number in range(70)),
+        tuple(f"c{number}" for number in range(101)),
+    ],
+)
+def test_a_form_that_does_not_come_back_whole_does_not_come_back(
+    collections: tuple[str, ...], texts: Any
+) -> None:
+    """More collections than Slack keeps never become all of them, or fewer: there is no way back, and it is said."""
+    view = failed("It failed.", FULL.model_copy(update={"collections": collections}))
+    assert BACK not in str(view)
+    assert "cannot be kept" in str(texts(view["blocks"]))
+    assert parse(view) == RequestForm()
 
 
 @given(
@@ -295,7 +311,8 @@ def test_any_form_is_one_that_slack_takes(accepted: Any, form: RequestForm, warn
     known = Known(warning, source_place=warning, ticket_pattern=warning)
     view = build(form, clusters=CLUSTERS, known=known, problem=warning)
     accepted(view)
-    accepted(failed(form.reason or "No.", form))
+    accepted(gone := failed(form.reason or "No.", form))
+    assert parse(gone) == (form if BACK in str(gone) else RequestForm())
     assert len(view["private_metadata"]) <= METADATA_MAX
     if all(len(name) <= 150 for name in form.collections) and len(form.collections) <= 100:
         kept = parse(submitted(view))
