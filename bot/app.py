@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from slack_bolt import App, BoltContext, BoltResponse
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
@@ -31,17 +32,32 @@ _log = structlog.get_logger(__name__)
 
 def build(
     client: WebClient,
+    bot_token: str,
     records: BotLedger,
     desk: Desk,
     threads: Executor,
     meter: Meter | None = None,
 ) -> App:
-    """The app with all listeners, which run on `threads`; asks Slack nothing yet."""
+    """The app with all listeners, which run on `threads`; asks Slack nothing yet.
+
+    Args:
+        client: How Slack is reached, without a token: Bolt makes a client of its own for each payload.
+        bot_token: What those clients act with.
+        records: Which deliveries took effect.
+        desk: What the listeners work with.
+        threads: Where they run.
+        meter: Counts what comes in.
+    """
     meter = meter or Meter()
+
+    def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        # Left to itself Bolt asks auth.test at the first payload, and loses that one when Slack fails: it is acknowledged already.
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=bot_token)
+
     app = App(
         client=client,
+        authorize=authorize,
         logger=getLogger("slack_bolt"),
-        token_verification_enabled=False,
         raise_error_for_unhandled_request=False,
         ssl_check_enabled=False,
         request_verification_enabled=False,  # `web.py` does it, before anything is read

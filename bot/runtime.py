@@ -241,7 +241,9 @@ def _wired(
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
     desk = Desk(settings, service, cards, sources, scheduler.soon, jobs, _doctor(settings, verbs))
-    app = bolt.build(web_client(settings, meter=meter), records, desk, threads, meter)
+    bot_token = settings.slack_bot_token.get_secret_value()
+    client = web_client(settings, token="", meter=meter)
+    app = bolt.build(client, bot_token, records, desk, threads, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
 
