@@ -119,6 +119,18 @@ def test_a_command_that_slack_sends_again_counts_once(
     assert ledger.migration(queued.id).status is Status.QUEUED
 
 
+def test_a_late_copy_of_a_freeze_or_a_thaw_changes_nothing(typed: Type, records: BotLedger) -> None:
+    """Freeze, thaw, and both once more as they were sent: each counts once, and its copy is not answered."""
+    freeze, thaw = "command:1", "command:2"
+    assert typed("freeze audit", delivery=freeze).startswith("Frozen")
+    assert typed("thaw", delivery=thaw).startswith("Thawed")
+    assert typed("freeze audit", delivery=freeze) == ""
+    assert records.open_freeze() is None
+    assert typed("freeze again", delivery="command:3").startswith("Frozen")
+    assert typed("thaw", delivery=thaw) == ""
+    assert records.open_freeze() is not None
+
+
 def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
     """Whoever may pause may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
     assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(

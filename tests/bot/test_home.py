@@ -267,6 +267,25 @@ def test_a_freeze_is_begun_and_ended_in_the_home_tab(tab: Story) -> None:
     )
 
 
+def test_a_doubled_freeze_and_thaw_of_the_tab_count_once(tab: Story) -> None:
+    """Slack delivers the dialog and the click on End twice: one freeze, one end, and the tab says that it was done."""
+    olga = Tab(tab, OLGA)
+    olga.click(freeze.FREEZE)
+    olga.person.wait_for_view(freeze.CALLBACK_ID)
+    tab.sandbox.duplicate_next_envelope()
+    assert olga.person.submit() is None
+    olga.until("Frozen: nothing", without="already")
+    tab.sandbox.duplicate_next_envelope()
+    olga.click(freeze.THAW)
+    olga.until("The freeze has ended", without="Nothing is frozen")
+    envelopes = tab.sandbox.journal.envelopes
+    tab.sandbox.wait_for(lambda: all(e.acked for e in envelopes("interactive")), 30, "all of it")
+    tab.stop()
+    told = [(row.act, row.outcome) for row in tab.ledger.audit() if row.actor == OLGA]
+    assert told == [("freeze", "done"), ("thaw", "done")]
+    assert "The freeze has ended" in olga.words
+
+
 def test_the_tab_without_roles_is_still_a_list(tab: Story) -> None:
     """While Slack does not tell roles, the jobs are there, nothing is offered, and the tab says why."""
     ended(tab.ledger, 1)
