@@ -4,7 +4,7 @@ Every act asks for the person's roles of this moment. Which acts there are and w
 `going.py` and `freezing.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -69,12 +69,16 @@ class Click(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What a decision is made from: the person as they stand, the migration as it is in the transaction, and its projects."""
+    """What a decision is made from: the person as they stand, the migration as it is in the transaction, and its projects.
+
+    `others` are the people on whom it depends besides, as they stand.
+    """
 
     tx: Transaction
     person: Standing
     migration: Migration
     places: tuple[Place, ...]
+    others: Mapping[str, Standing]
 
 
 class Acting:
@@ -115,6 +119,7 @@ class Acting:
         act: str,
         decide: Callable[[Scene], Answer | str],
         effect: Callable[[Scene, str], Migration | Answer],
+        others: Callable[[Migration], Iterable[str]] = lambda _: (),
     ) -> Answer:
         """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
 
@@ -124,6 +129,7 @@ class Acting:
             decide: The role in which they may do it, or why not.
             effect: Does it, in that role; or why it is not possible, where nothing was written; or that it may be done, where
                 that alone was asked.
+            others: On whose roles of this moment it depends besides.
         """
         try:
             migration = self._ledger.migration(click.migration_id)
@@ -131,13 +137,15 @@ class Acting:
             return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
         try:
             places = self._cards.places(migration)
-            person = self._directory.standing(click.user_id, places, at_click=True)
+            people = (click.user_id, *others(migration))
+            standings = self._directory.standings(people, places, at_click=True)
             with self._ledger.transaction() as tx:
                 if click.delivery and not self._records.receive(
                     tx, click.delivery, click.migration_id
                 ):
                     return Answer(Reason.DUPLICATE)
-                scene = Scene(tx, person, tx.migration(click.migration_id), places)
+                person, migration = standings.pop(click.user_id), tx.migration(migration.id)
+                scene = Scene(tx, person, migration, places, standings)
                 decided = decide(scene)
                 done = decided if isinstance(decided, Answer) else effect(scene, decided)
                 if isinstance(done, Answer):

@@ -6,11 +6,13 @@ They are made again at every click, from the roles of that moment. Nothing here 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from bot.ledger import Decided
 from bot.ledger import Verdict as Word
+from bot.notes import FELL
 from bot.settings import Place, Policy
+from engine.model import Event
 
 BREAK_GLASS_REASON_MIN: Final = 10
 """Characters: a reason is a sentence, not a dot."""
@@ -188,24 +190,42 @@ class Tally(NamedTuple):
         return self._replace(counted=tuple(user for user in self.counted if user not in gone))
 
 
-def is_void(decided: Decided, plan_hash: str, since: datetime) -> bool:
-    """Whether a decision is about something else than the plan that was put up for approval at `since`."""
-    return decided.plan_hash != plan_hash or decided.at < since
+class Void(NamedTuple):
+    """What makes a decision void.
+
+    Attributes:
+        plan_hash: The plan that waits, or ran; what was decided about another does not count.
+        since: When it was put up for approval: what was decided before is void, also about an equal plan; None once approved.
+        fell: Until when the approvals of those do not count who were found not to be allowed to approve any more.
+    """
+
+    plan_hash: str
+    since: datetime | None
+    fell: Mapping[str, datetime]
+
+    def why(self, decided: Decided) -> Literal["", "plan", "role"]:
+        """Why a decision does not count; "" when it does."""
+        if decided.plan_hash != self.plan_hash or decided.at < (self.since or decided.at):
+            return "plan"
+        fell = self.fell.get(decided.user_id)
+        return "role" if fell is not None and decided.at <= fell else ""
 
 
-def tally(decisions: Iterable[Decided], *, plan_hash: str, since: datetime, needed: int) -> Tally:
+def fell(events: Iterable[Event]) -> Mapping[str, datetime]:
+    """Whose approvals fell with their role, and when last; who may approve again approves anew."""
+    return {str(each.details.get("user")): each.at for each in events if each.name == FELL}
+
+
+def tally(decisions: Iterable[Decided], void: Void, needed: int) -> Tally:
     """Count the approvals of a plan.
 
     Args:
         decisions: All of the migration, oldest first.
-        plan_hash: The plan that waits.
-        since: When it was put up for approval; what was decided before is void, also about an equal plan.
+        void: Which of them do not count.
         needed: How many it takes.
     """
     counted = (
-        each.user_id
-        for each in decisions
-        if each.verdict is Word.APPROVED and not is_void(each, plan_hash, since)
+        each.user_id for each in decisions if each.verdict is Word.APPROVED and not void.why(each)
     )
     return Tally(tuple(dict.fromkeys(counted)), needed)
 

@@ -9,8 +9,7 @@ from typing import Final
 
 import structlog
 
-from bot import waiting
-from bot.approvals import is_void
+from bot import approvals, waiting
 from bot.directory import Directory
 from bot.ledger import BotLedger, Kind, Posted
 from bot.notes import FREED, HELD
@@ -173,13 +172,10 @@ class Cards:
 
     def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""
-        decided = self._records.decisions(migration.id)
+        void = approvals.Void(plan_hash, since, approvals.fell(self.log(migration)))
         return tuple(
-            Decision(
-                **each.model_dump(exclude={"plan_hash"}),
-                void=is_void(each, plan_hash, since or each.at),
-            )
-            for each in decided
+            Decision(**each.model_dump(exclude={"plan_hash"}), void=void.why(each))
+            for each in self._records.decisions(migration.id)
         )
 
     def _approvers(self, migration: Migration) -> str:

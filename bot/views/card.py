@@ -27,14 +27,14 @@ EMOJI: dict[str, str] = {
 
 
 class Decision(Record):
-    """What one person decided about a request, and in which role; `void` when it was about another plan than the present one."""
+    """What one person decided about a request, and in which role; `void` is why it does not count: another plan, a lost role."""
 
     user_id: str
     role: str
     verdict: Literal["approved", "rejected", "forced"]
     at: AwareDatetime
     comment: str = ""
-    void: bool = False
+    void: Literal["", "plan", "role"] = ""
 
 
 class Tick(Record):

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
+    FELL,
     FREED,
     FROZEN,
     HELD,
@@ -139,6 +140,8 @@ def _why(event: Event) -> str:
         return f"{error.get('code', '')} {error.get('message', '')}".strip()
     if event.name == REFUSED:
         return f"{details.get('act', '')}, {details.get('reason', '')}".replace("_", " ")
+    if event.name == FELL:
+        return f"<@{details.get('user', '')}> may not approve any more"
     named = (details.get(name) for name in ("why", "reason", "comment", "last_words"))
     return next((value for value in named if isinstance(value, str) and value), "")
 
@@ -178,6 +181,7 @@ _WORDS: Final[dict[str, str]] = {
     UNFROZEN: "Not frozen any more",
     REFUSED: "A click was refused",
     COUNTED: "An approval was counted; more are needed",
+    FELL: "An approval does not count any more",
     HELD: "Held",
     FREED: "Not held any more",
     REMINDED: "Approvers were reminded",

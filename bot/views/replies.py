@@ -10,6 +10,7 @@ from datetime import timedelta
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
+    FELL,
     FREED,
     HELD,
     NOT_STARTED,
@@ -87,6 +88,13 @@ def _counted(_card: MigrationCard, event: Event) -> Said:
         "PENDING",
         f"Approved by {by(event)}, {count}. {waits}",
         detail(event, "comment"),
+    )
+
+
+def _fell(_card: MigrationCard, event: Event) -> Said:
+    who = t.person(detail(event, "user"))
+    return Said(
+        "PENDING", f"The approval of {who} does not count any more: they may not approve any more."
     )
 
 
@@ -304,6 +312,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     "phase": _phase,
     EventName.REOPEN: _reopen,
     COUNTED: _counted,
+    FELL: _fell,
     HELD: _held,
     FREED: _freed,
     NOT_STARTED: _not_started,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.checklist import OWN, Step
-from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
+from bot.notes import COUNTED, FELL, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
 from bot.views import break_glass
 from bot.views.card import Tick
 from bot.views.checklist import checklist_message
@@ -156,6 +156,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "reply-counted": lambda s: reply(
         _counted(s), s.event(COUNTED, role="Project Admin", approvals=1, needed=2)
     ),
+    "reply-approval-fell": lambda s: reply(_counted(s), s.event(FELL, "ferry", user="U02CAROL")),
+    "root-approval-fell": lambda s: root_message(_fell(s)),
     "reply-reminded": lambda s: reply(_counted(s), s.event(REMINDED, "ferry", hours=1.0)),
     "reply-waiting": lambda s: reply(
         s.card(Status.RUNNING),
@@ -312,10 +314,16 @@ def _counted(s: Any) -> Any:
     )
 
 
+def _fell(s: Any) -> Any:
+    (decision,) = s.decisions(Status.QUEUED)
+    fallen = decision.model_copy(update={"void": "role", "user_id": "U02CAROL"})
+    return s.card(decisions=(fallen, decision), approvals_needed=2)
+
+
 def _changed(s: Any) -> Any:
     (decision,) = s.decisions(Status.QUEUED)
     changes = ("articles: the field “title” is gone.", "articles: 10,000 → 10,412 entities.")
-    return s.card(decisions=(decision.model_copy(update={"void": True}),), changes=changes)
+    return s.card(decisions=(decision.model_copy(update={"void": "plan"}),), changes=changes)
 
 
 def _held(s: Any) -> Any:
