@@ -3,7 +3,6 @@
 It opens no connection; `runtime.py` does.
 """
 
-import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor
 from logging import getLogger
@@ -13,16 +12,12 @@ import structlog
 from slack_bolt import App, BoltContext, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 
 from bot.ledger import BotLedger
-from bot.listeners import buttons, command, details, glass, home, request
-from bot.listeners.desk import Desk, where_of, whisper
+from bot.listeners import buttons, command, details, failures, glass, home, request
+from bot.listeners.desk import Desk
 from bot.meter import OUTCOME, Completed, Meter
-from bot.views import request_modal
-from bot.views import text as t
 from engine.errors import FerryError
-from engine.model import ErrorText
 
 LISTENER_THREADS: Final = 32
 """Bolt's own five would let a burst of clicks wait for their acknowledgement (measured: the 11th of 12 is lost)."""
@@ -81,7 +76,7 @@ def build(
     ) -> BoltResponse:
         context[OUTCOME] = outcome = "refused" if isinstance(error, FerryError) else "failed"
         meter.interaction(body, outcome)
-        _answer_failure(error, body, client)
+        failures.answer(error, body, context, client)
         return BoltResponse(status=200)
 
     app.listener_runner.listener_completion_handler = Completed(meter)
@@ -109,36 +104,3 @@ def delivery_of(body: dict[str, Any]) -> str:
         parts = (user, message.get("ts", ""), action.get("action_id"), action.get("action_ts"))
         return ":".join(("click", *(str(part) for part in parts)))
     return ""
-
-
-def _answer_failure(error: Exception, body: dict[str, Any], client: WebClient) -> None:
-    """Log a failure of a listener and tell the person who waits for an answer."""
-    number = uuid.uuid4().hex[:8]
-    if isinstance(error, FerryError):
-        _log.warning("listener_refused", number=number, code=error.code, error=str(error))
-        why = ErrorText(**error.parts)
-    else:
-        _log.error("listener_failed", number=number, exc_info=error)
-        why = ErrorText(
-            code="E-UNEXPECTED",
-            message=f"Ferry itself failed over this (number {number}).",
-            state="What is recorded stays as it is.",
-            next_step="Try again; if it fails again, show an administrator the number: it stands in Ferry's log.",
-        )
-    try:
-        _tell(why, body, client)
-    except (SlackClientError, OSError) as again:
-        _log.error("failure_not_told", number=number, error=str(again))
-
-
-def _tell(why: ErrorText, body: dict[str, Any], client: WebClient) -> None:
-    """Where the person waits: in the open modal, under the clicked message, or where the command was typed."""
-    said = t.escape(t.joined((why.message, why.state, why.next_step)))
-    view = body.get("view") or {}
-    if view.get("type") == "modal" and body.get("type") != "block_suggestion":
-        form = request_modal.parse(view)
-        client.views_update(view_id=view["id"], view=request_modal.failed(why, form))
-    elif body.get("command"):
-        client.chat_postEphemeral(channel=body["channel_id"], user=body["user_id"], text=said)
-    elif body.get("type") == "block_actions":
-        whisper(client, where_of(body), said)

@@ -60,6 +60,13 @@ class Cards:
 
     def card_of(self, migration: Migration) -> MigrationCard:
         """The card of a migration as it was just read."""
+        return self._known(migration).model_copy(update={"approvers": self._approvers(migration)})
+
+    def known(self, migration_id: str) -> MigrationCard:
+        """The card as the ledger alone knows it, without who may approve: Slack is not asked."""
+        return self._known(self._ledger.migration(migration_id))
+
+    def _known(self, migration: Migration) -> MigrationCard:
         policy = self._settings.policy_of(migration.request.target)
         since = self._waits_since(migration)
         return MigrationCard(
@@ -73,7 +80,6 @@ class Cards:
             ticks=self._ticks(migration),
             canceled_by=migration.cancel_requested_by,
             warning=self._settings.warning_of(migration.request.target),
-            approvers=self._approvers(migration),
             progress=self.progress(migration),
             report=self.report(migration),
         )

@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 
 from bot import answers
 from bot.approvals import Reason
 from bot.listeners.command import open_form
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, direct
 from bot.listeners.latest import Latest
 from bot.service import Answer
 from bot.views import freeze, home
 from bot.views.home import HomeState, Notice
 
 EVENT = "app_home_opened"
+
+_log = structlog.get_logger(__name__)
 
 
 def register(app: App, desk: Desk) -> None:
@@ -64,8 +68,13 @@ def is_home(body: dict[str, Any]) -> bool:
 
 
 def tell(desk: Desk, client: WebClient, body: dict[str, Any], notice: Notice) -> None:
-    """Answer a click on the Home tab there, beside what was clicked."""
-    show(desk, client, body["user"]["id"], home.parse(body["view"]), notice)
+    """Answer a click on the Home tab there, beside what was clicked; in person where Slack does not draw the tab now."""
+    user = body["user"]["id"]
+    try:
+        show(desk, client, user, home.parse(body["view"]), notice)
+    except (SlackClientError, OSError) as error:
+        _log.warning("home_not_drawn", user=user, error=str(error))
+        direct(client, user, notice.text)
 
 
 _Turn = Callable[[Desk, str, HomeState, str], HomeState]

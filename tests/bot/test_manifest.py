@@ -22,7 +22,7 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
 from bot.verbs import EngineVerbs
-from bot.views import buttons, freeze, request_modal
+from bot.views import break_glass, buttons, freeze, request_modal
 
 ROOT = Path(__file__).parents[2]
 BOT = ROOT / "bot"
@@ -103,7 +103,7 @@ def test_every_element_that_is_drawn_is_heard(
     jobs = Jobs(configured(), service._ledger, records, service._directory, cards)
     desk = Desk(configured(), service, cards, sources, lambda work, **_: work(), jobs, tuple)
     with ThreadPoolExecutor() as threads:
-        app = bolt.build(WebClient("xoxb-none"), records, desk, threads)
+        app = bolt.build(WebClient(), "xoxb-none", records, desk, threads)
     heard = [listener.matchers for listener in app._listeners]
     texts = {
         cell for matchers in heard for matcher in matchers for cell in _closed_over(matcher.func)
@@ -119,6 +119,7 @@ def test_every_element_that_is_drawn_is_heard(
         freeze.FREEZE,
         freeze.THAW,
         freeze.CALLBACK_ID,
+        break_glass.CALLBACK_ID,
     }
     assert drawn <= texts
     sources.close()

@@ -10,7 +10,7 @@ import pytest
 
 from bot.checklist import OWN, Step
 from bot.notes import COUNTED, FELL, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
-from bot.views import break_glass
+from bot.views import break_glass, waiting_modal
 from bot.views.card import Tick
 from bot.views.checklist import checklist_message
 from bot.views.details import details_view
@@ -215,6 +215,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "freeze": lambda s: freeze_message("U02BOB", "Organization Owner", s.now, "Audit & <all>"),
     "thaw": lambda s: thaw_message("U02BOB", "Organization Owner of acme", s.now),
     "break-glass-form": lambda s: break_glass.form(s.replacing(), "C0MIGRATE", "1.2"),
+    "break-glass-waiting": lambda _: waiting_modal.waiting(
+        break_glass.TITLE, "Slack is asked which roles you have."
+    ),
     "break-glass-broadcast": lambda s: break_glass.broadcast(_forced(s), _forced(s).decisions[-1]),
     "root-canceling": lambda s: root_message(_canceling(s)),
     "root-pausing": lambda s: root_message(s.card(Status.RUNNING, pause_requested_at=s.now)),
