@@ -120,6 +120,8 @@ class Acting:
         decide: Callable[[Scene], Answer | str],
         effect: Callable[[Scene, str], Migration | Answer],
         others: Callable[[Migration], Iterable[str]] = lambda _: (),
+        *,
+        stops: bool = False,
     ) -> Answer:
         """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
 
@@ -130,13 +132,15 @@ class Acting:
             effect: Does it, in that role; or why it is not possible, where nothing was written; or that it may be done, where
                 that alone was asked.
             others: On whose roles of this moment it depends besides.
+            stops: It only stops something: possible also where a cluster is configured no longer.
         """
         try:
             migration = self._ledger.migration(click.migration_id)
         except FerryError as error:
             return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
         try:
-            places = self._cards.places(migration)
+            cards = self._cards
+            places = cards.places_left(migration) if stops else cards.places(migration)
             people = (click.user_id, *others(migration))
             standings = self._directory.standings(people, places, at_click=True)
             with self._ledger.transaction() as tx:

@@ -114,6 +114,11 @@ def may_pause(person: Standing, places: Iterable[Place], requester: str) -> Verd
     return may_cancel(person, places, requester)
 
 
+def may_throttle(person: Standing, places: Iterable[Place]) -> Verdict:
+    """Whether a person may limit a copy or lift its limit: a role in one of the projects; faster is not the safe side."""
+    return _needs_one(person, places)
+
+
 def may_tick(person: Standing, places: Iterable[Place], requester: str) -> Verdict:
     """Whether a person may say that a step of the cut-over is done: who asked for it, or a role in one of the projects."""
     return may_cancel(person, places, requester)

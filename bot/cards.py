@@ -4,6 +4,7 @@ It only reads. A card is made anew for each message and never kept.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,7 @@ from bot.notes import FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard, Tick
-from engine.errors import FerryError
+from engine.errors import ConfigurationInvalid, FerryError
 from engine.forecast import Forecast, forecast
 from engine.ledger import JobFilter, Ledger, utc_now
 from engine.lifecycle import DUE, EventName, Status, is_terminal
@@ -114,6 +115,17 @@ class Cards:
         """The projects that a migration concerns; raises ConfigurationInvalid when one is no longer configured."""
         request = migration.request
         return (self._settings.place_of(request.source), self._settings.place_of(request.target))
+
+    def places_left(self, migration: Migration) -> tuple[Place, ...]:
+        """The projects whose roles may stop it: those of its own that are still configured, or all where none of them is.
+
+        A cluster that was renamed in the configuration must not keep anyone from stopping what writes to it.
+        """
+        left = set[Place]()
+        for endpoint in (migration.request.source, migration.request.target):
+            with suppress(ConfigurationInvalid):
+                left.add(self._settings.place_of(endpoint))
+        return tuple(left or self._settings.places)
 
     def broadcast_channel(self, migration: Migration) -> str:
         """The channel that is told when this target's glass is broken; "" when none is configured any more."""

@@ -106,7 +106,7 @@ class Deciding(Acting):
             details: Details = {"role": role, "comment": comment}
             return tx.apply(migration.id, EventName.REJECT, actor=click.user_id, details=details)
 
-        return self._act(click, "reject", decide, effect)
+        return self._act(click, "reject", decide, effect, stops=True)
 
     def _policy(self, migration: Migration) -> Policy:
         return self._settings.policy_of(migration.request.target)

@@ -4,6 +4,7 @@ It only reads. The roles here decide what is offered, not what may be done: at t
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +20,7 @@ from bot.settings import Place, Settings
 from bot.views import buttons, freeze, home
 from bot.views import text as t
 from bot.views.home import Frozen, HomePage, HomeState, Job, Notice
-from engine.errors import FerryError, ServiceUnavailable
+from engine.errors import ConfigurationInvalid, ServiceUnavailable
 from engine.ledger import JobFilter, Ledger, utc_now
 from engine.model import Migration
 
@@ -30,10 +31,15 @@ def _any_may(right: Callable[[Standing, tuple[Place, ...], str], Verdict]) -> _R
     return lambda person, places, migration: right(person, places, migration.requester)
 
 
-RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
+STOPS: Final[Mapping[str, _Right]] = MappingProxyType(
     {
         buttons.CANCEL: _any_may(approvals.may_cancel),
         buttons.PAUSE: _any_may(approvals.may_pause),
+    }
+)
+"""What only stops a migration: possible also where a cluster of it is configured no longer."""
+RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
+    {
         buttons.RESUME: lambda person, places, _: approvals.may_resume(person, places),
         buttons.REPAIR: lambda person, places, _: approvals.may_resume(person, places),
         buttons.VERIFY: lambda person, places, _: approvals.may_resume(person, places),
@@ -107,14 +113,10 @@ class Jobs:
         card = self._cards.listed(migration)
         if person is None:
             return Job(card)
-        try:
-            places = self._cards.places(migration)
-        except FerryError:
-            return Job(card)  # its cluster is configured no longer: nobody has a role for it
-        allowed = (
-            action for action, right in RIGHTS.items() if right(person, places, migration).allowed
-        )
-        return Job(card, frozenset(allowed))
+        offered = _allowed(STOPS, person, self._cards.places_left(migration), migration)
+        with suppress(ConfigurationInvalid):  # nobody has a role for a cluster that is not there
+            offered |= _allowed(RIGHTS, person, self._cards.places(migration), migration)
+        return Job(card, offered)
 
     def _standing(self, user_id: str) -> Standing | None:
         """The reader's roles, or None while Slack does not tell them."""
@@ -144,6 +146,12 @@ class Jobs:
             for name, window in found.items()
             if window
         )
+
+
+def _allowed(
+    rights: Mapping[str, _Right], person: Standing, places: tuple[Place, ...], migration: Migration
+) -> frozenset[str]:
+    return frozenset(a for a, right in rights.items() if right(person, places, migration).allowed)
 
 
 def _wanted(user_id: str, state: HomeState) -> JobFilter:

@@ -172,7 +172,7 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             event = canceling(scene.migration.status)
             return scene.tx.apply(scene.migration.id, event, actor=click.user_id, details=details)
 
-        return self._act(click, "cancel", decide, effect)
+        return self._act(click, "cancel", decide, effect, stops=True)
 
     def remigrate(self, click: Click) -> Answer:
         """Ask for a new migration of exactly the collections that differ, replacing them on the target; once per migration."""

@@ -132,7 +132,7 @@ def test_a_late_copy_of_a_freeze_or_a_thaw_changes_nothing(typed: Type, records:
 
 
 def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
-    """Whoever may pause may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
+    """A role in one of the projects may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
     assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(
         "copies at most 5,000 entities/s and 20 MB/s."
     )
@@ -144,6 +144,17 @@ def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migrat
     assert ledger.migration(queued.id).throttle == limit
     assert typed(f"throttle {queued.id.lower()} OFF").endswith("copies as fast as it can.")
     assert ledger.migration(queued.id).throttle is None
+
+
+def test_who_asked_and_has_no_role_may_stop_it_and_not_speed_it_up(
+    typed: Type, ledger: Ledger, awaiting: Callable[..., Migration]
+) -> None:
+    """A throttle that an operator has set is not lifted by the requester alone; canceling is the safe side."""
+    migration = awaiting("U0ASKED")
+    assert typed(f"throttle {migration.id} 5000", "U0HALF").endswith("5,000 entities/s.")
+    assert "You may not do this" in typed(f"throttle {migration.id} off", "U0ASKED")
+    assert str(ledger.migration(migration.id).throttle) == "5,000 entities/s"
+    assert typed(f"cancel {migration.id}", "U0ASKED").endswith("was canceled.")
 
 
 @pytest.mark.parametrize("limit", ["", "fast", "-1", "0"])

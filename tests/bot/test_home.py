@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs import RIGHTS, Jobs
+from bot.jobs import RIGHTS, STOPS, Jobs
 from bot.ledger import BotLedger
 from bot.sandbox import words_of
 from bot.sandbox.blocks import check_view
@@ -96,10 +96,26 @@ def test_only_what_a_role_may_do_is_offered(
     assert (freeze.THAW in frozen.offered) is (user == "U0OWNER")
 
 
+def test_a_job_whose_cluster_is_configured_no_longer_can_be_stopped(
+    served: Callable[..., Service],
+    configured: Callable[..., Settings],
+    awaiting: Callable[..., Migration],
+) -> None:
+    """Cancel and Pause are offered to whoever has a role; to others nothing, and nobody is offered more."""
+    awaiting("U0ASKED")
+    clusters = {f"{n}-2": c.model_dump() for n, c in configured().clusters.items()}
+    service = served(clusters=clusters)
+    jobs = Jobs(
+        service._settings, service._ledger, service._records, service._directory, service._cards
+    )
+    for user, offered in (("U0HALF", {buttons.CANCEL, buttons.PAUSE}), ("U0STRANGER", set())):
+        assert set(jobs.page(user, HomeState()).jobs[0].offered) == offered
+
+
 def test_every_act_on_a_job_has_a_right() -> None:
     """What a message's buttons do to a job, the tab offers to whom it may; decisions and ticks stand where their plan does."""
     elsewhere = {buttons.APPROVE, buttons.REJECT, buttons.BREAK_GLASS, buttons.TICK, buttons.UNTICK}
-    assert set(RIGHTS) == set(buttons.ACTION_IDS) - elsewhere
+    assert RIGHTS.keys() | STOPS.keys() == set(buttons.ACTION_IDS) - elsewhere
 
 
 @pytest.fixture
