@@ -18,7 +18,7 @@ from bot.ledger import Verdict as Word
 from bot.notes import REFUSED
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
-from engine.errors import FerryError
+from engine.errors import FerryError, InputRejected
 from engine.ledger import Ledger, Transaction, TransitionRefused
 from engine.lifecycle import Status
 from engine.model import Details, Migration, Request
@@ -134,10 +134,9 @@ class Acting:
             others: On whose roles of this moment it depends besides.
             stops: It only stops something: possible also where a cluster is configured no longer.
         """
-        try:
-            migration = self._ledger.migration(click.migration_id)
-        except FerryError as error:
-            return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        migration = self._find(click, act)
+        if isinstance(migration, Answer):
+            return migration
         try:
             cards = self._cards
             places = cards.places_left(migration) if stops else cards.places(migration)
@@ -154,27 +153,49 @@ class Acting:
                 done = decided if isinstance(decided, Answer) else effect(scene, decided)
                 if isinstance(done, Answer):
                     if not done.done:
-                        self._note_refused(scene, act, done.reason)
+                        held = [place for place in places if place in person.roles]
+                        self._note_refused(tx, click, act, done.reason, describe(person, held))
                     return done
             return self._did(Answer(Reason.ALLOWED, done, click.user_id, tx.now))
         except TransitionRefused as refused:
-            return self._too_late(refused.migration)._replace(sentence=refused.sentence)
+            answer = self._too_late(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
-            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+            answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        return self._refused(click, act, answer)
+
+    def _find(self, click: Click, act: str) -> Migration | Answer:
+        """The migration that an act is about, or why there is none to act on."""
+        try:
+            return self._ledger.migration(click.migration_id)
+        except InputRejected as error:
+            answer = Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        except FerryError as error:
+            answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        return self._refused(click, act, answer)
+
+    def _refused(self, click: Click, act: str, answer: Answer) -> Answer:
+        """A refusal without a transaction of its effect, or whose transaction came to nothing: the trail has it all the same."""
+        of = "" if answer.reason is Reason.UNKNOWN_MIGRATION else click.migration_id
+        try:
+            with self._ledger.transaction() as tx:
+                if click.delivery and not self._records.receive(tx, click.delivery, of):
+                    return Answer(Reason.DUPLICATE)
+                self._note_refused(tx, click, act, answer.reason)
+        except FerryError as error:
+            _log.error("refusal_not_recorded", act=act, by=click.user_id, error=str(error))
+        return answer
 
     @staticmethod
-    def _note_refused(scene: Scene, act: str, reason: Reason) -> None:
+    def _note_refused(
+        tx: Transaction, click: Click, act: str, reason: Reason, role: str = ""
+    ) -> None:
         """A click that was refused stands among the events and, with the roles that the person had, in the audit trail."""
-        details: Details = {"act": act, "reason": reason.value}
-        held = [place for place in scene.places if place in scene.person.roles]
-        scene.tx.note(
-            scene.migration.id,
-            REFUSED,
-            scene.person.user_id,
-            details | {"role": describe(scene.person, held)},
-            act=act,
-            outcome=f"refused: {reason.value}",
-        )
+        details: Details = {"act": act, "reason": reason.value, "role": role}
+        outcome = f"refused: {reason.value}"
+        if reason is Reason.UNKNOWN_MIGRATION:
+            tx.audit(act, click.user_id, outcome, details={"asked": click.migration_id[:64]})
+            return
+        tx.note(click.migration_id, REFUSED, click.user_id, details, act=act, outcome=outcome)
 
     def _too_late(self, migration: Migration) -> Answer:
         """Who was faster, and when."""

@@ -81,26 +81,37 @@ class Freezing(Acting):
         decide: Callable[[Standing, Freeze | None], Verdict],
         effect: Callable[[Transaction, str, Freeze | None], Answer],
     ) -> Answer:
-        """Roles in all projects first; then decision, effect and delivery in one transaction."""
+        """Roles in all projects first; then decision, effect and delivery in one transaction. A refusal is a row, too."""
         try:
             person = self._directory.standing(wish.user_id, self._settings.places, at_click=True)
+        except FerryError as error:
+            answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
+            return self._in_one(wish, lambda _: (answer, ""))
+
+        def decided(tx: Transaction) -> tuple[Answer, str]:
+            present = self._records.open_freeze(tx)
+            verdict = decide(person, present)
+            role = approvals.describe(person, person.roles)
+            if not verdict.allowed:
+                return Answer(verdict.reason, sentence=verdict.sentence), role
+            return effect(tx, verdict.role, present), role
+
+        answer = self._in_one(wish, decided)
+        if answer.done:
+            _log.info("freeze_changed", by=wish.user_id, frozen=self.frozen() is not None)
+            self._changed()
+        return answer
+
+    def _in_one(self, wish: _Wish, act: Callable[[Transaction], tuple[Answer, str]]) -> Answer:
+        """An act, its delivery and its row of the trail: all or nothing. `act` says what became of it, and the person's role."""
+        try:
             with self._ledger.transaction() as tx:
                 if wish.delivery and not self._records.receive(tx, wish.delivery):
                     return Answer(Reason.DUPLICATE)
-                present = self._records.open_freeze(tx)
-                verdict = decide(person, present)
-                answer = (
-                    effect(tx, verdict.role, present)
-                    if verdict.allowed
-                    else Answer(verdict.reason, sentence=verdict.sentence)
-                )
+                answer, role = act(tx)
                 outcome = "done" if answer.done else f"refused: {answer.reason.value}"
-                role = approvals.describe(person, person.roles)
                 told: Details = {"role": role, "reason": wish.reason}
                 tx.audit(wish.act, wish.user_id, outcome, details=told)
         except FerryError as error:
             return Answer(Reason.IMPOSSIBLE, sentence=str(error))
-        if answer.done:
-            _log.info("freeze_changed", by=wish.user_id, frozen=self.frozen() is not None)
-            self._changed()
         return answer

@@ -132,7 +132,7 @@ def test_a_late_copy_of_a_freeze_or_a_thaw_changes_nothing(typed: Type, records:
 
 
 def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
-    """A role in one of the projects may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
+    """A role in one of the projects may throttle; the limit stands in the ledger, and who set it in which role in the trail."""
     assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(
         "copies at most 5,000 entities/s and 20 MB/s."
     )
