@@ -46,6 +46,7 @@ class Reason(StrEnum):
     ALREADY_TICKED = "already_ticked"
     NOT_TICKED = "not_ticked"
     ALREADY_FROZEN = "already_frozen"
+    OTHERS_FREEZE = "others_freeze"
     NOT_FROZEN = "not_frozen"
     WRONG_STATE = "wrong_state"
     UNKNOWN_MIGRATION = "unknown_migration"
@@ -148,7 +149,7 @@ def may_thaw(person: Standing, frozen_by: str) -> Verdict:
         return Verdict(Reason.ALLOWED, describe(person, owned))
     if person.roles and person.user_id == frozen_by:
         return Verdict(Reason.ALLOWED, describe(person, person.roles))
-    return Verdict(Reason.NO_ROLE)
+    return Verdict(Reason.OTHERS_FREEZE if person.roles else Reason.NO_ROLE)
 
 
 def may_resume(person: Standing, places: Iterable[Place]) -> Verdict:

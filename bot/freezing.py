@@ -71,7 +71,11 @@ class Freezing(Acting):
             return Answer(Reason.ALLOWED, by=user_id, at=tx.now)
 
         def decide(person: Standing, present: Freeze | None) -> Verdict:
-            return approvals.may_thaw(person, present.by if present else "")
+            if present is None:
+                return approvals.may_freeze(
+                    person
+                )  # there is nothing to end, which is said to whoever has a role
+            return approvals.may_thaw(person, present.by)
 
         return self._about_all(_Wish("thaw", user_id, "", delivery), decide, effect)
 
@@ -93,7 +97,8 @@ class Freezing(Acting):
             verdict = decide(person, present)
             role = approvals.describe(person, person.roles)
             if not verdict.allowed:
-                return Answer(verdict.reason, sentence=verdict.sentence), role
+                by, at = (present.by, present.at) if present else ("", None)
+                return Answer(verdict.reason, by=by, at=at, sentence=verdict.sentence), role
             return effect(tx, verdict.role, present), role
 
         answer = self._in_one(wish, decided)

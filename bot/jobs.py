@@ -31,15 +31,10 @@ def _any_may(right: Callable[[Standing, tuple[Place, ...], str], Verdict]) -> _R
     return lambda person, places, migration: right(person, places, migration.requester)
 
 
-STOPS: Final[Mapping[str, _Right]] = MappingProxyType(
+RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
     {
         buttons.CANCEL: _any_may(approvals.may_cancel),
         buttons.PAUSE: _any_may(approvals.may_pause),
-    }
-)
-"""What only stops a migration: possible also where a cluster of it is configured no longer."""
-RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
-    {
         buttons.RESUME: lambda person, places, _: approvals.may_resume(person, places),
         buttons.REPAIR: lambda person, places, _: approvals.may_resume(person, places),
         buttons.VERIFY: lambda person, places, _: approvals.may_resume(person, places),
@@ -48,6 +43,8 @@ RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
     }
 )
 """Who is offered what in the list. A request is decided where its plan stands, so approvals are not here."""
+STOPS: Final = frozenset({buttons.CANCEL, buttons.PAUSE})
+"""What only stops a migration: possible also where a cluster of it is configured no longer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -115,7 +112,7 @@ class Jobs:
             return Job(card)
         offered = _allowed(STOPS, person, self._cards.places_left(migration), migration)
         with suppress(ConfigurationInvalid):  # nobody has a role for a cluster that is not there
-            offered |= _allowed(RIGHTS, person, self._cards.places(migration), migration)
+            offered |= _allowed(RIGHTS.keys(), person, self._cards.places(migration), migration)
         return Job(card, offered)
 
     def _standing(self, user_id: str) -> Standing | None:
@@ -149,9 +146,9 @@ class Jobs:
 
 
 def _allowed(
-    rights: Mapping[str, _Right], person: Standing, places: tuple[Place, ...], migration: Migration
+    acts: Collection[str], person: Standing, places: tuple[Place, ...], migration: Migration
 ) -> frozenset[str]:
-    return frozenset(a for a, right in rights.items() if right(person, places, migration).allowed)
+    return frozenset(act for act in acts if RIGHTS[act](person, places, migration).allowed)
 
 
 def _wanted(user_id: str, state: HomeState) -> JobFilter:

@@ -88,5 +88,5 @@ def broadcast(card: MigrationCard, decision: Decision) -> m.Message:
             f"without the {needed} it takes, {t.when(decision.at)}.\n{route(card)}"
         ),
         m.section(t.quote(decision.comment)),
-        m.context("Cancel migration in its thread stops it within one chunk."),
+        m.context("Cancel migration in its thread stops it within 5 seconds."),
     )

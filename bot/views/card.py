@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from bot.checklist import Step
 from bot.views import text as t
 from engine.forecast import Forecast
-from engine.lifecycle import is_resumable, is_terminal, is_undoable, zilliz_word
+from engine.lifecycle import Status, is_resumable, is_terminal, is_undoable, zilliz_word
 from engine.model import CollectionPlan, Endpoint, Migration, OnConflict, Plan, Progress, Record
 from engine.model import Report as EngineReport
 
@@ -22,8 +22,14 @@ EMOJI: dict[str, str] = {
     "MISMATCHED": ":warning:",
     "FAILED": ":x:",
     "CANCELED": ":black_square_for_stop:",
+    "UNDONE": ":leftwards_arrow_with_hook:",
 }
 """Always beside the word, never instead of it."""
+
+
+def word_of(status: Status) -> str:
+    """The word for people: Zilliz Cloud's (a rejected or expired request is CANCELED), and UNDONE, which it has no word for."""
+    return "UNDONE" if status is Status.UNDONE else zilliz_word(status)
 
 
 class Decision(Record):
@@ -94,8 +100,8 @@ class MigrationCard(Record):
 
     @property
     def word(self) -> str:
-        """The status as Zilliz Cloud's Jobs page writes it; a rejected or expired request reads CANCELED."""
-        return zilliz_word(self.migration.status)
+        """The status as Zilliz Cloud's Jobs page writes it, for messages."""
+        return word_of(self.migration.status)
 
     @property
     def source(self) -> Endpoint:

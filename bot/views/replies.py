@@ -203,7 +203,7 @@ def _cancel(card: MigrationCard, event: Event) -> Said:
     reason = detail(event, "reason")
     if card.migration.status is Status.CANCELED:
         return Said("CANCELED", f"Canceled by {by(event)}. {stays_behind(card)}", reason)
-    asked = f"{by(event)} asked to cancel. It stops within one chunk; what is copied stays."
+    asked = f"{by(event)} asked to cancel. It stops within 5 seconds; what is copied stays."
     return Said("IN PROGRESS", asked, reason)
 
 
@@ -216,7 +216,7 @@ def _canceled(card: MigrationCard, _event: Event) -> Said:
 def _pause(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.PAUSED:
         return Said("IN PROGRESS", f"Paused by {by(event)}. {stays_behind(card)}")
-    asked = f"{by(event)} asked to pause. It stops within one chunk; what is copied stays."
+    asked = f"{by(event)} asked to pause. It stops within seconds; what is copied stays."
     return Said("IN PROGRESS", asked)
 
 
@@ -244,7 +244,7 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
         return _paused(card)
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
-    lost = "Its process was lost. Another one takes over and continues from what is copied; a chunk in doubt is written again."
+    lost = "Its process was lost. Another one takes over and continues from what is copied; what is in doubt is written again."
     return Said("PENDING", lost)
 
 

@@ -133,7 +133,7 @@ def test_stopping_everything_takes_any_role_and_going_on_takes_an_owner() -> Non
     assert may_freeze(person("U1", research=ADMIN)).allowed
     assert may_freeze(person("U1")).reason is Reason.NO_ROLE
     assert may_thaw(person("U1", research=ADMIN), "U1").allowed
-    assert may_thaw(person("U1", research=ADMIN), "U2").reason is Reason.NO_ROLE
+    assert may_thaw(person("U1", research=ADMIN), "U2").reason is Reason.OTHERS_FREEZE
     assert may_thaw(person("U1"), "U1").reason is Reason.NO_ROLE
     assert may_thaw(person("U3", other=OWNER), "U1").role == "Organization Owner of zeta"
 

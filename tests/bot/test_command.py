@@ -131,6 +131,17 @@ def test_a_late_copy_of_a_freeze_or_a_thaw_changes_nothing(typed: Type, records:
     assert records.open_freeze() is not None
 
 
+def test_who_may_not_end_a_freeze_is_told_who_may(typed: Type) -> None:
+    """A Project Admin is not told to ask for the role that they have; when nothing is frozen, they hear that."""
+    assert typed("thaw", "U0OTHER") == "Nothing is frozen by anyone. Nothing was changed."
+    assert typed("freeze audit", "U0HALF").startswith("Frozen")
+    said = typed("thaw", "U0OTHER")
+    assert said.startswith("This freeze was begun by <@U0HALF>")
+    assert "only they or an Organization Owner may end it" in said
+    assert "Project Admin" not in said
+    assert "You may not do this" in typed("thaw", "U0STRANGER")
+
+
 def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
     """A role in one of the projects may throttle; the limit stands in the ledger, and who set it in which role in the trail."""
     assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(

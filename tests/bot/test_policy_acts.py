@@ -127,7 +127,7 @@ def test_one_freeze_at_a_time(service: Service, records: BotLedger) -> None:
     (won,) = [answer for answer in answers if answer.done]
     (lost,) = [answer for answer in answers if not answer.done]
     assert (lost.reason, lost.by, lost.at) == (Reason.ALREADY_FROZEN, won.by, won.at)
-    assert service.thaw("U0ADMIN").reason is Reason.NO_ROLE
+    assert service.thaw("U0ADMIN").reason is Reason.OTHERS_FREEZE
     assert service.thaw("U0OWNER").done
     assert service.thaw("U0OWNER").reason is Reason.NOT_FROZEN
     assert [owed.kind for owed in records.pending()] == [Kind.FREEZE, Kind.THAW]
@@ -265,7 +265,7 @@ def test_the_trail_has_who_in_which_role_and_what_was_refused(
     assert approve(service, "U0OTHER", migration).done
     assert approve(service, "U0OWNER", migration).done
     assert service.freeze("U0HALF", "audit").done
-    assert service.thaw("U0ADMIN").reason is Reason.NO_ROLE
+    assert service.thaw("U0ADMIN").reason is Reason.OTHERS_FREEZE
     both = "Project Admin of acme/search and Project Admin of acme/shop"
     half = "Project Admin of acme/search"
     told = [
@@ -281,7 +281,7 @@ def test_the_trail_has_who_in_which_role_and_what_was_refused(
         ("approval_counted", "U0OTHER", both, "noted"),
         ("approve", "U0OWNER", "Organization Owner of acme", "queued"),
         ("freeze", "U0HALF", half, "done"),
-        ("thaw", "U0ADMIN", both, "refused: no_role"),
+        ("thaw", "U0ADMIN", both, "refused: others_freeze"),
     ]
     approved = [row for row in ledger.audit() if row.act in {"approve", "approval_counted"}]
     assert {row.plan_hash for row in approved} == {migration.plan.hash}
