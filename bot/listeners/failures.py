@@ -27,15 +27,11 @@ _log = structlog.get_logger(__name__)
 
 
 def answer(error: Exception, body: dict[str, Any], context: BoltContext, client: WebClient) -> None:
-    """Log a failure of a listener and tell the person who waits for an answer."""
+    """Tell a failure of a listener to the person who waits for an answer, then log it."""
     number = uuid.uuid4().hex[:8]
     if _word(error) == _USED:
         _log.info("opened_already", number=number)
         return
-    if isinstance(error, FerryError):
-        _log.warning("listener_refused", number=number, code=error.code, error=str(error))
-    else:
-        _log.error("listener_failed", number=number, exc_info=error)
     why = why_of(error, number)
     said = t.escape(t.joined((why.message, why.state, why.next_step)))
     try:
@@ -45,6 +41,10 @@ def answer(error: Exception, body: dict[str, Any], context: BoltContext, client:
         told = False
     if not told:
         direct(client, _user(body), said)
+    if isinstance(error, FerryError | SlackClientError | OSError):
+        _log.warning("listener_refused", number=number, code=why.code, error=str(error))
+    else:
+        _log.error("listener_failed", number=number, exc_info=error)
 
 
 def why_of(error: Exception, number: str) -> ErrorText:
