@@ -4,7 +4,7 @@ Every act asks for the person's roles of this moment. Which acts there are and w
 `going.py` and `freezing.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -18,7 +18,7 @@ from bot.ledger import Verdict as Word
 from bot.notes import REFUSED
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
-from engine.errors import FerryError
+from engine.errors import FerryError, InputRejected
 from engine.ledger import Ledger, Transaction, TransitionRefused
 from engine.lifecycle import Status
 from engine.model import Details, Migration, Request
@@ -69,12 +69,16 @@ class Click(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What a decision is made from: the person as they stand, the migration as it is in the transaction, and its projects."""
+    """What a decision is made from: the person as they stand, the migration as it is in the transaction, and its projects.
+
+    `others` are the people on whom it depends besides, as they stand.
+    """
 
     tx: Transaction
     person: Standing
     migration: Migration
     places: tuple[Place, ...]
+    others: Mapping[str, Standing]
 
 
 class Acting:
@@ -115,6 +119,9 @@ class Acting:
         act: str,
         decide: Callable[[Scene], Answer | str],
         effect: Callable[[Scene, str], Migration | Answer],
+        others: Callable[[Migration], Iterable[str]] = lambda _: (),
+        *,
+        stops: bool = False,
     ) -> Answer:
         """Roles first, because Slack may be slow; then decision, effect and delivery in one transaction.
 
@@ -124,45 +131,71 @@ class Acting:
             decide: The role in which they may do it, or why not.
             effect: Does it, in that role; or why it is not possible, where nothing was written; or that it may be done, where
                 that alone was asked.
+            others: On whose roles of this moment it depends besides.
+            stops: It only stops something: possible also where a cluster is configured no longer.
         """
+        migration = self._find(click, act)
+        if isinstance(migration, Answer):
+            return migration
         try:
-            migration = self._ledger.migration(click.migration_id)
-        except FerryError as error:
-            return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
-        try:
-            places = self._cards.places(migration)
-            person = self._directory.standing(click.user_id, places, at_click=True)
+            cards = self._cards
+            places = cards.places_left(migration) if stops else cards.places(migration)
+            people = (click.user_id, *others(migration))
+            standings = self._directory.standings(people, places, at_click=True)
             with self._ledger.transaction() as tx:
                 if click.delivery and not self._records.receive(
                     tx, click.delivery, click.migration_id
                 ):
                     return Answer(Reason.DUPLICATE)
-                scene = Scene(tx, person, tx.migration(click.migration_id), places)
+                person, migration = standings.pop(click.user_id), tx.migration(migration.id)
+                scene = Scene(tx, person, migration, places, standings)
                 decided = decide(scene)
                 done = decided if isinstance(decided, Answer) else effect(scene, decided)
                 if isinstance(done, Answer):
                     if not done.done:
-                        self._note_refused(scene, act, done.reason)
+                        held = [place for place in places if place in person.roles]
+                        self._note_refused(tx, click, act, done.reason, describe(person, held))
                     return done
             return self._did(Answer(Reason.ALLOWED, done, click.user_id, tx.now))
         except TransitionRefused as refused:
-            return self._too_late(refused.migration)._replace(sentence=refused.sentence)
+            answer = self._too_late(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
-            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
+            answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        return self._refused(click, act, answer)
+
+    def _find(self, click: Click, act: str) -> Migration | Answer:
+        """The migration that an act is about, or why there is none to act on."""
+        try:
+            return self._ledger.migration(click.migration_id)
+        except InputRejected as error:
+            answer = Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        except FerryError as error:
+            answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
+        return self._refused(click, act, answer)
+
+    def _refused(self, click: Click, act: str, answer: Answer) -> Answer:
+        """A refusal without a transaction of its effect, or whose transaction came to nothing: the trail has it all the same."""
+        of = "" if answer.reason is Reason.UNKNOWN_MIGRATION else click.migration_id
+        try:
+            with self._ledger.transaction() as tx:
+                if click.delivery and not self._records.receive(tx, click.delivery, of):
+                    return Answer(Reason.DUPLICATE)
+                self._note_refused(tx, click, act, answer.reason)
+        except FerryError as error:
+            _log.error("refusal_not_recorded", act=act, by=click.user_id, error=str(error))
+        return answer
 
     @staticmethod
-    def _note_refused(scene: Scene, act: str, reason: Reason) -> None:
+    def _note_refused(
+        tx: Transaction, click: Click, act: str, reason: Reason, role: str = ""
+    ) -> None:
         """A click that was refused stands among the events and, with the roles that the person had, in the audit trail."""
-        details: Details = {"act": act, "reason": reason.value}
-        held = [place for place in scene.places if place in scene.person.roles]
-        scene.tx.note(
-            scene.migration.id,
-            REFUSED,
-            scene.person.user_id,
-            details | {"role": describe(scene.person, held)},
-            act=act,
-            outcome=f"refused: {reason.value}",
-        )
+        details: Details = {"act": act, "reason": reason.value, "role": role}
+        outcome = f"refused: {reason.value}"
+        if reason is Reason.UNKNOWN_MIGRATION:
+            tx.audit(act, click.user_id, outcome, details={"asked": click.migration_id[:64]})
+            return
+        tx.note(click.migration_id, REFUSED, click.user_id, details, act=act, outcome=outcome)
 
     def _too_late(self, migration: Migration) -> Answer:
         """Who was faster, and when."""

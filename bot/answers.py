@@ -28,7 +28,15 @@ def in_modal(answer: Answer) -> ErrorText:
         )
     if answer.reason is Reason.TICKET_MISSING:
         return ErrorText(code="E-NO-TICKET", message=answer.sentence)
-    return ErrorText(code="E-REFUSED", message=answer.sentence or "That is not possible now.")
+    if answer.migration is not None:
+        look = f"`/migrate status {answer.migration.id}` shows how it stands."
+        return ErrorText(code="E-REFUSED", message=answer.sentence, next_step=look)
+    return ErrorText(
+        code="E-REFUSED",
+        message=answer.sentence or "Ferry could not make this request.",
+        state="" if answer.sentence else "Nothing was changed.",
+        next_step="" if answer.sentence else "`/migrate jobs` shows what there is; then try again.",
+    )
 
 
 def at_field(answer: Answer) -> str:

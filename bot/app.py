@@ -3,42 +3,53 @@
 It opens no connection; `runtime.py` does.
 """
 
-import uuid
 from collections.abc import Callable
 from logging import getLogger
 from typing import Any
 
 import structlog
 from slack_bolt import App, BoltContext, BoltResponse
+from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackClientError
 
 from bot.lanes import Lanes, is_answered
 from bot.ledger import BotLedger
-from bot.listeners import buttons, command, details, glass, home, request
-from bot.listeners.desk import Desk, where_of, whisper
+from bot.listeners import buttons, command, details, failures, glass, home, request
+from bot.listeners.desk import Desk
 from bot.meter import OUTCOME, Completed, Meter
-from bot.views import request_modal
-from bot.views import text as t
 from engine.errors import FerryError
-from engine.model import ErrorText
 
 _log = structlog.get_logger(__name__)
 
 
 def build(
     client: WebClient,
+    bot_token: str,
     records: BotLedger,
     desk: Desk,
     lanes: Lanes,
     meter: Meter | None = None,
 ) -> App:
-    """The app with all listeners, which run on `lanes`; asks Slack nothing yet."""
+    """The app with all listeners, which run on `lanes`; asks Slack nothing yet.
+
+    Args:
+        client: How Slack is reached, without a token: Bolt makes a client of its own for each payload.
+        bot_token: What those clients act with.
+        records: Which deliveries took effect.
+        desk: What the listeners work with.
+        lanes: Where they run.
+        meter: Counts what comes in.
+    """
     meter = meter or Meter()
+
+    def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        # Left to itself Bolt asks auth.test at the first payload, and loses that one when Slack fails: it is acknowledged already.
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=bot_token)
+
     app = App(
         client=client,
+        authorize=authorize,
         logger=getLogger("slack_bolt"),
-        token_verification_enabled=False,
         raise_error_for_unhandled_request=False,
         ssl_check_enabled=False,
         request_verification_enabled=False,  # `web.py` does it, before anything is read
@@ -66,7 +77,7 @@ def build(
     ) -> BoltResponse:
         context[OUTCOME] = outcome = "refused" if isinstance(error, FerryError) else "failed"
         meter.interaction(body, outcome)
-        _answer_failure(error, body, client)
+        failures.answer(error, body, context, client)
         return BoltResponse(status=200)
 
     app.listener_runner.listener_completion_handler = Completed(meter)
@@ -94,36 +105,3 @@ def delivery_of(body: dict[str, Any]) -> str:
         parts = (user, message.get("ts", ""), action.get("action_id"), action.get("action_ts"))
         return ":".join(("click", *(str(part) for part in parts)))
     return ""
-
-
-def _answer_failure(error: Exception, body: dict[str, Any], client: WebClient) -> None:
-    """Log a failure of a listener and tell the person who waits for an answer."""
-    number = uuid.uuid4().hex[:8]
-    if isinstance(error, FerryError):
-        _log.warning("listener_refused", number=number, code=error.code, error=str(error))
-        why = ErrorText(**error.parts)
-    else:
-        _log.error("listener_failed", number=number, exc_info=error)
-        why = ErrorText(
-            code="E-UNEXPECTED",
-            message=f"Ferry itself failed over this (number {number}).",
-            state="What is recorded stays as it is.",
-            next_step="Try again; if it fails again, show an administrator the number: it stands in Ferry's log.",
-        )
-    try:
-        _tell(why, body, client)
-    except (SlackClientError, OSError) as again:
-        _log.error("failure_not_told", number=number, error=str(again))
-
-
-def _tell(why: ErrorText, body: dict[str, Any], client: WebClient) -> None:
-    """Where the person waits: in the open modal, under the clicked message, or where the command was typed."""
-    said = t.escape(t.joined((why.message, why.state, why.next_step)))
-    view = body.get("view") or {}
-    if view.get("type") == "modal" and body.get("type") != "block_suggestion":
-        form = request_modal.parse(view)
-        client.views_update(view_id=view["id"], view=request_modal.failed(why, form))
-    elif body.get("command"):
-        client.chat_postEphemeral(channel=body["channel_id"], user=body["user_id"], text=said)
-    elif body.get("type") == "block_actions":
-        whisper(client, where_of(body), said)

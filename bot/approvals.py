@@ -6,11 +6,13 @@ They are made again at every click, from the roles of that moment. Nothing here 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from bot.ledger import Decided
 from bot.ledger import Verdict as Word
+from bot.notes import FELL
 from bot.settings import Place, Policy
+from engine.model import Event
 
 BREAK_GLASS_REASON_MIN: Final = 10
 """Characters: a reason is a sentence, not a dot."""
@@ -44,6 +46,7 @@ class Reason(StrEnum):
     ALREADY_TICKED = "already_ticked"
     NOT_TICKED = "not_ticked"
     ALREADY_FROZEN = "already_frozen"
+    OTHERS_FREEZE = "others_freeze"
     NOT_FROZEN = "not_frozen"
     WRONG_STATE = "wrong_state"
     UNKNOWN_MIGRATION = "unknown_migration"
@@ -112,6 +115,11 @@ def may_pause(person: Standing, places: Iterable[Place], requester: str) -> Verd
     return may_cancel(person, places, requester)
 
 
+def may_throttle(person: Standing, places: Iterable[Place]) -> Verdict:
+    """Whether a person may limit a copy or lift its limit: a role in one of the projects; faster is not the safe side."""
+    return _needs_one(person, places)
+
+
 def may_tick(person: Standing, places: Iterable[Place], requester: str) -> Verdict:
     """Whether a person may say that a step of the cut-over is done: who asked for it, or a role in one of the projects."""
     return may_cancel(person, places, requester)
@@ -141,7 +149,7 @@ def may_thaw(person: Standing, frozen_by: str) -> Verdict:
         return Verdict(Reason.ALLOWED, describe(person, owned))
     if person.roles and person.user_id == frozen_by:
         return Verdict(Reason.ALLOWED, describe(person, person.roles))
-    return Verdict(Reason.NO_ROLE)
+    return Verdict(Reason.OTHERS_FREEZE if person.roles else Reason.NO_ROLE)
 
 
 def may_resume(person: Standing, places: Iterable[Place]) -> Verdict:
@@ -176,24 +184,42 @@ class Tally(NamedTuple):
         return self._replace(counted=tuple(user for user in self.counted if user not in gone))
 
 
-def is_void(decided: Decided, plan_hash: str, since: datetime) -> bool:
-    """Whether a decision is about something else than the plan that was put up for approval at `since`."""
-    return decided.plan_hash != plan_hash or decided.at < since
+class Void(NamedTuple):
+    """What makes a decision void.
+
+    Attributes:
+        plan_hash: The plan that waits, or ran; what was decided about another does not count.
+        since: When it was put up for approval: what was decided before is void, also about an equal plan; None once approved.
+        fell: Until when the approvals of those do not count who were found not to be allowed to approve any more.
+    """
+
+    plan_hash: str
+    since: datetime | None
+    fell: Mapping[str, datetime]
+
+    def why(self, decided: Decided) -> Literal["", "plan", "role"]:
+        """Why a decision does not count; "" when it does."""
+        if decided.plan_hash != self.plan_hash or decided.at < (self.since or decided.at):
+            return "plan"
+        fell = self.fell.get(decided.user_id)
+        return "role" if fell is not None and decided.at <= fell else ""
 
 
-def tally(decisions: Iterable[Decided], *, plan_hash: str, since: datetime, needed: int) -> Tally:
+def fell(events: Iterable[Event]) -> Mapping[str, datetime]:
+    """Whose approvals fell with their role, and when last; who may approve again approves anew."""
+    return {str(each.details.get("user")): each.at for each in events if each.name == FELL}
+
+
+def tally(decisions: Iterable[Decided], void: Void, needed: int) -> Tally:
     """Count the approvals of a plan.
 
     Args:
         decisions: All of the migration, oldest first.
-        plan_hash: The plan that waits.
-        since: When it was put up for approval; what was decided before is void, also about an equal plan.
+        void: Which of them do not count.
         needed: How many it takes.
     """
     counted = (
-        each.user_id
-        for each in decisions
-        if each.verdict is Word.APPROVED and not is_void(each, plan_hash, since)
+        each.user_id for each in decisions if each.verdict is Word.APPROVED and not void.why(each)
     )
     return Tally(tuple(dict.fromkeys(counted)), needed)
 

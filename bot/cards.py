@@ -4,20 +4,20 @@ It only reads. A card is made anew for each message and never kept.
 """
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from bot import waiting
-from bot.approvals import is_void
+from bot import approvals, waiting
 from bot.directory import Directory
 from bot.ledger import BotLedger, Kind, Posted
 from bot.notes import FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard, Tick
-from engine.errors import FerryError
+from engine.errors import ConfigurationInvalid, FerryError
 from engine.forecast import Forecast, forecast
 from engine.ledger import JobFilter, Ledger, utc_now
 from engine.lifecycle import DUE, EventName, Status, is_terminal
@@ -61,6 +61,13 @@ class Cards:
 
     def card_of(self, migration: Migration) -> MigrationCard:
         """The card of a migration as it was just read."""
+        return self._known(migration).model_copy(update={"approvers": self._approvers(migration)})
+
+    def known(self, migration_id: str) -> MigrationCard:
+        """The card as the ledger alone knows it, without who may approve: Slack is not asked."""
+        return self._known(self._ledger.migration(migration_id))
+
+    def _known(self, migration: Migration) -> MigrationCard:
         policy = self._settings.policy_of(migration.request.target)
         since = self._waits_since(migration)
         return MigrationCard(
@@ -74,7 +81,6 @@ class Cards:
             ticks=self._ticks(migration),
             canceled_by=migration.cancel_requested_by,
             warning=self._settings.warning_of(migration.request.target),
-            approvers=self._approvers(migration),
             progress=self.progress(migration),
             report=self.report(migration),
         )
@@ -109,6 +115,17 @@ class Cards:
         """The projects that a migration concerns; raises ConfigurationInvalid when one is no longer configured."""
         request = migration.request
         return (self._settings.place_of(request.source), self._settings.place_of(request.target))
+
+    def places_left(self, migration: Migration) -> tuple[Place, ...]:
+        """The projects whose roles may stop it: those of its own that are still configured, or all where none of them is.
+
+        A cluster that was renamed in the configuration must not keep anyone from stopping what writes to it.
+        """
+        left = set[Place]()
+        for endpoint in (migration.request.source, migration.request.target):
+            with suppress(ConfigurationInvalid):
+                left.add(self._settings.place_of(endpoint))
+        return tuple(left or self._settings.places)
 
     def broadcast_channel(self, migration: Migration) -> str:
         """The channel that is told when this target's glass is broken; "" when none is configured any more."""
@@ -173,13 +190,10 @@ class Cards:
 
     def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""
-        decided = self._records.decisions(migration.id)
+        void = approvals.Void(plan_hash, since, approvals.fell(self.log(migration)))
         return tuple(
-            Decision(
-                **each.model_dump(exclude={"plan_hash"}),
-                void=is_void(each, plan_hash, since or each.at),
-            )
-            for each in decided
+            Decision(**each.model_dump(exclude={"plan_hash"}), void=void.why(each))
+            for each in self._records.decisions(migration.id)
         )
 
     def _approvers(self, migration: Migration) -> str:

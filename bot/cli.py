@@ -295,7 +295,10 @@ def audit(
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Hold the trail against itself.")] = False,
 ) -> None:
-    """Who did what, in which role, with which outcome; --check finds rows that were changed, moved or removed."""
+    """Who did what, in which role, with which outcome; --check finds rows that were changed, moved or removed.
+
+    Not found without a hash kept elsewhere: a trail whose every later row was computed anew, or whose end was cut off.
+    """
     with console.open_ledger() as ledger:
         if check:
             trail.checked(ledger.check_audit(), json=json)

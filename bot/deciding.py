@@ -5,9 +5,9 @@ from bot.acts import Acting, Answer, Click, Scene
 from bot.approvals import Reason, Tally
 from bot.ledger import Decided
 from bot.ledger import Verdict as Word
-from bot.notes import BREAK_GLASS, COUNTED
+from bot.notes import BREAK_GLASS, COUNTED, FELL
+from bot.planning import ACTOR
 from bot.settings import Policy
-from engine.errors import FerryError
 from engine.ledger import Transaction
 from engine.lifecycle import EventName, Status
 from engine.model import Details, Migration
@@ -18,10 +18,6 @@ class Deciding(Acting):
 
     def approve(self, click: Click, plan_hash: str, comment: str = "") -> Answer:
         """Approve the plan that was shown; the approval that completes the number queues the migration, exactly once."""
-        try:
-            fallen = self._fallen(click.migration_id)
-        except FerryError as error:
-            return Answer(Reason.IMPOSSIBLE, sentence=str(error))
 
         def decide(scene: Scene) -> Answer | str:
             migration = scene.migration
@@ -37,6 +33,9 @@ class Deciding(Acting):
 
         def effect(scene: Scene, role: str) -> Migration:
             tx, migration = scene.tx, scene.migration
+            fallen = self._fallen(scene)
+            for user in fallen:
+                tx.note(migration.id, FELL, ACTOR, {"user": user})
             self._record(tx, migration, Word.APPROVED, click.user_id, role, comment)
             tally = self._tally(tx, migration).without(fallen)
             details: Details = {"role": role, "plan_hash": plan_hash, "comment": comment}
@@ -46,7 +45,7 @@ class Deciding(Acting):
                 return tx.migration(migration.id)
             return tx.apply(migration.id, EventName.APPROVE, actor=click.user_id, details=details)
 
-        return self._act(click, "approve", decide, effect)
+        return self._act(click, "approve", decide, effect, self._approvers)
 
     def break_glass(self, click: Click, plan_hash: str, reason: str) -> Answer:
         """Start a migration without the approvals it needs, where the target's policy has a channel that is told of it."""
@@ -107,7 +106,7 @@ class Deciding(Acting):
             details: Details = {"role": role, "comment": comment}
             return tx.apply(migration.id, EventName.REJECT, actor=click.user_id, details=details)
 
-        return self._act(click, "reject", decide, effect)
+        return self._act(click, "reject", decide, effect, stops=True)
 
     def _policy(self, migration: Migration) -> Policy:
         return self._settings.policy_of(migration.request.target)
@@ -115,37 +114,35 @@ class Deciding(Acting):
     def _tally(self, tx: Transaction, migration: Migration) -> Tally:
         """The approvals of the plan as it waits now."""
         put_up = tx.last_change(migration.id)
-        return approvals.tally(
-            self._records.decisions(migration.id, tx),
+        void = approvals.Void(
             plan_hash=migration.plan.hash if migration.plan else "",
             since=put_up.at if put_up else migration.created_at,
-            needed=self._policy(migration).approvals,
+            fell=approvals.fell(self._cards.log(migration)),
         )
+        decisions = self._records.decisions(migration.id, tx)
+        return approvals.tally(decisions, void, self._policy(migration).approvals)
 
     def _counted_before(self, scene: Scene, policy: Policy) -> Answer | None:
-        tally = self._tally(scene.tx, scene.migration)
-        if scene.person.user_id not in tally.counted:
+        """Why an approval would be no other one; where enough are there, because the policy was lowered, one more starts it."""
+        tally = self._tally(scene.tx, scene.migration).without(self._fallen(scene))
+        if scene.person.user_id not in tally.counted or not tally.open:
             return None
         said = f"{len(tally.counted)} of {policy.approvals} approvals are there."
         return Answer(Reason.ALREADY_COUNTED, scene.migration, sentence=said)
 
-    def _fallen(self, migration_id: str) -> frozenset[str]:
-        """Who approved it before and may not any more: their approvals do not count.
+    def _approvers(self, migration: Migration) -> frozenset[str]:
+        """Who approved it before: whether they still may is asked with the click, because Slack may be slow."""
+        decisions = self._records.decisions(migration.id)
+        return frozenset(each.user_id for each in decisions if each.verdict is Word.APPROVED)
 
-        Asked before the transaction, because Slack may be slow; who approves in between was asked at that moment.
-        """
-        decisions = self._records.decisions(migration_id)
-        earlier = {each.user_id for each in decisions if each.verdict is Word.APPROVED}
-        if not earlier:
-            return frozenset()
-        migration = self._ledger.migration(migration_id)
-        places, policy = self._cards.places(migration), self._policy(migration)
-        return frozenset(
+    def _fallen(self, scene: Scene) -> tuple[str, ...]:
+        """Whose approvals would count, but they may not approve any more; who approved meanwhile was asked at that moment."""
+        migration, policy = scene.migration, self._policy(scene.migration)
+        return tuple(
             user
-            for user in earlier
-            if not approvals.may_approve(
-                self._directory.standing(user, places), places, migration.requester, policy
-            ).allowed
+            for user in self._tally(scene.tx, migration).counted
+            if (other := scene.others.get(user)) is not None
+            and not approvals.may_approve(other, scene.places, migration.requester, policy).allowed
         )
 
     def _record(

@@ -96,11 +96,16 @@ class Directory:
         Raises:
             ServiceUnavailable: Slack does not say; nothing may be allowed.
         """
-        wanted = tuple(set(places))
+        return self.standings((user_id,), places, at_click=at_click)[user_id]
+
+    def standings(
+        self, users: Iterable[str], places: Iterable[Place], *, at_click: bool = False
+    ) -> dict[str, Standing]:
+        """The roles that people hold now, as `standing`; what they share is asked of Slack once."""
+        people, wanted = tuple(dict.fromkeys(users)), tuple(set(places))
         if at_click:
-            self._recheck(user_id, wanted)
-        roles = {place: self._role(user_id, place) for place in wanted}
-        return Standing(user_id, {place: role for place, role in roles.items() if role})
+            self._recheck(people, wanted)
+        return {user: self._standing(user, wanted) for user in people}
 
     def eligible(
         self, places: Iterable[Place], able: Callable[[Standing], bool] = lambda _: True
@@ -140,6 +145,10 @@ class Directory:
             lambda: self._fetch_person(user_id),
             Person(user_id, "", active=False),
         )
+
+    def _standing(self, user_id: str, places: tuple[Place, ...]) -> Standing:
+        roles = {place: self._role(user_id, place) for place in places}
+        return Standing(user_id, {place: role for place, role in roles.items() if role})
 
     def _role(self, user_id: str, place: Place) -> Role | None:
         if self._is_among(user_id, self._roles.organization_owners.get(place.organization, ())):
@@ -205,11 +214,15 @@ class Directory:
         if seconds:
             self._budget.block(kind, seconds)
 
-    def _recheck(self, user_id: str, places: tuple[Place, ...]) -> None:
+    def _recheck(self, people: tuple[str, ...], places: tuple[Place, ...]) -> None:
         """From now on only what Slack says from now on counts, within the limits."""
-        now = self._clock()
-        for entry in self._entries(places):
-            key = ("user", user_id) if "@" in entry else ("group", entry)
+        now, entries = self._clock(), self._entries(places)
+        by_address = people if any("@" in entry for entry in entries) else ()
+        groups = (entry for entry in entries if "@" not in entry)
+        for key in (
+            *(("user", each) for each in by_address),
+            *(("group", each) for each in groups),
+        ):
             with self._guard:
                 kept = self._kept.get(key)
                 if kept is not None and kept.at < now and self._budget.take(key[0]) == 0:

@@ -21,7 +21,7 @@ class Going(Acting):
 
     def pause(self, click: Click) -> Answer:
         """Let a migration rest: at once when nobody works on it, else after the chunks under way."""
-        return self._steer(click, "pause", _may_pause, lambda _: EventName.PAUSE)
+        return self._steer(click, "pause", _may_pause, lambda _: EventName.PAUSE, stops=True)
 
     def resume(self, click: Click) -> Answer:
         """Let a migration that rests, failed, was canceled or mismatched go on from its receipts."""
@@ -75,6 +75,8 @@ class Going(Acting):
         act: str,
         may: Callable[[Scene], Verdict],
         event: Callable[[Migration], EventName],
+        *,
+        stops: bool = False,
     ) -> Answer:
         def effect(scene: Scene, role: str) -> Migration | Answer:
             migration = scene.migration
@@ -86,7 +88,7 @@ class Going(Acting):
                 reason = Reason.WRONG_STATE
                 return Answer(reason, refused.migration, sentence=refused.sentence)
 
-        return self._act(click, act, _allowed(may), effect)
+        return self._act(click, act, _allowed(may), effect, stops=stops)
 
 
 def _allowed(may: Callable[[Scene], Verdict]) -> Callable[[Scene], Answer | str]:

@@ -4,6 +4,7 @@ It only reads. The roles here decide what is offered, not what may be done: at t
 """
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -19,7 +20,7 @@ from bot.settings import Place, Settings
 from bot.views import buttons, freeze, home
 from bot.views import text as t
 from bot.views.home import Frozen, HomePage, HomeState, Job, Notice
-from engine.errors import FerryError, ServiceUnavailable
+from engine.errors import ConfigurationInvalid, ServiceUnavailable
 from engine.ledger import JobFilter, Ledger, utc_now
 from engine.model import Migration
 
@@ -42,6 +43,8 @@ RIGHTS: Final[Mapping[str, _Right]] = MappingProxyType(
     }
 )
 """Who is offered what in the list. A request is decided where its plan stands, so approvals are not here."""
+STOPS: Final = frozenset({buttons.CANCEL, buttons.PAUSE})
+"""What only stops a migration: possible also where a cluster of it is configured no longer."""
 
 _log = structlog.get_logger(__name__)
 
@@ -107,14 +110,10 @@ class Jobs:
         card = self._cards.listed(migration)
         if person is None:
             return Job(card)
-        try:
-            places = self._cards.places(migration)
-        except FerryError:
-            return Job(card)  # its cluster is configured no longer: nobody has a role for it
-        allowed = (
-            action for action, right in RIGHTS.items() if right(person, places, migration).allowed
-        )
-        return Job(card, frozenset(allowed))
+        offered = _allowed(STOPS, person, self._cards.places_left(migration), migration)
+        with suppress(ConfigurationInvalid):  # nobody has a role for a cluster that is not there
+            offered |= _allowed(RIGHTS.keys(), person, self._cards.places(migration), migration)
+        return Job(card, offered)
 
     def _standing(self, user_id: str) -> Standing | None:
         """The reader's roles, or None while Slack does not tell them."""
@@ -144,6 +143,12 @@ class Jobs:
             for name, window in found.items()
             if window
         )
+
+
+def _allowed(
+    acts: Collection[str], person: Standing, places: tuple[Place, ...], migration: Migration
+) -> frozenset[str]:
+    return frozenset(act for act in acts if RIGHTS[act](person, places, migration).allowed)
 
 
 def _wanted(user_id: str, state: HomeState) -> JobFilter:

@@ -20,6 +20,7 @@ from bot.ledger import Due, Kind, Verdict
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
+    FELL,
     FREED,
     FROZEN,
     HELD,
@@ -49,6 +50,7 @@ _PROOFS: Final = {
 """A migration that failed or was canceled has proved nothing; its reply says what stands where."""
 _NOTES: Final = {
     COUNTED: (Kind.ROOT, Kind.REPLY),
+    FELL: (Kind.REPLY,),
     HELD: (Kind.ROOT, Kind.REPLY),
     FREED: (Kind.ROOT, Kind.REPLY),
     NOT_STARTED: (Kind.REPLY,),

@@ -251,7 +251,9 @@ def _wired(
         examine=_doctor(settings, verbs),
         when_planned=scheduler.when_planned,
     )
-    app = bolt.build(_prompt_client(settings, meter), records, desk, lanes, meter)
+    bot_token = settings.slack_bot_token.get_secret_value()
+    client = _prompt_client(settings, meter, token="")
+    app = bolt.build(client, bot_token, records, desk, lanes, meter)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
 
@@ -282,9 +284,9 @@ def _directory(settings: Settings, meter: Meter) -> Directory:
     return Directory(_prompt_client(settings, meter), settings.roles)
 
 
-def _prompt_client(settings: Settings, meter: Meter) -> WebClient:
+def _prompt_client(settings: Settings, meter: Meter, token: str | None = None) -> WebClient:
     """Slack for whom somebody waits: a click is answered from what is known, or directly, not after Retry-After, half a minute."""
-    client = web_client(settings, retries=False, meter=meter)
+    client = web_client(settings, token=token, retries=False, meter=meter)
     client.retry_handlers.append(ConnectionErrorRetryHandler())
     return client
 

@@ -16,12 +16,12 @@ from bot.approvals import Reason, Standing
 from bot.deciding import Deciding
 from bot.freezing import Freezing
 from bot.going import Going
-from bot.notes import REFUSED
 from bot.settings import Place, Policy
 from bot.throttling import Throttling
 from bot.ticking import Ticking
 from engine import remake
 from engine.errors import FerryError
+from engine.ledger import Transaction
 from engine.lifecycle import Status, canceling
 from engine.model import Details, Migration, Request, Secrets, Throttle
 
@@ -69,26 +69,10 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             _log.info("zone_unknown", user=user_id, error=str(error))
             return ""
 
-    def note_refused_request(
-        self, user_id: str, request: Request, answer: Answer, *, again_of: str = ""
-    ) -> None:
-        """Put a request that was refused into the audit trail; no migration was made of it.
-
-        Args:
-            user_id: Who asked.
-            request: For what.
-            answer: Why not.
-            again_of: The migration that should be migrated again, whose thread has the click.
-        """
-        reason = answer.reason.value
-        details: Details = {"request": request.model_dump(mode="json"), "said": answer.sentence}
+    def note_refused_request(self, user_id: str, request: Request, answer: Answer) -> None:
+        """Put a request that was refused into the audit trail; no migration was made of it."""
         with self._ledger.transaction() as tx:
-            if again_of:
-                told: Details = {"act": "remigrate", "reason": reason}
-                outcome = f"refused: {reason}"
-                tx.note(again_of, REFUSED, user_id, told, act="remigrate", outcome=outcome)
-            else:
-                tx.audit("request", user_id, f"refused: {reason}", details=details)
+            _note_refused_request(tx, user_id, request, answer)
 
     def ticket_missing(self, request: Request, reason: str) -> str:
         """What is wrong when this target needs a ticket and the reason names none, plain text; else ""."""
@@ -142,7 +126,9 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
                 return Answer(Reason.DUPLICATE, tx.migration(made))
             same = self._ledger.unfinished(request.identity)
             if same is not None and same.status in OPEN:
-                return asked_already(same)
+                answer = asked_already(same)
+                _note_refused_request(tx, user_id, request, answer)
+                return answer
             details: Details = {"role": allowed.sentence}
             migration = tx.add_migration(
                 request,
@@ -173,24 +159,23 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
             event = canceling(scene.migration.status)
             return scene.tx.apply(scene.migration.id, event, actor=click.user_id, details=details)
 
-        return self._act(click, "cancel", decide, effect)
+        return self._act(click, "cancel", decide, effect, stops=True)
 
     def remigrate(self, click: Click) -> Answer:
         """Ask for a new migration of exactly the collections that differ, replacing them on the target; once per migration."""
-        try:
-            old = self._ledger.migration(click.migration_id)
-        except FerryError as error:
-            return Answer(Reason.UNKNOWN_MIGRATION, sentence=error.message)
+        old = self._find(click, "remigrate")
+        if isinstance(old, Answer):
+            return old
         if old.status is not Status.MISMATCHED:
-            return Answer(Reason.WRONG_STATE, old)
+            return self._refused(click, "remigrate", Answer(Reason.WRONG_STATE, old))
         try:
             request = remake.remigration(self._ledger, old.id)
         except FerryError as error:
-            return Answer(Reason.WRONG_STATE, old, sentence=str(error))
+            why = Answer(Reason.WRONG_STATE, old, sentence=str(error))
+            return self._refused(click, "remigrate", why)
         allowed = self.may_request(click.user_id, request)
         if not allowed.done:
-            self.note_refused_request(click.user_id, request, allowed, again_of=old.id)
-            return allowed._replace(migration=old)
+            return self._refused(click, "remigrate", allowed._replace(migration=old))
         return self._remigrate(click, old, request, allowed.sentence)
 
     def _whom_to_ask(
@@ -225,10 +210,17 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
                 return Answer(Reason.DUPLICATE)
             before = remake.remigrated(self._ledger, old.id)
             if before is not None and before.status not in _IN_VAIN:
-                return asked_already(before)
+                answer = asked_already(before)
+                self._note_refused(tx, click, "remigrate", answer.reason, role)
+                return answer
             reason = f"Re-migration of {old.id}. {old.reason}".strip()
             migration = tx.add_migration(
                 request, requester=click.user_id, reason=reason, details={"role": role}
             )
             tx.note(old.id, remake.REMIGRATED, click.user_id, {"as": migration.id, "role": role})
         return self._did(Answer(Reason.ALLOWED, migration, click.user_id, migration.created_at))
+
+
+def _note_refused_request(tx: Transaction, user_id: str, request: Request, answer: Answer) -> None:
+    details: Details = {"request": request.model_dump(mode="json"), "said": answer.sentence}
+    tx.audit("request", user_id, f"refused: {answer.reason.value}", details=details)

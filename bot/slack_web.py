@@ -38,8 +38,9 @@ def web_client(
     handlers: list[RetryHandler] = [Watch(meter)] if meter else []
     if retries:
         handlers += [ConnectionErrorRetryHandler(), RateLimitErrorRetryHandler(max_retry_count=2)]
+    given = settings.slack_bot_token.get_secret_value() if token is None else token
     return WebClient(
-        token=settings.slack_bot_token.get_secret_value() if token is None else token,
+        token=given or None,
         base_url=settings.slack.api_url,
         timeout=CALL_SECONDS,
         retry_handlers=handlers,

@@ -32,7 +32,7 @@ from engine.model import Progress as Reached
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
 
-_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDO_ASKED, Status.UNDOING, Status.UNDONE})
+_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDO_ASKED, Status.UNDOING})
 """States that the Jobs page's word alone does not tell."""
 
 _MISMATCHED = (
@@ -209,6 +209,10 @@ def _left(reached: Reached) -> str:
 
 
 def _status(status: Status) -> str:
+    if status is Status.UNDONE:
+        return (
+            "UNDONE"  # Zilliz Cloud has no word for it, and CANCELED reads as if the undo had been
+        )
     word = zilliz_word(status)
     return f"{word} ({status})" if status in _TOLD_STATES else word
 

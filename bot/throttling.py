@@ -1,6 +1,7 @@
 """Throttle: a person limits how fast a migration copies, or lifts the limit; its worker hears of it within seconds.
 
-Whoever may pause a migration may slow it down. How a limit is written is in `throttles.py`; how it is kept, in the engine.
+It takes a role: who asked for a migration may stop it, but not lift an operator's limit. How a limit is
+written is in `throttles.py`; how it is kept, in the engine.
 """
 
 from bot import approvals
@@ -17,7 +18,7 @@ class Throttling(Acting):
 
         def decide(scene: Scene) -> Answer | str:
             migration = scene.migration
-            verdict = approvals.may_pause(scene.person, scene.places, migration.requester)
+            verdict = approvals.may_throttle(scene.person, scene.places)
             if not verdict.allowed:
                 return Answer(verdict.reason, migration, sentence=verdict.sentence)
             return verdict.role

@@ -37,7 +37,10 @@ def checked(check: AuditCheck, *, json: bool) -> None:
     if json:
         terminal.as_json(check._asdict())
     elif not check.problems:
-        head = f"The last row's hash is {check.head}."
+        head = (
+            f"The last row's hash is {check.head}. Keep it where nobody who owns this database can write: "
+            "a trail that was written anew as a whole, or cut short, shows only against it."
+        )
         terminal.out.print(f"{check.rows:,} rows, each as it was written. {head}")
     else:
         for problem in check.problems[:PROBLEMS_SHOWN]:

@@ -114,20 +114,22 @@ def _jobs(desk: Desk, _typed: Typed) -> dict[str, Any]:
 
 
 def _freeze(desk: Desk, typed: Typed) -> dict[str, Any]:
-    answer = desk.service.freeze(typed.user_id, typed.rest)
-    if not answer.done:
-        return {"text": answers.ephemeral(answer, None)}
+    answer = desk.service.freeze(typed.user_id, typed.rest, typed.delivery)
     channel = desk.settings.approvals_channel
-    return {
-        "text": f"Frozen: nothing starts until somebody types `{COMMAND} thaw`. <#{channel}> is told."
-    }
+    done = f"Frozen: nothing starts until somebody types `{COMMAND} thaw`. <#{channel}> is told."
+    return _said_of_all(answer, done)
 
 
 def _thaw(desk: Desk, typed: Typed) -> dict[str, Any]:
-    answer = desk.service.thaw(typed.user_id)
-    if not answer.done:
-        return {"text": answers.ephemeral(answer, None)}
-    return {"text": "Thawed: what is approved and due starts by itself."}
+    answer = desk.service.thaw(typed.user_id, typed.delivery)
+    return _said_of_all(answer, "Thawed: what is approved and due starts by itself.")
+
+
+def _said_of_all(answer: Answer, done: str) -> dict[str, Any]:
+    """What the person is told of an act about no migration; nothing when it was answered before."""
+    if answer.reason is Reason.DUPLICATE:
+        return {}
+    return {"text": done if answer.done else answers.ephemeral(answer, None)}
 
 
 def _doctor(desk: Desk, typed: Typed) -> dict[str, Any]:

@@ -4,9 +4,10 @@ It never posts into a channel: that is the narrator's.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import structlog
+from slack_bolt import BoltContext
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -17,6 +18,10 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.slack_web import retry_after
 from bot.sources import Sources
+from bot.views import waiting_modal
+
+OPENED: Final = "opened"
+"""In the context: the window that a listener has opened and not filled yet; a failure is told there."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +63,26 @@ def where_of(body: dict[str, Any]) -> Where:
     # Under a root message the thread may be closed, so the answer would not be seen there.
     in_thread = thread if thread != message.get("ts") else ""
     return Where(body["user"]["id"], channel, in_thread)
+
+
+def open_waiting(
+    client: WebClient, context: BoltContext, body: dict[str, Any], title: str, for_what: str
+) -> str:
+    """Open a window at once, before anything is asked that may take long; returns its id, for `views.update`."""
+    view = waiting_modal.waiting(title, for_what)
+    opened = client.views_open(trigger_id=body["trigger_id"], view=view)
+    context[OPENED] = {"id": opened["view"]["id"], "title": title}
+    return str(opened["view"]["id"])
+
+
+def fill(client: WebClient, view_id: str, view: dict[str, Any]) -> None:
+    """Draw what belongs into an open window; who has closed it wants it no more."""
+    try:
+        client.views_update(view_id=view_id, view=view)
+    except SlackApiError as error:
+        if error.response.get("error") != "not_found":
+            raise
+        _log.info("window_closed", view=view_id)
 
 
 def whisper(client: WebClient, where: Where, text: str) -> None:

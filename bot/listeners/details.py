@@ -1,4 +1,7 @@
-"""View Details: what happened to a migration, for whoever asks; everyone in the workspace may look."""
+"""View Details: what happened to a migration, for whoever asks; everyone in the workspace may look.
+
+The ledger alone is read before the window is open: Slack takes the click's trigger for three seconds.
+"""
 
 from typing import Any
 
@@ -7,7 +10,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, fill
 from bot.views import buttons, details
 from bot.views.card import parse_action_value
 
@@ -20,10 +23,13 @@ def register(app: App, desk: Desk) -> None:
     @app.action(buttons.DETAILS)
     def clicked(ack: Ack, action: dict[str, Any], body: dict[str, Any], client: WebClient) -> None:
         ack()
-        card = desk.cards.card(parse_action_value(str(action.get("value") or "")).migration_id)
+        card = desk.cards.known(parse_action_value(str(action.get("value") or "")).migration_id)
         events = desk.cards.log(card.migration)
-        view = details.details_view(card, events, _link(desk, client, card.migration.id))
-        client.views_open(trigger_id=body["trigger_id"], view=view)
+        view = details.details_view(card, events)
+        opened = client.views_open(trigger_id=body["trigger_id"], view=view)
+        link = _link(desk, client, card.migration.id)
+        if link:
+            fill(client, opened["view"]["id"], details.details_view(card, events, link))
 
 
 def _link(desk: Desk, client: WebClient, migration_id: str) -> str:

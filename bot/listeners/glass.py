@@ -1,4 +1,7 @@
-"""Breaking the glass: the button opens a dialog that asks why, for who may; sent, it is one act of the service, decided anew."""
+"""Breaking the glass: the button opens a dialog that asks why, for who may; sent, it is one act of the service, decided anew.
+
+The dialog opens before Slack is asked for roles, which may take longer than the three seconds of the click's trigger.
+"""
 
 from typing import Any
 
@@ -7,9 +10,9 @@ from slack_sdk import WebClient
 
 from bot import answers
 from bot.approvals import BREAK_GLASS_REASON_MIN, Reason
-from bot.listeners.desk import Desk, Where, where_of, whisper
+from bot.listeners.desk import Desk, Where, fill, open_waiting, where_of, whisper
 from bot.service import Click
-from bot.views import break_glass, buttons
+from bot.views import break_glass, buttons, waiting_modal
 from bot.views.card import parse_action_value
 
 
@@ -27,16 +30,19 @@ def register(app: App, desk: Desk) -> None:
         ack()
         value = parse_action_value(str(action.get("value") or ""))
         where = where_of(body)
+        asks = "Slack is asked which roles you have."
+        opened = open_waiting(client, context, body, break_glass.TITLE, asks)
         click = Click(where.user_id, value.migration_id, context["delivery"])
         answer = desk.service.may_break_glass(click, value.about)
         if answer.reason is Reason.DUPLICATE:
             return
         card = desk.cards.card_of(answer.migration) if answer.migration else None
-        if card is None or not answer.done:
-            whisper(client, where, answers.ephemeral(answer, card))
-            return
-        view = break_glass.form(card, where.channel, where.thread_ts)
-        client.views_open(trigger_id=body["trigger_id"], view=view)
+        view = (
+            break_glass.form(card, where.channel, where.thread_ts)
+            if card is not None and answer.done
+            else waiting_modal.said(break_glass.TITLE, answers.ephemeral(answer, card))
+        )
+        fill(client, opened, view)
 
     @app.view(break_glass.CALLBACK_ID)
     def sent(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:

@@ -7,18 +7,23 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from slack_bolt import Ack, App
+import structlog
+from slack_bolt import Ack, App, BoltContext
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackClientError
 
 from bot import answers
+from bot.approvals import Reason
 from bot.listeners.command import open_form
-from bot.listeners.desk import Desk, at_leisure
+from bot.listeners.desk import Desk, at_leisure, direct
 from bot.listeners.latest import Latest
 from bot.service import Answer
 from bot.views import freeze, home
 from bot.views.home import HomeState, Notice
 
 EVENT = "app_home_opened"
+
+_log = structlog.get_logger(__name__)
 
 
 def register(app: App, desk: Desk) -> None:
@@ -63,8 +68,13 @@ def is_home(body: dict[str, Any]) -> bool:
 
 
 def tell(desk: Desk, client: WebClient, body: dict[str, Any], notice: Notice) -> None:
-    """Answer a click on the Home tab there, beside what was clicked."""
-    show(desk, client, body["user"]["id"], home.parse(body["view"]), notice)
+    """Answer a click on the Home tab there, beside what was clicked; in person where Slack does not draw the tab now."""
+    user = body["user"]["id"]
+    try:
+        show(desk, client, user, home.parse(body["view"]), notice)
+    except (SlackClientError, OSError) as error:
+        _log.warning("home_not_drawn", user=user, error=str(error))
+        direct(client, user, notice.text)
 
 
 _Turn = Callable[[Desk, str, HomeState, str], HomeState]
@@ -149,22 +159,20 @@ def _freeze(app: App, desk: Desk) -> None:
         client.views_open(trigger_id=body["trigger_id"], view=freeze.freeze_form(carried))
 
     @app.view(freeze.CALLBACK_ID)
-    def sent(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+    def sent(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         ack()
-        user = body["user"]["id"]
-        answer = desk.service.freeze(user, freeze.asked_reason(body["view"]))
-        said = Notice(_said(answer, "Frozen: nothing starts until the freeze is ended."))
-        show(desk, client, user, home.parse(body["view"]), said)
+        reason = freeze.asked_reason(body["view"])
+        answer = desk.service.freeze(body["user"]["id"], reason, context["delivery"])
+        said(body, client, answer, "Frozen: nothing starts until the freeze is ended.")
 
     @app.action(freeze.THAW)
-    def thawed(ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+    def thawed(ack: Ack, body: dict[str, Any], client: WebClient, context: BoltContext) -> None:
         ack()
-        answer = desk.service.thaw(body["user"]["id"])
-        said = Notice(
-            _said(answer, "The freeze has ended: what is approved and due starts by itself.")
-        )
-        tell(desk, client, body, said)
+        answer = desk.service.thaw(body["user"]["id"], context["delivery"])
+        over = "The freeze has ended: what is approved and due starts by itself."
+        said(body, client, answer, over)
 
-
-def _said(answer: Answer, done: str) -> str:
-    return done if answer.done else f":no_entry_sign: {answers.ephemeral(answer, None)}"
+    def said(body: dict[str, Any], client: WebClient, answer: Answer, done: str) -> None:
+        if answer.reason is not Reason.DUPLICATE:
+            refused = f":no_entry_sign: {answers.ephemeral(answer, None)}"
+            tell(desk, client, body, Notice(done if answer.done else refused))

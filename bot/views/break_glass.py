@@ -15,6 +15,7 @@ from bot.views.root import WRITE_FREEZE, deletions
 View: TypeAlias = dict[str, Any]
 
 CALLBACK_ID: Final = "ferry_break_glass_form"
+TITLE: Final = "Break the glass"
 REASON: Final = "ferry_break_glass_reason"
 REASON_MIN: Final = 10
 
@@ -61,7 +62,7 @@ def form(card: MigrationCard, channel: str, thread_ts: str = "") -> View:
     return {
         "type": "modal",
         "callback_id": CALLBACK_ID,
-        "title": m.plain("Break the glass", 24),
+        "title": m.plain(TITLE, 24),
         "submit": m.plain("Start it", 24),
         "close": m.plain("Go back", 24),
         "private_metadata": json.dumps(carried),
@@ -88,5 +89,5 @@ def broadcast(card: MigrationCard, decision: Decision) -> m.Message:
             f"without the {needed} it takes, {t.when(decision.at)}.\n{route(card)}"
         ),
         m.section(t.quote(decision.comment)),
-        m.context("Cancel migration in its thread stops it within one chunk."),
+        m.context("Cancel migration in its thread stops it within 5 seconds."),
     )

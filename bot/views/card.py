@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 from bot.checklist import Step
 from bot.views import text as t
 from engine.forecast import Forecast
-from engine.lifecycle import is_resumable, is_terminal, is_undoable, zilliz_word
+from engine.lifecycle import Status, is_resumable, is_terminal, is_undoable, zilliz_word
 from engine.model import CollectionPlan, Endpoint, Migration, Plan, Progress, Record, Replaced
 from engine.model import Report as EngineReport
 
@@ -22,19 +22,25 @@ EMOJI: dict[str, str] = {
     "MISMATCHED": ":warning:",
     "FAILED": ":x:",
     "CANCELED": ":black_square_for_stop:",
+    "UNDONE": ":leftwards_arrow_with_hook:",
 }
 """Always beside the word, never instead of it."""
 
 
+def word_of(status: Status) -> str:
+    """The word for people: Zilliz Cloud's (a rejected or expired request is CANCELED), and UNDONE, which it has no word for."""
+    return "UNDONE" if status is Status.UNDONE else zilliz_word(status)
+
+
 class Decision(Record):
-    """What one person decided about a request, and in which role; `void` when it was about another plan than the present one."""
+    """What one person decided about a request, and in which role; `void` is why it does not count: another plan, a lost role."""
 
     user_id: str
     role: str
     verdict: Literal["approved", "rejected", "forced"]
     at: AwareDatetime
     comment: str = ""
-    void: bool = False
+    void: Literal["", "plan", "role"] = ""
 
 
 class Tick(Record):
@@ -94,8 +100,8 @@ class MigrationCard(Record):
 
     @property
     def word(self) -> str:
-        """The status as Zilliz Cloud's Jobs page writes it; a rejected or expired request reads CANCELED."""
-        return zilliz_word(self.migration.status)
+        """The status as Zilliz Cloud's Jobs page writes it, for messages."""
+        return word_of(self.migration.status)
 
     @property
     def source(self) -> Endpoint:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
+    FELL,
     FREED,
     FROZEN,
     HELD,
@@ -138,11 +139,35 @@ def _why(event: Event) -> str:
     if isinstance(error, dict):
         return f"{error.get('code', '')} {error.get('message', '')}".strip()
     if event.name == REFUSED:
-        return f"{details.get('act', '')}, {details.get('reason', '')}".replace("_", " ")
+        act, reason = str(details.get("act", "")), str(details.get("reason", ""))
+        return f"{_ACTS.get(act, act)}: {_REFUSALS.get(reason, reason.replace('_', ' '))}"
+    if event.name == FELL:
+        return f"<@{details.get('user', '')}> may not approve any more"
     named = (details.get(name) for name in ("why", "reason", "comment", "last_words"))
     return next((value for value in named if isinstance(value, str) and value), "")
 
 
+_ACTS: Final[dict[str, str]] = {
+    "break_glass": "break the glass",
+    "remigrate": "re-migrate",
+    "tick": "tick a step",
+    "untick": "take a tick back",
+}
+"""What somebody wanted, where the act's own name is no word."""
+_REFUSALS: Final[dict[str, str]] = {
+    "no_role": "they had no role for it",
+    "own_request": "it was their own request",
+    "plan_changed": "the plan had changed since",
+    "already_counted": "their approval was there already",
+    "already_canceling": "canceling was under way already",
+    "already_undoing": "an undo was asked for already",
+    "no_break_glass": "no channel is configured that would be told",
+    "reason_missing": "they gave no reason",
+    "not_ticked": "it was not ticked",
+    "wrong_state": "it could not be done as it stood then",
+    "impossible": "it could not be done then",
+}
+"""Why it was refused, where the reason's own name is no sentence."""
 _WORDS: Final[dict[str, str]] = {
     "requested": "Requested",
     "plan_recorded": "Plan stored",
@@ -156,7 +181,7 @@ _WORDS: Final[dict[str, str]] = {
     EventName.MISMATCH: "Ended: MISMATCHED",
     EventName.FAIL: "Failed",
     EventName.CANCELED: "Ended: CANCELED",
-    EventName.RELEASE: "Its worker handed it back",
+    EventName.RELEASE: "Its process was shut down; it goes on from what is copied",
     EventName.RESCUE: "Its worker was lost; taken over",
     EventName.CANCEL: "Cancel asked for",
     EventName.RESUME: "Resumed",
@@ -178,8 +203,9 @@ _WORDS: Final[dict[str, str]] = {
     UNFROZEN: "Not frozen any more",
     REFUSED: "A click was refused",
     COUNTED: "An approval was counted; more are needed",
-    HELD: "Held",
-    FREED: "Not held any more",
+    FELL: "An approval does not count any more",
+    HELD: "It is due and does not start",
+    FREED: "What kept it from starting is over",
     REMINDED: "Approvers were reminded",
     NOT_STARTED: "It could not be started",
     WAITING: "Waits for a server",

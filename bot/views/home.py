@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from bot.views import buttons, freeze
 from bot.views import message as m
 from bot.views import text as t
-from bot.views.card import EMOJI, MigrationCard
+from bot.views.card import EMOJI, MigrationCard, word_of
 from bot.views.jobs import job_blocks
-from engine.lifecycle import Status, zilliz_word
+from engine.lifecycle import Status
 from engine.model import Record
 
 View: TypeAlias = dict[str, Any]
@@ -42,7 +42,7 @@ ACTION_IDS: Final = (NEW_REQUEST, REFRESH, NEXT, PREVIOUS, STATUS, CREATED_BY, T
 AWAITING: Final = "awaiting"
 FILTERS: Final[Mapping[str, tuple[str, frozenset[Status]]]] = {
     AWAITING: ("Waiting for approval", frozenset({Status.AWAITING_APPROVAL})),
-    **{word: (word, frozenset(s for s in Status if zilliz_word(s) == word)) for word in EMOJI},
+    **{word: (word, frozenset(s for s in Status if word_of(s) == word)) for word in EMOJI},
 }
 """The status filter's choices: label, and the states that belong to it."""
 

@@ -32,9 +32,9 @@ def job_blocks(card: MigrationCard) -> tuple[m.Block | None, ...]:
 def _beside(card: MigrationCard) -> str:
     """What Zilliz's word does not tell."""
     if card.canceling:
-        return "Being canceled; it stops within one chunk."
+        return "Being canceled; it stops within 5 seconds."
     if card.pausing:
-        return "Being paused; it stops within one chunk."
+        return "Being paused; it stops within seconds."
     if card.hold and card.migration.status is Status.QUEUED:
         return f":snowflake: Approved, but it does not start now. {t.sentence(t.keep_mentions(card.hold))}"
     return _BESIDE.get(card.migration.status, "")

@@ -33,7 +33,7 @@ _TEXTS: dict[str, str] = {
     ),
     "already_canceled": "This was already canceled{attribution}. Nothing was changed.",
     "already_canceling": (
-        "Canceling is already under way, asked{attribution}. It stops within one chunk. Nothing was changed."
+        "Canceling is already under way, asked{attribution}. It stops within 5 seconds. Nothing was changed."
     ),
     "already_undoing": (
         "An undo was already asked for{attribution}, and it happens once. {status} Your click changed nothing."
@@ -47,6 +47,9 @@ _TEXTS: dict[str, str] = {
     "already_ticked": "This step was already ticked{attribution}. Nothing was changed; there is nothing left to do.",
     "not_ticked": "This step is not ticked: its tick was taken back{attribution}. Nothing was changed.",
     "already_frozen": "All migrations are frozen already{attribution}. {sentence} Nothing was changed.",
+    "others_freeze": (
+        "This freeze was begun{attribution}: only they or an Organization Owner may end it. It lasts; nothing was changed."
+    ),
     "not_frozen": "Nothing is frozen by anyone. Nothing was changed.",
     "expired": "This request expired before anyone approved it. Nothing was written; make a new one with /migrate.",
     "wrong_state": "That cannot be done now. {sentence} {status} Nothing was changed.",

@@ -10,6 +10,7 @@ from datetime import timedelta
 from bot.notes import (
     BREAK_GLASS,
     COUNTED,
+    FELL,
     FREED,
     HELD,
     NOT_STARTED,
@@ -90,6 +91,13 @@ def _counted(_card: MigrationCard, event: Event) -> Said:
         "PENDING",
         f"Approved by {by(event)}, {count}. {waits}",
         detail(event, "comment"),
+    )
+
+
+def _fell(_card: MigrationCard, event: Event) -> Said:
+    who = t.person(detail(event, "user"))
+    return Said(
+        "PENDING", f"The approval of {who} does not count any more: they may not approve any more."
     )
 
 
@@ -198,7 +206,7 @@ def _cancel(card: MigrationCard, event: Event) -> Said:
     reason = detail(event, "reason")
     if card.migration.status is Status.CANCELED:
         return Said("CANCELED", f"Canceled by {by(event)}. {stays_behind(card)}", reason)
-    asked = f"{by(event)} asked to cancel. It stops within one chunk; what is copied stays."
+    asked = f"{by(event)} asked to cancel. It stops within 5 seconds; what is copied stays."
     return Said("IN PROGRESS", asked, reason)
 
 
@@ -211,7 +219,7 @@ def _canceled(card: MigrationCard, _event: Event) -> Said:
 def _pause(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.PAUSED:
         return Said("IN PROGRESS", f"Paused by {by(event)}. {stays_behind(card)}")
-    asked = f"{by(event)} asked to pause. It stops within one chunk; what is copied stays."
+    asked = f"{by(event)} asked to pause. It stops within seconds; what is copied stays."
     return Said("IN PROGRESS", asked)
 
 
@@ -239,7 +247,7 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
         return _paused(card)
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
-    lost = "Its process was lost. Another one takes over and continues from what is copied; a chunk in doubt is written again."
+    lost = "Its process was lost. Another one takes over and continues from what is copied; what is in doubt is written again."
     return Said("PENDING", lost)
 
 
@@ -323,6 +331,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     "phase": _phase,
     EventName.REOPEN: _reopen,
     COUNTED: _counted,
+    FELL: _fell,
     HELD: _held,
     FREED: _freed,
     NOT_STARTED: _not_started,

@@ -221,13 +221,16 @@ _VERDICTS = {
 }
 
 
+_VOID = {"plan": "the plan changed after it", "role": "its giver may not approve any more"}
+
+
 def decision_line(decision: Decision) -> str:
     """Who decided what, in which role and when: the attribution that no later rendering may lose."""
     emoji, word = _VERDICTS[decision.verdict]
     role = f" ({t.clip(decision.role, 60)})" if decision.role else ""
     said = f"{emoji} {word} by {t.person(decision.user_id)}{role}"
     comment = f"\n{t.quote(decision.comment, 200)}" if decision.comment.strip() else ""
-    void = " · *void*: the plan changed after it" if decision.void else ""
+    void = f" · *void*: {_VOID[decision.void]}" if decision.void else ""
     return f"{said}, {t.when(decision.at)}{void}{comment}"
 
 

@@ -52,9 +52,9 @@ def _predicate(card: MigrationCard) -> str:
 def standing(card: MigrationCard) -> str:
     """The state in one to three sentences of mrkdwn, to stand behind the status word."""
     if card.canceling:
-        return f"canceling, asked by {_canceler(card)}. It stops within one chunk; what is copied stays."
+        return f"canceling, asked by {_canceler(card)}. It stops within 5 seconds; what is copied stays."
     if card.pausing:
-        return "pausing. It stops within one chunk; what is copied stays."
+        return "pausing. It stops within seconds; what is copied stays."
     return _SAYERS[card.migration.status](card)
 
 
@@ -170,9 +170,9 @@ def _failure_parts(card: MigrationCard, error: ErrorText | None) -> tuple[str, s
 
 def _default_advice(card: MigrationCard) -> str:
     return (
-        "Mend the cause, then press Resume."
+        "Put right what is named here, then press Resume."
         if card.resumable
-        else "Mend the cause, then ask again."
+        else "Put right what is named here, then ask again."
     )
 
 

@@ -19,7 +19,10 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,20}")
-_MENTION = re.compile(r"<@[UW][A-Z0-9]{2,20}>|<!subteam\^S[A-Z0-9]{2,20}>")
+_MENTION = re.compile(
+    r"<@[UW][A-Z0-9]{2,20}>|<!subteam\^S[A-Z0-9]{2,20}>|\b\d{4}-\d\d-\d\d \d\d:\d\d UTC\b"
+)
+_UTC = "%Y-%m-%d %H:%M UTC"
 _SIZE_UNITS = ("kB", "MB", "GB", "TB", "PB")
 _UNIT = 1000
 _WHOLE_FROM = 100
@@ -103,14 +106,15 @@ def quote(text: str, limit: int = 600) -> str:
 def keep_mentions(text: str, limit: int = 600) -> str:
     """`text` escaped except for well-formed mentions of users (`<@U…>`) and user groups (`<!subteam^S…>`).
 
-    What is longer than `limit` ends at a blank before it, so that no mention is cut.
+    Moments as `utc` writes them ("2026-11-03 02:14 UTC") are shown in the reader's own time zone. What is longer than `limit` ends
+    at a blank before it, so that no mention is cut.
     """
     if len(text) > limit:
         text = text[:limit].rpartition(" ")[0].rstrip(", ") + " and others"
     parts: list[str] = []
     start = 0
     for match in _MENTION.finditer(text):
-        parts += [escape(text[start : match.start()]), match.group()]
+        parts += [escape(text[start : match.start()]), _local(match.group())]
         start = match.end()
     return "".join((*parts, escape(text[start:])))
 
@@ -216,7 +220,17 @@ def when(moment: datetime, *, only_time: bool = False) -> str:
 
 def utc(moment: datetime) -> str:
     """A moment in UTC as plain text: "2026-11-03 02:14 UTC"."""
-    return datetime.fromtimestamp(moment.timestamp(), tz=UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return datetime.fromtimestamp(moment.timestamp(), tz=UTC).strftime(_UTC)
+
+
+def _local(found: str) -> str:
+    """A mention as it is; a moment in UTC as Slack's date markup, where the calendar has it."""
+    if found.startswith("<"):
+        return found
+    try:
+        return when(datetime.strptime(found, _UTC).replace(tzinfo=UTC))
+    except ValueError:
+        return found
 
 
 def listing(

@@ -97,7 +97,7 @@ def undone(card: MigrationCard, event: Event) -> Said:
     ]
     told = t.joined(tuple(part for part in parts if part))
     return Said(
-        "CANCELED", f"Undone. {told or 'It had made nothing there.'} The source was not touched."
+        "UNDONE", f"Undone. {told or 'It had made nothing there.'} The source was not touched."
     )
 
 

@@ -2,13 +2,14 @@ r"""The audit trail: who did what in which role and with which outcome, each row
 
 It is appended in the transaction of what it records: every change of state, what people did that changed none, refusals. Rows
 follow one another under a lock on the trail's head, however many processes write; the database refuses to change or delete them.
-Whoever does so all the same (as the database's owner) is found by `check_audit`: a row's hash covers its content, its number and
-the hash before it.
+Whoever does so all the same (as the database's owner) and leaves the rest as it was is found by `check_audit`: a row's hash covers
+its content, its number and the hash before it.
 
     hash = sha256 of the row as JSON: keys sorted, no blanks, \u escapes; `at` in UTC with microseconds; `details` as its own text
 
-What a chain cannot show is its end cut off together with its head: keep the head's hash elsewhere (`ferry audit --check` prints
-it).
+The hash has no key. So the chain alone does not show that its owner computed every row after a changed one anew, nor that its end
+was cut off together with its head. Both show where a row's number and hash were kept elsewhere (`ferry audit --check` prints the
+last row's, `ferry audit --json` every row's) and are compared.
 """
 
 import hashlib

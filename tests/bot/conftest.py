@@ -29,7 +29,7 @@ from engine.milvus.sample import fill
 from engine.model import CollectionPlan, Endpoint, Migration, PartitionPlan, Plan, Request
 from tests.beds.ledgers import put
 from tests.bot.forked import ForkedVerbs
-from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, Story
+from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, PRIVATE, Story
 from tests.bot.telling import SetClock, Telling
 from tests.crash.workers import Workers
 
@@ -173,6 +173,7 @@ def sandbox() -> Iterator[Sandbox]:
             "channels": [
                 {"id": CHANNEL, "name": "migrations", "members": [*people, app.bot_user]},
                 {"id": ALARM, "name": "alarm", "members": [ADA, app.bot_user]},
+                {"id": PRIVATE, "name": "linus", "is_private": True, "members": [LINUS]},
             ],
             "usergroups": [{"id": ADMINS, "handle": "search-admins", "users": [GRACE]}],
             "apps": [app.model_dump()],

@@ -18,6 +18,8 @@ from tests.bot.forked import ForkedVerbs
 
 ADA, GRACE, LINUS, OLGA = "U0ADA", "U0GRACE", "U0LINUS", "U0OLGA"
 CHANNEL, ADMINS, ALARM = "C0MIGRATE", "S0ADMINS", "C0ALARM"
+PRIVATE = "G0PRIVATE"
+"""A channel in which Linus is alone: the bot is not in it."""
 QUICK = Pace(
     ticks=Ticks(plan=0.2, start=0.2, rescue=0.5, expire=0.5, freeze=0.5, forget=60),
     progress_seconds=0.2,

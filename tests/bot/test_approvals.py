@@ -10,6 +10,7 @@ from bot.approvals import (
     Role,
     Standing,
     Verdict,
+    Void,
     describe,
     may_approve,
     may_break_glass,
@@ -101,10 +102,20 @@ def test_each_person_counts_once_and_only_for_this_plan() -> None:
         decided("U4", 4, word=Word.REJECTED),
         decided("U5", 5),
     ]
-    counted = tally(decisions, plan_hash="p1", since=PUT_UP, needed=3)
+    void = Void("p1", PUT_UP, fell={})
+    counted = tally(decisions, void, needed=3)
     assert (counted.counted, counted.open) == (("U3", "U5"), 1)
     assert counted.without({"U5"}).counted == ("U3",)
-    assert tally(decisions, plan_hash="p1", since=PUT_UP, needed=1).open == 0
+    assert tally(decisions, void, needed=1).open == 0
+
+
+def test_an_approval_falls_with_its_givers_role_until_they_give_another() -> None:
+    """What was approved until then does not count, what the same person approves afterwards does."""
+    void = Void("p1", None, fell={"U1": PUT_UP + timedelta(minutes=2)})
+    assert void.why(decided("U1", 1)) == "role"
+    assert void.why(decided("U1", 1, plan="p0")) == "plan"
+    assert void.why(decided("U1", 3)) == ""
+    assert void.why(decided("U2", 1)) == ""
 
 
 def test_stopping_everything_takes_any_role_and_going_on_takes_an_owner() -> None:
@@ -112,7 +123,7 @@ def test_stopping_everything_takes_any_role_and_going_on_takes_an_owner() -> Non
     assert may_freeze(person("U1", research=ADMIN)).allowed
     assert may_freeze(person("U1")).reason is Reason.NO_ROLE
     assert may_thaw(person("U1", research=ADMIN), "U1").allowed
-    assert may_thaw(person("U1", research=ADMIN), "U2").reason is Reason.NO_ROLE
+    assert may_thaw(person("U1", research=ADMIN), "U2").reason is Reason.OTHERS_FREEZE
     assert may_thaw(person("U1"), "U1").reason is Reason.NO_ROLE
     assert may_thaw(person("U3", other=OWNER), "U1").role == "Organization Owner of zeta"
 

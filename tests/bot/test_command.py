@@ -120,8 +120,31 @@ def test_a_command_that_slack_sends_again_counts_once(
     assert ledger.migration(queued.id).status is Status.QUEUED
 
 
+def test_a_late_copy_of_a_freeze_or_a_thaw_changes_nothing(typed: Type, records: BotLedger) -> None:
+    """Freeze, thaw, and both once more as they were sent: each counts once, and its copy is not answered."""
+    freeze, thaw = "command:1", "command:2"
+    assert typed("freeze audit", delivery=freeze).startswith("Frozen")
+    assert typed("thaw", delivery=thaw).startswith("Thawed")
+    assert typed("freeze audit", delivery=freeze) == ""
+    assert records.open_freeze() is None
+    assert typed("freeze again", delivery="command:3").startswith("Frozen")
+    assert typed("thaw", delivery=thaw) == ""
+    assert records.open_freeze() is not None
+
+
+def test_who_may_not_end_a_freeze_is_told_who_may(typed: Type) -> None:
+    """A Project Admin is not told to ask for the role that they have; when nothing is frozen, they hear that."""
+    assert typed("thaw", "U0OTHER") == "Nothing is frozen by anyone. Nothing was changed."
+    assert typed("freeze audit", "U0HALF").startswith("Frozen")
+    said = typed("thaw", "U0OTHER")
+    assert said.startswith("This freeze was begun by <@U0HALF>")
+    assert "only they or an Organization Owner may end it" in said
+    assert "Project Admin" not in said
+    assert "You may not do this" in typed("thaw", "U0STRANGER")
+
+
 def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migration) -> None:
-    """Whoever may pause may throttle; the limit stands in the ledger, and who set it in which role in the audit trail."""
+    """A role in one of the projects may throttle; the limit stands in the ledger, and who set it in which role in the trail."""
     assert typed(f"throttle {queued.id} 5000 20MB", "U0HALF").endswith(
         "copies at most 5,000 entities/s and 20 MB/s."
     )
@@ -133,6 +156,17 @@ def test_a_copy_is_limited_by_typing(typed: Type, ledger: Ledger, queued: Migrat
     assert ledger.migration(queued.id).throttle == limit
     assert typed(f"throttle {queued.id.lower()} OFF").endswith("copies as fast as it can.")
     assert ledger.migration(queued.id).throttle is None
+
+
+def test_who_asked_and_has_no_role_may_stop_it_and_not_speed_it_up(
+    typed: Type, ledger: Ledger, awaiting: Callable[..., Migration]
+) -> None:
+    """A throttle that an operator has set is not lifted by the requester alone; canceling is the safe side."""
+    migration = awaiting("U0ASKED")
+    assert typed(f"throttle {migration.id} 5000", "U0HALF").endswith("5,000 entities/s.")
+    assert "You may not do this" in typed(f"throttle {migration.id} off", "U0ASKED")
+    assert str(ledger.migration(migration.id).throttle) == "5,000 entities/s"
+    assert typed(f"cancel {migration.id}", "U0ASKED").endswith("was canceled.")
 
 
 @pytest.mark.parametrize("limit", ["", "fast", "-1", "0"])

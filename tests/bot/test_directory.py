@@ -102,6 +102,22 @@ def test_a_click_is_judged_by_the_group_as_it_is_then(workspace: Sandbox, direct
         assert SEARCH not in asked.standing("U0GRACE", [SEARCH], at_click=True).roles
 
 
+def test_what_several_people_depend_on_is_asked_once(workspace: Sandbox, directory: Make) -> None:
+    """A click that depends on others asks for each group once, and finds all of them as they are then."""
+    with workspace as sandbox:
+        asked, clock = directory(sandbox)
+        people = ("U0GRACE", "U0NEW", "U0OLGA")
+        asked.standings(people, [SEARCH])
+        sandbox.set_usergroup("S0ADMINS", ["U0NEW"])
+        clock.seconds = 1.0
+        before = len(sandbox.journal.calls("usergroups.users.list"))
+        now = asked.standings(people, [SEARCH], at_click=True)
+        assert [user for user in people if SEARCH in now[user].roles] == ["U0NEW", "U0OLGA"]
+        calls = sandbox.journal.calls("usergroups.users.list")[before:]
+        groups = [call.args.get("usergroup") for call in calls]
+        assert len(groups) == len(set(groups))
+
+
 def test_a_burst_of_clicks_stays_within_slacks_limit(workspace: Sandbox, directory: Make) -> None:
     """Two hundred clicks within a minute ask for a group fewer than twenty times, and the last is judged as the first."""
     with workspace as sandbox:

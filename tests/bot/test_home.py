@@ -96,6 +96,22 @@ def test_only_what_a_role_may_do_is_offered(
     assert (freeze.THAW in frozen.offered) is (user == "U0OWNER")
 
 
+def test_a_job_whose_cluster_is_configured_no_longer_can_be_stopped(
+    served: Callable[..., Service],
+    configured: Callable[..., Settings],
+    awaiting: Callable[..., Migration],
+) -> None:
+    """Cancel and Pause are offered to whoever has a role; to others nothing, and nobody is offered more."""
+    awaiting("U0ASKED")
+    clusters = {f"{n}-2": c.model_dump() for n, c in configured().clusters.items()}
+    service = served(clusters=clusters)
+    jobs = Jobs(
+        service._settings, service._ledger, service._records, service._directory, service._cards
+    )
+    for user, offered in (("U0HALF", {buttons.CANCEL, buttons.PAUSE}), ("U0STRANGER", set())):
+        assert set(jobs.page(user, HomeState()).jobs[0].offered) == offered
+
+
 def test_every_act_on_a_job_has_a_right() -> None:
     """What a message's buttons do to a job, the tab offers to whom it may; decisions and ticks stand where their plan does."""
     elsewhere = {buttons.APPROVE, buttons.REJECT, buttons.BREAK_GLASS, buttons.TICK, buttons.UNTICK}
@@ -265,6 +281,25 @@ def test_a_freeze_is_begun_and_ended_in_the_home_tab(tab: Story) -> None:
         30,
         "the end of the freeze in the channel",
     )
+
+
+def test_a_doubled_freeze_and_thaw_of_the_tab_count_once(tab: Story) -> None:
+    """Slack delivers the dialog and the click on End twice: one freeze, one end, and the tab says that it was done."""
+    olga = Tab(tab, OLGA)
+    olga.click(freeze.FREEZE)
+    olga.person.wait_for_view(freeze.CALLBACK_ID)
+    tab.sandbox.duplicate_next_envelope()
+    assert olga.person.submit() is None
+    olga.until("Frozen: nothing", without="already")
+    tab.sandbox.duplicate_next_envelope()
+    olga.click(freeze.THAW)
+    olga.until("The freeze has ended", without="Nothing is frozen")
+    envelopes = tab.sandbox.journal.envelopes
+    tab.sandbox.wait_for(lambda: all(e.acked for e in envelopes("interactive")), 30, "all of it")
+    tab.stop()
+    told = [(row.act, row.outcome) for row in tab.ledger.audit() if row.actor == OLGA]
+    assert told == [("freeze", "done"), ("thaw", "done")]
+    assert "The freeze has ended" in olga.words
 
 
 def test_the_tab_without_roles_is_still_a_list(tab: Story) -> None:

@@ -22,7 +22,7 @@ from bot.service import Service
 from bot.settings import Settings
 from bot.sources import Sources
 from bot.verbs import EngineVerbs
-from bot.views import buttons, freeze, request_modal
+from bot.views import break_glass, buttons, freeze, request_modal
 
 ROOT = Path(__file__).parents[2]
 BOT = ROOT / "bot"
@@ -104,7 +104,7 @@ def test_every_element_that_is_drawn_is_heard(
     soon, planned = (lambda work, **_: work()), (lambda _migration, _then: None)
     desk = Desk(configured(), service, cards, sources, soon, jobs, tuple, planned)
     with Lanes() as lanes:
-        app = bolt.build(WebClient("xoxb-none"), records, desk, lanes)
+        app = bolt.build(WebClient(), "xoxb-none", records, desk, lanes)
     heard = [listener.matchers for listener in app._listeners]
     texts = {
         cell for matchers in heard for matcher in matchers for cell in _closed_over(matcher.func)
@@ -120,6 +120,7 @@ def test_every_element_that_is_drawn_is_heard(
         freeze.FREEZE,
         freeze.THAW,
         freeze.CALLBACK_ID,
+        break_glass.CALLBACK_ID,
     }
     assert drawn <= texts
     sources.close()

@@ -127,7 +127,7 @@ def test_one_freeze_at_a_time(service: Service, records: BotLedger) -> None:
     (won,) = [answer for answer in answers if answer.done]
     (lost,) = [answer for answer in answers if not answer.done]
     assert (lost.reason, lost.by, lost.at) == (Reason.ALREADY_FROZEN, won.by, won.at)
-    assert service.thaw("U0ADMIN").reason is Reason.NO_ROLE
+    assert service.thaw("U0ADMIN").reason is Reason.OTHERS_FREEZE
     assert service.thaw("U0OWNER").done
     assert service.thaw("U0OWNER").reason is Reason.NOT_FROZEN
     assert [owed.kind for owed in records.pending()] == [Kind.FREEZE, Kind.THAW]
@@ -294,7 +294,7 @@ def test_the_trail_has_who_in_which_role_and_what_was_refused(
     assert approve(service, "U0OTHER", migration).done
     assert approve(service, "U0OWNER", migration).done
     assert service.freeze("U0HALF", "audit").done
-    assert service.thaw("U0ADMIN").reason is Reason.NO_ROLE
+    assert service.thaw("U0ADMIN").reason is Reason.OTHERS_FREEZE
     both = "Project Admin of acme/search and Project Admin of acme/shop"
     half = "Project Admin of acme/search"
     told = [
@@ -310,8 +310,39 @@ def test_the_trail_has_who_in_which_role_and_what_was_refused(
         ("approval_counted", "U0OTHER", both, "noted"),
         ("approve", "U0OWNER", "Organization Owner of acme", "queued"),
         ("freeze", "U0HALF", half, "done"),
-        ("thaw", "U0ADMIN", both, "refused: no_role"),
+        ("thaw", "U0ADMIN", both, "refused: others_freeze"),
     ]
     approved = [row for row in ledger.audit() if row.act in {"approve", "approval_counted"}]
     assert {row.plan_hash for row in approved} == {migration.plan.hash}
     assert ledger.check_audit().problems == ()
+
+
+def test_every_refusal_is_a_row_of_the_trail(
+    served: Served, ledger: Ledger, awaiting: Awaiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what no transaction of an effect can hold: an unknown id, Slack that is silent or who was faster."""
+    monkeypatch.setattr(Directory, "person", lambda _, user_id: _here(user_id))
+    service, migration = served(), awaiting("U0ADMIN")
+    silent = served(roles={"organization_owners": {"acme": ["S0GROUP"]}})
+    assert service.cancel(Click("U0OTHER", "M-0000000", "1")).reason is Reason.UNKNOWN_MIGRATION
+    assert silent.cancel(Click("U0OTHER", migration.id, "2")).reason is Reason.IMPOSSIBLE
+    assert silent.freeze("U0OTHER", delivery="3").reason is Reason.IMPOSSIBLE
+    assert service.remigrate(Click("U0OTHER", migration.id, "4")).reason is Reason.WRONG_STATE
+    assert service.request("U0ADMIN", migration.request).reason is Reason.IMPOSSIBLE
+    assert approve(service, "U0OTHER", migration).done
+    ledger.claim(migration.id, new_owner())
+    assert service.cancel(Click("U0ADMIN", migration.id)).done
+    late = service.cancel(Click("U0OTHER", migration.id, "5"))
+    assert (late.reason, late.by) == (Reason.ALREADY_CANCELING, "U0ADMIN")
+    told = [(row.actor, row.act, row.outcome) for row in ledger.audit() if "refused" in row.outcome]
+    assert told == [
+        ("U0OTHER", "cancel", "refused: unknown_migration"),
+        ("U0OTHER", "cancel", "refused: impossible"),
+        ("U0OTHER", "freeze", "refused: impossible"),
+        ("U0OTHER", "remigrate", "refused: wrong_state"),
+        ("U0ADMIN", "request", "refused: impossible"),
+        ("U0OTHER", "cancel", "refused: already_canceling"),
+    ]
+    again = [silent.cancel(Click("U0OTHER", migration.id, "2")), silent.freeze("U0OTHER", "", "3")]
+    assert [answer.reason for answer in again] == [Reason.DUPLICATE] * 2
+    assert sum("refused" in row.outcome for row in ledger.audit()) == len(told)

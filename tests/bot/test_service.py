@@ -10,7 +10,7 @@ from bot.approvals import Reason
 from bot.ledger import BotLedger, Verdict
 from bot.notes import REFUSED
 from bot.service import Answer, Click, Service
-from bot.settings import Roles
+from bot.settings import Roles, Settings
 from engine.ledger import AuditFilter, Ledger, new_owner, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import Migration
@@ -338,3 +338,26 @@ def test_nothing_is_allowed_while_roles_are_unknown(
     assert answer.reason is Reason.IMPOSSIBLE
     assert "Slack does not say who has which role" in answer.sentence
     assert ledger.migration(migration.id).status is Status.AWAITING_APPROVAL
+
+
+@pytest.mark.parametrize("left", [{"old": "old", "new": "renamed"}, {"old": "was", "new": "is"}])
+def test_what_is_configured_no_longer_can_still_be_stopped(
+    served: Callable[..., Service],
+    configured: Callable[..., Settings],
+    ledger: Ledger,
+    awaiting: Awaiting,
+    left: dict[str, str],
+) -> None:
+    """A cluster was renamed in ferry.yml: a role for what is left of its projects, or anywhere, stops it, no more."""
+    migration = awaiting("U0ADMIN")
+    assert approve(served(), "U0OTHER", migration).done
+    clusters = {left[name]: cluster for name, cluster in configured().clusters.items()}
+    service = served(clusters={n: c.model_dump() for n, c in clusters.items()})
+    assert service.pause(Click("U0STRANGER", migration.id)).reason is Reason.NO_ROLE
+    assert service.pause(Click("U0HALF", migration.id)).done
+    assert service.resume(Click("U0OWNER", migration.id)).reason is Reason.IMPOSSIBLE
+    assert service.cancel(Click("U0STRANGER", migration.id)).reason is Reason.NO_ROLE
+    assert service.cancel(Click("U0OTHER", migration.id)).done
+    assert ledger.migration(migration.id).status is Status.CANCELED
+    other = awaiting("U0ADMIN")
+    assert service.reject(Click("U0HALF", other.id)).done

@@ -119,6 +119,29 @@ def test_only_slacks_own_fresh_requests_are_taken(served: Bot) -> None:
     assert httpx.post(url, content=b"x" * (BODY_BYTES_MAX + 1)).status_code == 413
 
 
+@pytest.mark.parametrize(
+    ("timestamp", "signature", "body"),
+    [
+        ("now", "v0=é", b"{}"),
+        ("²", "v0=0", b"{}"),
+        ("1" * 5_000, "v0=0", b"{}"),
+        ("now", "v0=0", b"\xff\xfe"),
+    ],
+    ids=["signature", "digit", "number", "body"],
+)
+def test_what_is_not_even_text_is_refused_like_any_unsigned_request(
+    served: Bot, timestamp: str, signature: str, body: bytes
+) -> None:
+    """Whatever stands in the headers or the body of somebody else's request: 401, and the server goes on."""
+    at = str(int(time.time())) if timestamp == "now" else timestamp
+    given = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": signature}
+    headers = {name: value.encode("latin-1") for name, value in given.items()}
+    assert served.web is not None
+    assert (
+        httpx.post(served.web.url + EVENTS_PATH, content=body, headers=headers).status_code == 401
+    )
+
+
 def test_a_signature_is_remembered_as_long_as_it_is_valid() -> None:
     """After ten minutes a signature is too old for its timestamp, and is forgotten."""
     now = 0.0

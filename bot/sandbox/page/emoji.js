@@ -15,7 +15,7 @@ const CODES = {
   heart: "❤️", smile: "😄", slightly_smiling_face: "🙂", thinking_face: "🤔", pray: "🙏", raised_hands: "🙌", clap: "👏",
   bar_chart: "📊", chart_with_upwards_trend: "📈", calendar: "📅", link: "🔗", paperclip: "📎", snowflake: "❄️", zap: "⚡", star: "⭐",
   stopwatch: "⏱️", file_folder: "📁", octagonal_sign: "🛑", robot_face: "🤖", 100: "💯", point_right: "👉",
-  arrows_clockwise: "🔃", heavy_minus_sign: "➖", sunny: "☀️",
+  arrows_clockwise: "🔃", heavy_minus_sign: "➖", leftwards_arrow_with_hook: "↩️", sunny: "☀️",
 };
 
 const disc = (fill, body = "") => `<circle cx="10" cy="10" r="8" fill="${fill}"/>${body}`;
@@ -27,6 +27,7 @@ const PADLOCK = `<rect x="4" y="9" width="12" height="8.5" rx="1.5" fill="#e3a93
 
 const DRAWN = {
   "✅": tile("#2fa36b", stroke("M6 10.3l2.8 2.8L14.2 7.3")),
+  "↩": tile("#5b7083", stroke("M6 9h6a2.5 2.5 0 0 1 0 5H9M8.5 6.5L6 9l2.5 2.5")),
   "✔": stroke("M4.5 10.5l3.8 3.8L15.8 6", "#2fa36b"),
   "❌": stroke("M4.5 4.5l11 11M15.5 4.5l-11 11", "#e01e5a"),
   "⚠": `<path d="M10 2.2L18.5 17.3h-17z" fill="#f2b824" stroke="#c98f0c" stroke-linejoin="round"/><path d="M10 7.5v4.7M10 14.7v.1" stroke="#4a3500" stroke-width="1.9" stroke-linecap="round"/>`,

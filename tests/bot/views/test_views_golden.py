@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.checklist import OWN, Step
-from bot.notes import COUNTED, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
-from bot.views import break_glass
+from bot.notes import COUNTED, FELL, FREED, HELD, NOT_STARTED, REMINDED, THROTTLED, WAITING
+from bot.views import break_glass, waiting_modal
 from bot.views.card import Tick
 from bot.views.checklist import checklist_message
 from bot.views.details import details_view
@@ -172,6 +172,8 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "reply-counted": lambda s: reply(
         _counted(s), s.event(COUNTED, role="Project Admin", approvals=1, needed=2)
     ),
+    "reply-approval-fell": lambda s: reply(_counted(s), s.event(FELL, "ferry", user="U02CAROL")),
+    "root-approval-fell": lambda s: root_message(_fell(s)),
     "reply-reminded": lambda s: reply(_counted(s), s.event(REMINDED, "ferry", hours=1.0)),
     "reply-waiting": lambda s: reply(
         s.card(Status.RUNNING),
@@ -229,6 +231,9 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "freeze": lambda s: freeze_message("U02BOB", "Organization Owner", s.now, "Audit & <all>"),
     "thaw": lambda s: thaw_message("U02BOB", "Organization Owner of acme", s.now),
     "break-glass-form": lambda s: break_glass.form(s.replacing(), "C0MIGRATE", "1.2"),
+    "break-glass-waiting": lambda _: waiting_modal.waiting(
+        break_glass.TITLE, "Slack is asked which roles you have."
+    ),
     "break-glass-broadcast": lambda s: break_glass.broadcast(_forced(s), _forced(s).decisions[-1]),
     **{f"undelivered-{name}": of for name, of in UNDELIVERED.items()},
     "root-canceling": lambda s: root_message(_canceling(s)),
@@ -328,10 +333,16 @@ def _counted(s: Any) -> Any:
     )
 
 
+def _fell(s: Any) -> Any:
+    (decision,) = s.decisions(Status.QUEUED)
+    fallen = decision.model_copy(update={"void": "role", "user_id": "U02CAROL"})
+    return s.card(decisions=(fallen, decision), approvals_needed=2)
+
+
 def _changed(s: Any) -> Any:
     (decision,) = s.decisions(Status.QUEUED)
     changes = ("articles: the field “title” is gone.", "articles: 10,000 → 10,412 entities.")
-    return s.card(decisions=(decision.model_copy(update={"void": True}),), changes=changes)
+    return s.card(decisions=(decision.model_copy(update={"void": "plan"}),), changes=changes)
 
 
 def _held(s: Any) -> Any:

@@ -7,13 +7,13 @@ import pytest
 
 from bot.approvals import Reason
 from bot.views import buttons
-from bot.views.card import action_value, parse_action_value
+from bot.views.card import action_value, parse_action_value, word_of
 from bot.views.progress import progress_message
 from bot.views.refusals import REASONS, refusal
 from bot.views.replies import reply
 from bot.views.report import SIGILS, findings_file, report_message
 from bot.views.root import root_message
-from engine.lifecycle import EventName, Status, zilliz_word
+from engine.lifecycle import EventName, Status
 from engine.model import CollectionReport, ErrorText, Mismatch, MismatchKind, Outcome, Report
 from engine.pace import remaining_seconds
 
@@ -89,8 +89,8 @@ def test_the_root_keeps_who_asked_and_who_decided(samples: Any, texts: Any, stat
 def test_the_status_comes_first_by_word(samples: Any, status: Status) -> None:
     """The notification and the message name Zilliz's word, an emoji stands only beside it."""
     message = root_message(samples.card(status))
-    assert message.text.startswith(f"{zilliz_word(status)}: ")
-    assert f"*{zilliz_word(status)}*" in message.blocks[1]["text"]["text"]
+    assert message.text.startswith(f"{word_of(status)}: ")
+    assert f"*{word_of(status)}*" in message.blocks[1]["text"]["text"]
 
 
 def test_the_plans_table_is_there_while_it_is_decided(samples: Any) -> None:
@@ -152,7 +152,7 @@ def test_a_pause_under_way_can_be_taken_back(samples: Any, texts: Any) -> None:
     card = samples.card(Status.RUNNING, pause_requested_at=samples.now)
     for message in (root_message(card), progress_message(card, samples.progress(), samples.now)):
         assert offered(message) == [buttons.RESUME, buttons.CANCEL]
-        assert "pausing. It stops within one chunk" in "\n".join(texts(message.blocks))
+        assert "pausing. It stops within seconds" in "\n".join(texts(message.blocks))
 
 
 def test_the_repair_dialog_says_what_is_deleted(samples: Any) -> None:

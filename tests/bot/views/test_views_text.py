@@ -219,3 +219,14 @@ def test_numbers_and_their_nouns() -> None:
 def test_a_sentence_ends(text: str, said: str) -> None:
     """A full stop is added where none is; nothing stays nothing."""
     assert t.sentence(text) == said
+
+
+def test_a_moment_in_utc_is_shown_in_the_readers_own_time() -> None:
+    """As `utc` writes it, among mentions and in escaped text; what no calendar has, or what was cut, stays as it is."""
+    moment = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+    said = f"<@U02BOB> has frozen <all> since {t.utc(moment)}: audit"
+    assert (
+        t.keep_mentions(said) == f"<@U02BOB> has frozen &lt;all&gt; since {t.when(moment)}: audit"
+    )
+    for other in ("2026-13-41 09:00 UTC", "2026-11-03 09:00 UT", "2026-11-03 09:00"):
+        assert t.keep_mentions(other) == other
