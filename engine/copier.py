@@ -11,7 +11,7 @@ from itertools import islice
 
 from engine import crashpoints
 from engine.content import Content, read_range
-from engine.descent import Descent, Tally
+from engine.descent import Descent, Place, Tally
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.flow import Sizes
@@ -20,7 +20,7 @@ from engine.milvus import destination, duplicates
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, CollectionPlan, Lease, Receipt, SetAside
+from engine.model import Chunk, ChunkRange, CollectionPlan, KeyPolicy, Lease, Receipt, SetAside
 
 HELD_BYTES_MAX = 32 << 20
 """A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
@@ -123,8 +123,8 @@ class Copier:
                     break
                 writes.put(key_range.partition, page)
                 lower = page.keys[-1]
+                self.tally.took(key_range.partition, lower)
             else:
-                self.tally.taken += 1
                 self.sizes.went_well()
                 return ()
         except MessageTooLarge:
@@ -132,12 +132,35 @@ class Copier:
         except MilvusRefused as refusal:
             if not may_be_an_entitys(refusal):
                 raise
-        descent = Descent(self.reader, writes.put, self.fence, self.sizes, self.tally)
         rest, at_first = key_range.model_copy(update={"lower": lower}), self.sizes.now
-        refused = descent.write(rest, self._limit(content.receipt))
+        refused = self.target.repeat(
+            lambda: self._descent(writes.put).write(rest, self._limit(content.receipt))
+        )
         if self.sizes.now == at_first:
             self.sizes.went_well()
         return refused
+
+    def _descent(self, put: Callable[[str, Page], None]) -> Descent:
+        return Descent(self.reader, put, self.fence, self.sizes, self.tally, self.takes_again)
+
+    def takes_again(self, here: Place | None = None) -> bool:
+        """Writes an entity once more that the target took before: where it does not take that, nothing is said of another one.
+
+        Args:
+            here: Such an entity of a range that has no receipt yet; None takes any.
+        """
+        # Where keys are deleted before they are written, a crash in between must not hit what has a receipt.
+        known = here or (None if self.plan.keys is KeyPolicy.ALLOWED else self.tally.known)
+        if known is None:
+            return False
+        partition, key = known
+        try:
+            for page in self.reader.among(partition, [key], limit=1):
+                self.put(partition, page)
+                return True
+        except (MessageTooLarge, MilvusRefused):
+            return False
+        return False
 
     def put(self, partition: str, page: Page) -> None:
         """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""
@@ -204,8 +227,8 @@ class _Writes:
 
     Args:
         copier: Sends them.
-        in_doubt: Whether something of the chunk may stand on the target that nobody heard of. That never ends: a request
-            that is refused later says nothing about one that was lost before.
+        in_doubt: Whether something of the chunk may stand on the target that nobody heard of: an answer was lost, or a
+            refusal was not certain. That never ends: one that is refused later says nothing about one that was lost before.
     """
 
     copier: Copier
@@ -218,4 +241,10 @@ class _Writes:
                 return self.copier.send(partition, page, upsert=False)
             except ServiceUnavailable:
                 self.in_doubt = True
+            except (MessageTooLarge, MilvusRefused) as refusal:
+                self.in_doubt = not refusal.certain
+                if self.in_doubt and self.copier.plan.keys is KeyPolicy.NEW:
+                    target, plan = self.copier.target, self.copier.plan
+                    raise destination.must_start_over(target, plan, refusal.message) from refusal
+                raise
         return self.copier.put(partition, page)

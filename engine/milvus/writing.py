@@ -39,7 +39,7 @@ def write(
 
     Raises:
         ServiceUnavailable: Whether the page was written is unknown.
-        MilvusRefused: The server refused the page; nothing of it was written.
+        MilvusRefused, MessageTooLarge: The server refused the page; whether nothing of it was written is `certain` or not.
         DataUnreadable: The server acknowledged another number of entities.
     """
     kind = milvus_pb2.UpsertRequest if upsert else milvus_pb2.InsertRequest

@@ -7,7 +7,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from engine.model import Outcome
 from engine.worker import LEASE_SECONDS
-from tests.engine.bed import Bed, Side, rows
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -59,4 +59,45 @@ def test_an_insert_in_doubt_is_not_inserted_again_when_its_upsert_is_refused(
     report = bed.migrate("plain", target_uri=target.uri)
     assert report.status is Outcome.SUCCESSFUL, report
     assert target.calls["Insert"] == 1
+    bed.assert_same("plain", KEYS)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [(10001, "context deadline exceeded"), (65535, "produce failed"), (503, "channel gone")],
+)
+def test_an_insert_that_was_applied_and_refused_is_not_doubled(
+    bed: Bed, target: Proxy, code: int, reason: str
+) -> None:
+    """What the server says that it did not do may have been done, or a part of it: it is settled by an upsert."""
+    target.answer("Insert", b"", refusal(code, reason), times=1, applied=True)
+    report = bed.migrate("plain", target_uri=target.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert (target.calls["Insert"], target.calls["Upsert"]) == (1, 1)
+    bed.assert_same("plain", KEYS)
+
+
+def test_a_bad_hour_of_the_target_sets_no_entity_aside(crossing: Bed, proxied: Proxied) -> None:
+    """While the target refuses whatever it gets, with a code that it also has for values, the copy waits; then all is taken."""
+    target = proxied(crossing.target)
+    for rpc in WRITES:
+        target.answer(rpc, b"", refusal(65535, "channel is recovering"), times=60)
+    migration = crossing.queued("parts", target_uri=target.uri)
+    report = crossing.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert crossing.ledger.set_aside(migration, "parts") == {}
+    crossing.assert_same("parts", range(PARTITIONS * PARTITION_ENTITIES))
+
+
+@pytest.mark.parametrize("code", [103, 503, 901, 10001])
+def test_a_node_that_restarts_is_waited_for(bed: Bed, proxied: Proxied, code: int) -> None:
+    """What passes by itself while entities are read, on either side, is waited for, and fails no migration."""
+    bed.source.create("plain")
+    bed.source.insert("plain", rows(KEYS))
+    source, target = proxied(bed.source), proxied(bed.target)
+    migration = bed.queued("plain", source_uri=source.uri, target_uri=target.uri)
+    said = milvus_pb2.QueryResults(status=status(code, "a node restarts")).SerializeToString()
+    for side in (source, target):
+        side.answer("Query", b"", said, times=3)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
     bed.assert_same("plain", KEYS)

@@ -134,3 +134,20 @@ def test_what_was_refused_does_not_keep_it_from_being_undone(bed: Bed, proxied: 
         engine.undo(bed.ledger, migration, Secrets())
     client.delete("automatic", ids=list(made["ids"]))
     assert engine.undo(bed.ledger, migration, Secrets()).dropped == ("automatic",)
+
+
+def test_a_refusal_that_is_not_certain_starts_it_over(bed: Bed, proxied: Proxied) -> None:
+    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each."""
+    fill(bed.source)
+    status = common_pb2.Status(code=65535, error_code=1, reason="produce failed")
+    refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
+    proxy = proxied(bed.target)
+    proxy.answer("Insert", b"", refusal, times=1, applied=True)
+    migration = bed.enqueue(asked(bed, target_uri=proxy.uri))
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    events = [event.name for event in bed.ledger.events(migration_id=migration)]
+    assert events.count(STARTED_OVER) == 1
+    assert sum(bed.target.count("automatic", part) for part in PARTS) == sum(
+        bed.source.count("automatic", part) for part in PARTS
+    )
