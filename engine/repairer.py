@@ -50,6 +50,7 @@ class Repairer:
             StopWork: The work must end; what is not mended yet can be mended later.
             FerryError: A server failed or refused; likewise.
         """
+        self.copier.settle()  # a delete of a worker that was lost would take away what is written here
         pipeline(self._bad(), self._mend, self._record)
         written, deleted = (sum(each) for each in zip((0, 0), *self._done, strict=True))
         return {"written": written, "deleted": deleted}

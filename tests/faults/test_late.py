@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
+import engine
 from engine.lifecycle import Status
-from tests.crash.lane import Lane
+from tests.crash.lane import WHO, Lane
+from tests.crash.workers import KILLED
 from tests.faults.network import Network
 
 pytestmark = pytest.mark.real_milvus
 
 LEASE_SECONDS = 4.0
+REPAIR_LEASE_SECONDS = 12.0
+"""Longer than a repair takes."""
 
 Lanes = Callable[[int], list[Lane]]
 Until = Callable[[Callable[[], bool]], None]
@@ -50,6 +54,27 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
         dead.wait()
         assert run.work() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
+        gate.open.set()
+        target.drained()
+        assert target.overdue == 1
+        assert run.wrong().nothing
+
+
+def test_a_delete_of_a_killed_worker_is_void_before_anything_is_mended(lanes: Lanes) -> None:
+    """Another worker takes a repair over at once, but writes nothing that the dead one's delete could take away again."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work("loading:1") == KILLED
+        run.damage()
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.MISMATCHED
+        engine.repair(lane.ledger, run.id, WHO)
+        gate = target.hold("Delete", 1, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(REPAIR_LEASE_SECONDS))
+        gate.wait()
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        assert run.work() == 0
         gate.open.set()
         target.drained()
         assert target.overdue == 1
