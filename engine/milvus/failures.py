@@ -81,6 +81,18 @@ _UNCHANGED = "This call changed nothing; what was done before it stands."
 _KEPT = "What was done before this call stands; nothing is lost."
 
 
+class CallLost(ServiceUnavailable):
+    """A call that was sent and got no answer: it may still reach the server and be carried out.
+
+    Args:
+        void_at: When it cannot change anything any more, because its deadline is over, by `time.monotonic`.
+    """
+
+    def __init__(self, message: str, *, state: str, next_step: str, void_at: float) -> None:
+        super().__init__(message, state=state, next_step=next_step)
+        self.void_at = void_at
+
+
 class MessageTooLarge(InputRejected):
     """A request or an answer is larger than the server or the channel allows; smaller pages help.
 
@@ -122,13 +134,14 @@ def may_be_an_entitys(refused: MilvusRefused) -> bool:
     return refused.server_code in _VALUE_CODES
 
 
-def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:
+def from_grpc(error: grpc.RpcError, rpc: str, where: str, void_at: float) -> FerryError:
     """Translates a failed gRPC call.
 
     Args:
         error: What grpc raised.
         rpc: The call's name, e.g. "Query".
         where: The cluster as people call it.
+        void_at: As in `CallLost`.
     """
     status, details = error.code(), error.details() or ""
     if any(words in details for words in _TOO_LARGE):
@@ -142,10 +155,11 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _throttled(where, rpc, details)
     if status in _TRANSIENT:
-        return ServiceUnavailable(
+        return CallLost(
             f"{where} did not answer {rpc}: {status.name} {details}.",
             state=_KEPT,
             next_step="Check that the cluster runs and can be reached from here, then try again.",
+            void_at=void_at,
         )
     return MilvusRefused(f"{where} refused {rpc}: {status.name} {details}.", -1)
 

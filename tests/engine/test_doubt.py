@@ -6,21 +6,14 @@ import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from engine.model import Outcome
-from engine.worker import LEASE_SECONDS
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
 from tests.engine.proxy import Proxy
 
-pytestmark = pytest.mark.real_milvus
+pytestmark = [pytest.mark.real_milvus, pytest.mark.usefixtures("short_leases")]
 
 KEYS = range(60)
 WRITES = ("Insert", "Upsert")
 Proxied = Callable[[Side], Proxy]
-
-
-@pytest.fixture(autouse=True)
-def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No call outlives its lease: one that was lost is waited for as long as that."""
-    monkeypatch.setenv(LEASE_SECONDS, "4")
 
 
 def status(code: int, reason: str, **more: bool) -> common_pb2.Status:

@@ -53,6 +53,7 @@ def asked(bed: Bed, **changes: str) -> Request:
     return bed.request("automatic", **changes).model_copy(update={"auto_id": AutoId.NEW})
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_new_keys_through_interruptions(bed: Bed, proxied: Proxied) -> None:
     """What was interrupted, and what lost an answer, starts over: each content stands there as often as in the source."""
     fill(bed.source)

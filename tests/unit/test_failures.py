@@ -7,7 +7,7 @@ import pytest
 from pymilvus.grpc_gen import common_pb2
 
 from engine.errors import FerryError, NotPermitted, ServiceUnavailable, Throttled
-from engine.milvus.failures import MessageTooLarge, MilvusRefused, from_grpc, from_status
+from engine.milvus.failures import CallLost, MessageTooLarge, MilvusRefused, from_grpc, from_status
 
 Code = grpc.StatusCode
 RETRIABLE = 1 << 16
@@ -35,12 +35,12 @@ class Failed(grpc.RpcError):
 @pytest.mark.parametrize(
     ("failed", "expected"),
     [
-        (Failed(Code.UNAVAILABLE, "connection refused"), ServiceUnavailable),
-        (Failed(Code.DEADLINE_EXCEEDED), ServiceUnavailable),
-        (Failed(Code.ABORTED), ServiceUnavailable),
-        (Failed(Code.CANCELLED), ServiceUnavailable),
-        (Failed(Code.UNKNOWN, None), ServiceUnavailable),
-        (Failed(Code.INTERNAL, "stream reset"), ServiceUnavailable),
+        (Failed(Code.UNAVAILABLE, "connection refused"), CallLost),
+        (Failed(Code.DEADLINE_EXCEEDED), CallLost),
+        (Failed(Code.ABORTED), CallLost),
+        (Failed(Code.CANCELLED), CallLost),
+        (Failed(Code.UNKNOWN, None), CallLost),
+        (Failed(Code.INTERNAL, "stream reset"), CallLost),
         (Failed(Code.RESOURCE_EXHAUSTED, "too many"), Throttled),
         (
             Failed(Code.RESOURCE_EXHAUSTED, "received message larger than max (9 vs 4)"),
@@ -54,7 +54,7 @@ class Failed(grpc.RpcError):
 )
 def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
     """Each gRPC status has its place in the tree, and the text names the cluster and the call."""
-    told = from_grpc(failed, "Query", "prod-eu")
+    told = from_grpc(failed, "Query", "prod-eu", 7.0)
     assert type(told) is expected
     assert "prod-eu" in told.message
     assert "Query" in told.message
@@ -146,7 +146,7 @@ def test_every_failure_says_what_to_do(status: int) -> None:
     told = (
         from_status(common_pb2.Status(code=status, reason="because"), "Insert", "c")
         if status
-        else from_grpc(Failed(Code.UNAVAILABLE), "Insert", "c")
+        else from_grpc(Failed(Code.UNAVAILABLE), "Insert", "c", 7.0)
     )
     assert told is not None
     assert told.next_step
