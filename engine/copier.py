@@ -7,12 +7,11 @@ decides which collections are copied, and nothing verifies what was written.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 
 from engine import crashpoints
 from engine.content import Content, read_range
-from engine.descent import Descent, Tally
+from engine.descent import Descent, Place, Tally
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.flow import Sizes
@@ -21,7 +20,7 @@ from engine.milvus import destination, duplicates
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, CollectionPlan, Lease, Receipt, SetAside
+from engine.model import Chunk, ChunkRange, CollectionPlan, KeyPolicy, Lease, Receipt, SetAside
 
 HELD_BYTES_MAX = 32 << 20
 """A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
@@ -115,17 +114,17 @@ class Copier:
 
     def _write(self, content: ReadChunk) -> tuple[SetAside, ...]:
         """Writes a chunk; what the target does not take is found and returned."""
-        key_range, in_doubt = content.chunk.range, content.chunk.attempted
+        key_range, writes = content.chunk.range, _Writes(self, content.chunk.attempted)
         lower, size = key_range.lower, content.receipt.bytes
         try:
             for page in content.pages:
                 size = page.bytes
                 if size > self.sizes.now:  # it was read before a request of that size was refused
                     break
-                self._write_page(key_range.partition, page, in_doubt=in_doubt)
+                writes.put(key_range.partition, page)
                 lower = page.keys[-1]
+                self.tally.took(key_range.partition, lower)
             else:
-                self.tally.taken += 1
                 self.sizes.went_well()
                 return ()
         except MessageTooLarge:
@@ -133,18 +132,43 @@ class Copier:
         except MilvusRefused as refusal:
             if not may_be_an_entitys(refusal):
                 raise
-        # A refused request is not applied: nothing that is left of the chunk is in more doubt than the chunk was.
-        put = partial(self._write_page, in_doubt=in_doubt)
-        descent = Descent(self.reader, put, self.fence, self.sizes, self.tally)
         rest, at_first = key_range.model_copy(update={"lower": lower}), self.sizes.now
-        refused = descent.write(rest, self._limit(content.receipt))
+        refused = self.target.repeat(
+            lambda: self._descent(writes.put).write(rest, self._limit(content.receipt))
+        )
         if self.sizes.now == at_first:
             self.sizes.went_well()
         return refused
 
+    def _descent(self, put: Callable[[str, Page], None]) -> Descent:
+        return Descent(self.reader, put, self.fence, self.sizes, self.tally, self.takes_again)
+
+    def takes_again(self, here: Place | None = None) -> bool:
+        """Writes an entity once more that the target took before: where it does not take that, nothing is said of another one.
+
+        Args:
+            here: Such an entity of a range that has no receipt yet; None takes any.
+        """
+        # Where keys are deleted before they are written, a crash in between must not hit what has a receipt.
+        known = here or (None if self.plan.keys is KeyPolicy.ALLOWED else self.tally.known)
+        if known is None:
+            return False
+        partition, key = known
+        try:
+            for page in self.reader.among(partition, [key], limit=1):
+                self.put(partition, page)
+                return True
+        except (MessageTooLarge, MilvusRefused):
+            return False
+        return False
+
     def put(self, partition: str, page: Page) -> None:
         """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""
-        self.target.repeat(lambda: self._send(partition, page, upsert=True))
+        self.target.repeat(lambda: self.send(partition, page, upsert=True))
+
+    def send(self, partition: str, page: Page, *, upsert: bool) -> None:
+        """Writes one page, once (`destination.send`)."""
+        destination.send(self.target, self.plan, partition, page, in_doubt=upsert)
 
     def _pending(self) -> Iterator[Chunk]:
         """First what nobody wrote yet, last what is in doubt: an upsert settles only what was applied before it."""
@@ -184,16 +208,6 @@ class Copier:
         limit = self.sizes.entities(self.page_entities, known.bytes / max(known.entities, 1))
         return limit if receipt is None else max(1, min(limit, receipt.entities))
 
-    def _write_page(self, partition: str, page: Page, *, in_doubt: bool) -> None:
-        try:
-            self._send(partition, page, upsert=in_doubt)
-        except ServiceUnavailable:
-            # Whether the page was applied is unknown, and a second insert would double it.
-            self.put(partition, page)
-
-    def _send(self, partition: str, page: Page, *, upsert: bool) -> None:
-        destination.send(self.target, self.plan, partition, page, in_doubt=upsert)
-
     def _explain_count(self, key_range: ChunkRange, found: Content) -> None:
         keys = [key for page in self._pages_of(key_range, found) for key in page.keys]
         shared = duplicates.repeated_keys(self.reader, key_range.partition, keys)
@@ -205,3 +219,32 @@ class Copier:
             state="Nothing of this range was written in this attempt.",
             next_step="Make sure that nobody writes to the source, then resume.",
         )
+
+
+@dataclass
+class _Writes:
+    """Writes the pages of one chunk: inserts them, and upserts them from the first on whose outcome is unknown.
+
+    Args:
+        copier: Sends them.
+        in_doubt: Whether something of the chunk may stand on the target that nobody heard of: an answer was lost, or a
+            refusal was not certain. That never ends: one that is refused later says nothing about one that was lost before.
+    """
+
+    copier: Copier
+    in_doubt: bool
+
+    def put(self, partition: str, page: Page) -> None:
+        """Writes one page."""
+        if not self.in_doubt:
+            try:
+                return self.copier.send(partition, page, upsert=False)
+            except ServiceUnavailable:
+                self.in_doubt = True
+            except (MessageTooLarge, MilvusRefused) as refusal:
+                self.in_doubt = not refusal.certain
+                if self.in_doubt and self.copier.plan.keys is KeyPolicy.NEW:
+                    target, plan = self.copier.target, self.copier.plan
+                    raise destination.must_start_over(target, plan, refusal.message) from refusal
+                raise
+        return self.copier.put(partition, page)

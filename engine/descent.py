@@ -3,18 +3,19 @@
 A refused request is read again in two halves until one entity is left: that one is set aside with the reason, and the rest goes on.
 What is set aside is missing on the target, so that the proof names it and the migration does not end as successful. A refusal that
 concerns the whole request (permission, a missing collection, no room) is never taken for an entity's fault: some codes say so, and
-where the target has taken nothing at all of a collection, nothing of it is set aside.
+where the target has taken nothing at all of a collection, nothing of it is set aside. Nor is a bad hour of the target: where it may
+have been its own fault, an entity is set aside only when it is refused once more after another one, known to be good, was taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
-from engine.errors import TargetUnsupported
+from engine.errors import ServiceUnavailable, TargetUnsupported
 from engine.flow import Sizes
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import ChunkRange, PrimaryKey, SetAside
+from engine.model import Chunk, ChunkRange, PrimaryKey, SetAside
 
 ASIDE_MAX: Final = 100
 """Entities of a collection that are set aside in one attempt; where more are refused, a person has to look."""
@@ -22,6 +23,8 @@ IN_VAIN_MAX: Final = 8
 """Single entities that are tried while nothing of the collection was ever taken."""
 
 Refusal = MessageTooLarge | MilvusRefused
+Place = tuple[str, PrimaryKey]
+"""A partition and a key."""
 
 
 @dataclass
@@ -31,13 +34,32 @@ class Tally:
     Attributes:
         taken: Requests.
         refused: Entities.
+        known: An entity that it took.
     """
 
     taken: int = 0
     refused: int = 0
+    known: Place | None = None
+
+    @classmethod
+    def of(cls, chunks: Iterable[Chunk]) -> Self:
+        """What earlier attempts left, as far as the chunks with a receipt tell."""
+        tally = cls()
+        for chunk in chunks:
+            if chunk.receipt is not None and chunk.receipt.entities:
+                tally.taken = 1
+                if chunk.range.upper is not None:
+                    tally.known = chunk.range.partition, chunk.range.upper
+                    break
+        return tally
+
+    def took(self, partition: str, key: PrimaryKey) -> None:
+        """The target took a request whose last key this is."""
+        self.taken += 1
+        self.known = partition, key
 
 
-@dataclass(frozen=True)
+@dataclass
 class Descent:
     """Writes one range.
 
@@ -47,6 +69,7 @@ class Descent:
         check: Called before each request; raises a `StopWork` when the work must end.
         sizes: Learns how large a request may be.
         tally: Shared by all ranges of the collection.
+        takes_again: Whether the target takes an entity now that it took before: this one of the range, or else any.
     """
 
     reader: CollectionReader
@@ -54,11 +77,13 @@ class Descent:
     check: Callable[[], None]
     sizes: Sizes
     tally: Tally
-    _refusals: list[Refusal] = field(default_factory=list)
+    takes_again: Callable[[Place | None], bool]
     _aside: list[SetAside] = field(default_factory=list)
+    _suspects: list[tuple[str, Page, Refusal]] = field(default_factory=list)
+    _known: Place | None = None
 
     def write(self, key_range: ChunkRange, limit: int) -> tuple[SetAside, ...]:
-        """Writes every entity of the range that the target takes.
+        """Writes every entity of the range that the target takes; once for each `Descent`.
 
         Args:
             key_range: The range.
@@ -70,11 +95,12 @@ class Descent:
         Raises:
             MessageTooLarge, MilvusRefused: The target takes nothing of this collection.
             TargetUnsupported: It refuses more than `ASIDE_MAX` of them.
+            ServiceUnavailable: It refuses what it took before as well: all of the range can be written again later.
             FerryError: A server failed.
         """
         self._down(key_range.partition, key_range.lower, key_range.upper, limit)
-        if self._aside and not self.tally.taken:
-            raise self._refusals[-1]
+        self._judge()
+        self.tally.refused += len(self._aside)
         return tuple(self._aside)
 
     def _down(
@@ -89,33 +115,65 @@ class Descent:
             lower = page.keys[-1]
 
     def _page(self, partition: str, lower: PrimaryKey | None, page: Page) -> None:
+        refusal = self._refused(partition, page)
+        if refusal is None:
+            return
+        if isinstance(refusal, MessageTooLarge):
+            self.sizes.too_large(page.bytes)
+        if len(page.keys) > 1:
+            self._down(partition, lower, page.keys[-1], len(page.keys) // 2)
+        else:
+            self._suspects.append((partition, page, refusal))
+            # Where it never took anything, a few are enough to see that it takes nothing.
+            if len(self._suspects) >= (ASIDE_MAX if self.tally.taken else IN_VAIN_MAX):
+                self._judge()
+
+    def _refused(self, partition: str, page: Page) -> Refusal | None:
         try:
             self.put(partition, page)
         except MessageTooLarge as refusal:
-            self.sizes.too_large(page.bytes)
-            self._smaller(partition, lower, page, refusal)
+            return refusal
         except MilvusRefused as refusal:
             if not may_be_an_entitys(refusal):
                 raise
-            self._smaller(partition, lower, page, refusal)
-        else:
-            self.tally.taken += 1
+            return refusal
+        self.tally.took(partition, page.keys[-1])
+        self._known = partition, page.keys[-1]
+        return None
 
-    def _smaller(
-        self, partition: str, lower: PrimaryKey | None, page: Page, refusal: Refusal
-    ) -> None:
-        if len(page.keys) > 1:
-            self._down(partition, lower, page.keys[-1], len(page.keys) // 2)
-            return
-        self._refusals.append(refusal)
-        self._aside.append(SetAside(partition=partition, pk=page.keys[0], reason=refusal.message))
-        self.tally.refused += 1
-        if not self.tally.taken and len(self._aside) >= IN_VAIN_MAX:
-            raise refusal
-        if self.tally.refused > ASIDE_MAX:
-            raise TargetUnsupported(
-                f"The target refuses more than {ASIDE_MAX} entities of “{self.reader.collection}”, the last of them "
-                f"{page.keys[0]!r}: {refusal.message}",
-                state="All chunks with a receipt are on the target; this one is not complete.",
-                next_step="Mend the cause on the target or the source, then resume; or leave this collection out.",
-            ) from refusal
+    def _judge(self) -> None:
+        """Sets aside what was refused for its own sake, after the rest of the range went through or was refused as well."""
+        doubtful = [each for each in self._suspects if not each[2].certain]
+        if doubtful and not self.takes_again(self._known):
+            _, page, last = doubtful[-1]
+            raise undecided(self.reader.collection, page.keys[0], last)
+        for partition, page, first in self._suspects:
+            self.check()
+            refusal: Refusal | None = first if first.certain else self._refused(partition, page)
+            if refusal is None:
+                continue
+            if not self.tally.taken:
+                raise refusal
+            key = page.keys[0]
+            self._aside.append(SetAside(partition=partition, pk=key, reason=refusal.message))
+            if self.tally.refused + len(self._aside) > ASIDE_MAX:
+                raise too_many(self.reader.collection, self._aside[-1])
+        self._suspects.clear()
+
+
+def too_many(collection: str, last: SetAside) -> TargetUnsupported:
+    """More than `ASIDE_MAX` entities were refused."""
+    return TargetUnsupported(
+        f"The target refuses more than {ASIDE_MAX} entities of “{collection}”, the last of them {last.pk!r}: {last.reason}",
+        state="All chunks with a receipt are on the target; this one is not complete.",
+        next_step="Mend the cause on the target or the source, then resume; or leave this collection out.",
+    )
+
+
+def undecided(collection: str, key: PrimaryKey, refusal: Refusal) -> ServiceUnavailable:
+    """An entity was refused, and it may be the target's own fault."""
+    return ServiceUnavailable(
+        f"The target refuses entities of “{collection}”, the last of them {key!r}, and takes no others either: {refusal.message}",
+        state="All chunks with a receipt are on the target; this one is not complete.",
+        next_step="Look at the target's health and its log, then resume. If the values are at fault, mend them on the source.",
+    )

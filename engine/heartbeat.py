@@ -22,6 +22,7 @@ from engine.errors import (
 )
 from engine.flow import Flow
 from engine.ledger import LEASE_SECONDS, Ledger
+from engine.milvus.failures import CallLost
 from engine.model import Lease, Progress, Throttle
 
 BEAT_SECONDS: Final = 0.5
@@ -62,7 +63,6 @@ class Heartbeat:
     Attributes:
         halt: Set as soon as the attempt must end, for whatever reason: ends waits at once.
         flow: The pace of the attempt; it hears of the operator's throttle here.
-        has_cut: Whether calls under way were cut, so that some of them may still arrive.
     """
 
     def __init__(
@@ -84,7 +84,8 @@ class Heartbeat:
         self._lease_seconds = lease_seconds
         self._renewed_at = -math.inf
         self._renewing = threading.Lock()
-        self.has_cut = False
+        self._has_cut = False
+        self._void_at = -math.inf
         self._cut: Callable[[], None] | None = None
         self._cut_since = self._halted_at = math.inf
         self._waits_for = ""
@@ -100,6 +101,11 @@ class Heartbeat:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
+
+    @property
+    def has_cut(self) -> bool:
+        """Whether calls were cut, or were lost a moment ago, so that some of them may still arrive."""
+        return self._has_cut or time.monotonic() < self._void_at
 
     def check(self) -> None:
         """Raises the signal that ends the attempt, if there is one; cheap enough for every chunk."""
@@ -176,7 +182,9 @@ class Heartbeat:
         self.waits(failure)
 
     def target_waits(self, failure: BaseException) -> None:
-        """As `waits`, for the target, which may have asked for fewer requests."""
+        """As `waits`, for the target, which may have asked for fewer requests, or still get what was lost on the way to it."""
+        if isinstance(failure, CallLost):
+            self._void_at = max(self._void_at, failure.void_at)
         self.flow.refused(failure)
         self.waits(failure)
 
@@ -203,7 +211,7 @@ class Heartbeat:
         cut = self._cut
         due = max(self._halted_at + GRACE_SECONDS, self._cut_since + TIDY_SECONDS)
         if cut is not None and self.halt.is_set() and _now() > due:
-            self.has_cut = True
+            self._has_cut = True
             cut()
 
     def _beat(self) -> None:

@@ -183,7 +183,6 @@ class Phases:
         check: Callable[[], None],
     ) -> Copier:
         chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
-        taken = any(chunk.receipt is not None for chunk in chunks)
         return Copier(
             reader,
             self.target,
@@ -194,7 +193,7 @@ class Phases:
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
-            tally=Tally(taken=int(taken)),
+            tally=Tally.of(chunks),
             settle=self.heartbeat.outlast_others,
         )
 

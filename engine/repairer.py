@@ -8,11 +8,12 @@ come here (`preparer.py`).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from engine import crashpoints
 from engine.copier import Copier
-from engine.descent import ASIDE_MAX
+from engine.descent import ASIDE_MAX, too_many, undecided
 from engine.executors import pipeline
 from engine.milvus import writing
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
@@ -49,6 +50,7 @@ class Repairer:
             StopWork: The work must end; what is not mended yet can be mended later.
             FerryError: A server failed or refused; likewise.
         """
+        self.copier.settle()  # a delete of a worker that was lost would take away what is written here
         pipeline(self._bad(), self._mend, self._record)
         written, deleted = (sum(each) for each in zip((0, 0), *self._done, strict=True))
         return {"written": written, "deleted": deleted}
@@ -62,8 +64,12 @@ class Repairer:
 
     def _mend(self, chunk: Chunk) -> _Mended:
         aside: list[SetAside] = []
+        refused = self.copier.ledger.set_aside(
+            self.copier.lease.migration_id, chunk.range.collection
+        )
+        earlier = frozenset(each.pk for each in refused.get(chunk.id, ()))
         for findings in self._findings(chunk):
-            aside += self._mend_keys(chunk.range.partition, findings)
+            aside += self._mend_keys(chunk.range.partition, findings, earlier)
         return _Mended(chunk, self.copier.read(chunk).receipt, tuple(aside))
 
     def _record(self, mended: _Mended) -> None:
@@ -80,8 +86,16 @@ class Repairer:
             yield [recorded.mismatch for recorded in page]
             after = page[-1].id
 
-    def _mend_keys(self, partition: str, findings: Sequence[Mismatch]) -> list[SetAside]:
-        """Mends these keys; returns those that the target refuses, which stay missing there and are named by the proof."""
+    def _mend_keys(
+        self, partition: str, findings: Sequence[Mismatch], refused: frozenset[PrimaryKey]
+    ) -> list[SetAside]:
+        """Mends these keys; returns those that the target refuses, which stay missing there and are named by the proof.
+
+        Args:
+            partition: Where they are.
+            findings: What was found of them.
+            refused: Keys that the target refused before.
+        """
         keys = tuple(dict.fromkeys(finding.pk for finding in findings))
         surplus = {each.pk for each in findings if each.kind is MismatchKind.EXTRA}
         held = self.copier.reader.present(partition, keys)
@@ -97,12 +111,18 @@ class Repairer:
             crashpoints.reached("repair_deleted")
         aside: list[SetAside] = []
         if wanted:
-            aside = self._put(partition, wanted)
+            put = partial(self._put, partition, wanted, refused)
+            aside = self.copier.target.repeat(put)
             crashpoints.reached("repair_written")
+        self.copier.tally.refused += len(aside)
+        if self.copier.tally.refused > ASIDE_MAX:
+            raise too_many(self.copier.reader.collection, aside[-1])
         self._done.append((len(wanted) - len(aside), len(doomed)))  # several threads append
         return aside
 
-    def _put(self, partition: str, keys: Sequence[PrimaryKey]) -> list[SetAside]:
+    def _put(
+        self, partition: str, keys: Sequence[PrimaryKey], before: frozenset[PrimaryKey]
+    ) -> list[SetAside]:
         """Writes the source's entities of these keys; where the target refuses a request, ever fewer at a time."""
         copier = self.copier
         try:
@@ -112,10 +132,10 @@ class Repairer:
             if isinstance(refused, MilvusRefused) and not may_be_an_entitys(refused):
                 raise
             if len(keys) == 1:
-                copier.tally.refused += 1
-                if copier.tally.refused > ASIDE_MAX:
-                    raise
+                if not (refused.certain or keys[0] in before or copier.takes_again()):
+                    raise undecided(copier.reader.collection, keys[0], refused) from refused
                 return [SetAside(partition=partition, pk=keys[0], reason=refused.message)]
             middle = len(keys) // 2
-            return [*self._put(partition, keys[:middle]), *self._put(partition, keys[middle:])]
+            halves = keys[:middle], keys[middle:]
+            return [each for half in halves for each in self._put(partition, half, before)]
         return []

@@ -6,8 +6,10 @@ here knows collections.
 """
 
 import base64
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -28,6 +30,9 @@ Answer = TypeVar("Answer")
 DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
 """Deadline of one call: how a dead connection is noticed (keepalive pings make some servers hang up)."""
+
+_WAY_SECONDS = 0.5
+"""How long a call may be on its way to a server, which counts its deadline from when it comes."""
 
 _READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Search", "Show")
 """How the names of all calls begin that change nothing."""
@@ -120,12 +125,14 @@ class Cluster:
         """
         if self._is_cut:
             raise failures.cut(rpc, self.endpoint.name)
-        if self.permit is not None and not rpc.startswith(_READING):
+        changes = not rpc.startswith(_READING)
+        if self.permit is not None and changes:
             seconds = min(seconds, self.permit())
+        void_at = time.monotonic() + seconds + _WAY_SECONDS if changes else -math.inf
         try:
             answer = self._method(rpc, answered)(request, timeout=seconds, metadata=self.metadata)
         except grpc.RpcError as error:
-            raise failures.from_grpc(error, rpc, self.endpoint.name) from error
+            raise failures.from_grpc(error, rpc, self.endpoint.name, void_at) from error
         except ValueError as error:
             if not self._is_cut:
                 raise
@@ -136,6 +143,24 @@ class Cluster:
         if refused is not None:
             raise refused
         return answer
+
+    def once_and_for_all(self, rpc: str, request: Any) -> Any:
+        """As `once`; but a call that was lost fails only when it cannot be carried out any more.
+
+        For writes of entities. Milvus orders them by timestamps that it gives them as it takes them up: what comes to it
+        later wins. A write that is still on its way when the next one is sent could come last, though it was sent first:
+        a late insert would double what an upsert has settled, a late delete would take away what was written after it.
+
+        Raises:
+            FerryError, StopWork: As `once`. When the attempt must end it does not wait; `told` has heard of it.
+        """
+        try:
+            return self.once(rpc, request)
+        except failures.CallLost as lost:
+            if self.told is not None:
+                self.told(lost)
+            self.stop.wait(max(0.0, lost.void_at - time.monotonic()))
+            raise
 
     def call(
         self,

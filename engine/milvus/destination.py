@@ -34,15 +34,10 @@ def send(
     Raises:
         MustStartOver: The page is in doubt, and the target makes the keys of all entities anew: it would stand there twice.
         ServiceUnavailable: Whether the page was written is unknown.
-        MilvusRefused: The server refused the page; nothing of it was written.
+        MilvusRefused, MessageTooLarge: The server refused the page; whether nothing of it was written is `certain` or not.
     """
     if in_doubt and plan.keys is KeyPolicy.NEW:
-        raise MustStartOver(
-            f"{target.endpoint.name} was interrupted while “{plan.name}” was written, and gives every entity a new key: "
-            "what may stand there already cannot be told apart.",
-            state="The collection on the target is not complete.",
-            next_step="Resume the migration: this collection is dropped there and copied again from its start.",
-        )
+        raise must_start_over(target, plan)
     replaces = in_doubt and plan.keys is KeyPolicy.ALLOWED
     if replaces:
         for start in range(0, len(page.keys), KEYS_PER_DELETE):
@@ -57,4 +52,20 @@ def send(
         len(page.keys),
         upsert=in_doubt and not replaces,
         marked=schemas.marked_fields(schemas.schema_of(plan)),
+    )
+
+
+def must_start_over(target: Cluster, plan: CollectionPlan, why: str = "") -> MustStartOver:
+    """What is in doubt in a collection whose keys the target makes cannot be settled.
+
+    Args:
+        target: The target.
+        plan: The planned collection.
+        why: What the target said, if that is where the doubt comes from.
+    """
+    return MustStartOver(
+        f"{target.endpoint.name} was interrupted while “{plan.name}” was written, and gives every entity a new key: "
+        f"what may stand there already cannot be told apart.{why and f' It said: {why}'}",
+        state="The collection on the target is not complete.",
+        next_step="Resume the migration: this collection is dropped there and copied again from its start.",
     )

@@ -2,9 +2,9 @@
 
 It never retries and never logs.
 
-Codes: Milvus `pkg/util/merr/errors.go` (1 not ready, 2 unavailable, 3 memory limit, 4 too many requests, 7 disk limit, 8 rate
-limit, 9 quota exceeded, 12 resource insufficient, 100 collection not found, 700 index not found, 1100 invalid parameter); gRPC
-statuses as in grpc's documentation.
+Codes: Milvus `pkg/util/merr/errors.go`, 2.3.0 to 2.6; gRPC statuses as in grpc's documentation. A server marks a status as
+retriable, or as the request's own fault (`is_input_error`, from 2.4 on), but loses either mark where it wrapped the error once
+(`IsRetryableErr` and `GetErrorType` look at the outermost one), so that the codes count as well.
 """
 
 from typing import Any
@@ -18,12 +18,44 @@ PARTITION_NOT_FOUND = 200
 DATABASE_NOT_FOUND = 800
 
 _NOT_READY_CODES = frozenset({1, 2})
-_THROTTLED_CODES = frozenset({4, 8})
+_THROTTLED_CODES = frozenset({4, 8, 11, 1807})
+"""Too many requests, rate limit, time ticks too late, the gateway's rate limit: refused at the door, nothing is applied."""
 _FULL_CODES = frozenset({3, 7, 9, 12})
-_VALUE_CODES = frozenset({5, 1100, 1804, 65535})
-"""Service internal, invalid parameter, invalid value, unclassified: what servers say of a value that they do not take."""
+"""Limit of memory, limit of disk, quota, resources: likewise."""
+_PASSING_CODES = frozenset(
+    {
+        *(
+            103,
+            106,
+            110,
+            202,
+            305,
+        ),  # a collection, partition, resource group that is loaded or recovers just now
+        *(401, 500, 501, 503, 504, 505, 507),  # a replica or a channel that moves to another node
+        *(600, 601, 602, 901, 902, 903, 904, 905, 906),  # a segment, a node that goes or comes
+        *(1002, 1003, 1302),  # the storage or the message queue behind it
+        *(1501, 1502, 1503, 1504),  # 2.3.0's shard delegators
+        *(
+            10000,
+            10001,
+        ),  # canceled, timed out: the server waits no longer for what it may do nevertheless
+    }
+)
+"""What passes without anybody's doing, for example while a node starts again."""
+_INPUT_CODES = frozenset(
+    {
+        *(100, 102, 104, 105, 107, 108, 109, 200, 300, 301, 302, 303, 700, 702, 800, 801, 802),
+        *(1100, 1101, 1102, 1400, 1401, 1402, 1600, 1700, 1800, 1801, 1802, 1804),
+    }
+)
+"""What a server finds before it does anything: merr's input errors, and what is not there."""
+_VALUE_CODES = frozenset({5, 1001, 1100, 1804, 65535})
+"""What servers say of a value that they do not take. 2.3.5: 1100 for what is too long, 1001 for broken JSON, 65535 for a NaN or a
+dynamic field that is no object; but 5, 1001 and 65535 are also what they say when they themselves are at fault."""
 _CODE_BITS = 0xFFFF
-"""Some versions set a higher bit besides in the code of what may be tried again (merr, `retryableFlag`)."""
+_RETRIABLE_BIT = 1 << 16
+"""Milvus 2.3.0 to 2.3.2 set it in the code of what may be tried again (merr, `retryableFlag`)."""
+_INPUT_FLAG = "is_input_error"
 
 _TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
@@ -40,6 +72,7 @@ _TOO_LARGE = (
     "exceeds the maximum",
     "exceed the limit size",  # Milvus 2.3: a query's answer over `maxOutputSize`
     "exceed the maxOutputSize",
+    "exceeds maxInsertSize",
 )
 _LEGACY_RATE_LIMIT = 49  # common_pb2.ErrorCode.RateLimit, before 2.3's numeric codes
 _LEGACY_NOT_READY = 59  # common_pb2.ErrorCode.NotReadyServe
@@ -48,24 +81,52 @@ _UNCHANGED = "This call changed nothing; what was done before it stands."
 _KEPT = "What was done before this call stands; nothing is lost."
 
 
+class CallLost(ServiceUnavailable):
+    """A call that was sent and got no answer: it may still reach the server and be carried out.
+
+    Args:
+        void_at: When it cannot change anything any more, because its deadline is over, by `time.monotonic`.
+    """
+
+    def __init__(self, message: str, *, state: str, next_step: str, void_at: float) -> None:
+        super().__init__(message, state=state, next_step=next_step)
+        self.void_at = void_at
+
+
 class MessageTooLarge(InputRejected):
-    """A request or an answer is larger than the server or the channel allows; smaller pages help."""
+    """A request or an answer is larger than the server or the channel allows; smaller pages help.
+
+    Args:
+        certain: As in `MilvusRefused`.
+    """
 
     code = "E-TOO-LARGE"
 
+    def __init__(self, message: str, *, state: str, next_step: str, certain: bool = True) -> None:
+        super().__init__(message, state=state, next_step=next_step)
+        self.certain = certain
+
 
 class MilvusRefused(InputRejected):
-    """The server understood and refused; `server_code` is Milvus's own number."""
+    """The server understood and refused.
+
+    Args:
+        message: What it said.
+        server_code: Milvus's own number.
+        certain: Whether it refused before it did anything. Otherwise some of a write may be applied: a request goes to several
+            shards, and each of them may fail alone.
+    """
 
     code = "E-MILVUS"
 
-    def __init__(self, message: str, server_code: int) -> None:
+    def __init__(self, message: str, server_code: int, *, certain: bool = False) -> None:
         super().__init__(
             message,
-            state=_UNCHANGED,
+            state=_UNCHANGED if certain else _KEPT,
             next_step="Read what the server says above, change that, then try again.",
         )
         self.server_code = server_code
+        self.certain = certain
 
 
 def may_be_an_entitys(refused: MilvusRefused) -> bool:
@@ -73,13 +134,14 @@ def may_be_an_entitys(refused: MilvusRefused) -> bool:
     return refused.server_code in _VALUE_CODES
 
 
-def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:
+def from_grpc(error: grpc.RpcError, rpc: str, where: str, void_at: float) -> FerryError:
     """Translates a failed gRPC call.
 
     Args:
         error: What grpc raised.
         rpc: The call's name, e.g. "Query".
         where: The cluster as people call it.
+        void_at: As in `CallLost`.
     """
     status, details = error.code(), error.details() or ""
     if any(words in details for words in _TOO_LARGE):
@@ -93,10 +155,11 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str) -> FerryError:
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _throttled(where, rpc, details)
     if status in _TRANSIENT:
-        return ServiceUnavailable(
+        return CallLost(
             f"{where} did not answer {rpc}: {status.name} {details}.",
             state=_KEPT,
             next_step="Check that the cluster runs and can be reached from here, then try again.",
+            void_at=void_at,
         )
     return MilvusRefused(f"{where} refused {rpc}: {status.name} {details}.", -1)
 
@@ -130,19 +193,29 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
             state=_KEPT,
             next_step="Wait until it has started, then try again.",
         )
-    return _refusal(where, rpc, reason, code)
+    certain = code in _INPUT_CODES or status.extra_info.get(_INPUT_FLAG) == "true"
+    passes = bool(code in _PASSING_CODES or status.retriable or status.code & _RETRIABLE_BIT)
+    return _refusal(where, rpc, reason, code, certain=certain, passes=passes and not certain)
 
 
-def _refusal(where: str, rpc: str, reason: str, code: int) -> FerryError:
+def _refusal(
+    where: str, rpc: str, reason: str, code: int, *, certain: bool, passes: bool
+) -> FerryError:
     if any(words in reason for words in _TOO_LARGE):
-        return _too_large(where, rpc, reason)
+        return _too_large(where, rpc, reason, certain=certain)
+    if passes:
+        return ServiceUnavailable(
+            f"{where} could not do {rpc} now: {reason}.",
+            state=_KEPT,
+            next_step="Check that all of its nodes run, then try again.",
+        )
     if "permission" in reason.lower() and "denied" in reason.lower():
         return NotPermitted(
             f"{where} does not allow {rpc}: {reason}.",
             state=_UNCHANGED,
             next_step="Give the token's user the missing privilege, then try again.",
         )
-    return MilvusRefused(f"{where} refused {rpc}: {reason}.", code or -1)
+    return MilvusRefused(f"{where} refused {rpc}: {reason}.", code or -1, certain=certain)
 
 
 def _throttled(where: str, rpc: str, reason: str) -> Throttled:
@@ -153,9 +226,10 @@ def _throttled(where: str, rpc: str, reason: str) -> Throttled:
     )
 
 
-def _too_large(where: str, rpc: str, reason: str) -> MessageTooLarge:
+def _too_large(where: str, rpc: str, reason: str, *, certain: bool = True) -> MessageTooLarge:
     return MessageTooLarge(
         f"{where} cannot pass a message of this size ({rpc}: {reason}).",
-        state=_UNCHANGED,
+        state=_UNCHANGED if certain else _KEPT,
         next_step="Raise its limit for the size of messages, then try again.",
+        certain=certain,
     )

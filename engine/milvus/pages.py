@@ -52,7 +52,8 @@ class CollectionReader:
 
     Attributes:
         fields: The columns to read, the primary key among them; outputs of functions left out.
-        sizes: How many entities a page may have, for all who read it: half as many after an answer that was too large.
+        sizes: How many entities a page may have, for all who read it: half as many after an answer that was too large, and
+            as many as fit where entities are heavier than planned.
         timestamp: A server timestamp (`read_point`): every page sees all that was written before
             it, on every replica; 0 reads with Strong consistency instead (correct, but every page
             waits for a time tick).
@@ -171,6 +172,9 @@ class CollectionReader:
             yield page
             if page.bytes > PAGE_BYTES_MAX:
                 limit = max(1, len(page.keys) * PAGE_BYTES_MAX // page.bytes)
+                sizes.too_large(
+                    2 * limit
+                )  # for all who read: memory must not hold such a page for each of them
 
     def _page(
         self,

@@ -1,8 +1,8 @@
 """Writes columns to a collection exactly as they were read: insert in a clean run, upsert for what is in doubt; deletes by key.
 
-A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`) and
-settles it by an upsert; only a throttle, which the server refuses before it applies anything, is
-waited out here.
+A write is sent once. When its outcome is unknown the caller hears of it (`ServiceUnavailable`), not before it
+is void, and settles it by an upsert; only a throttle, which the server refuses before it applies anything, is
+waited out here. A delete is repeated, likewise.
 """
 
 from collections.abc import Sequence
@@ -38,8 +38,8 @@ def write(
         marked: The fields whose marks of validity have to be sent.
 
     Raises:
-        ServiceUnavailable: Whether the page was written is unknown.
-        MilvusRefused: The server refused the page; nothing of it was written.
+        ServiceUnavailable: Whether the page was written is unknown; but nothing of it will be any more.
+        MilvusRefused, MessageTooLarge: The server refused the page; whether nothing of it was written is `certain` or not.
         DataUnreadable: The server acknowledged another number of entities.
     """
     kind = milvus_pb2.UpsertRequest if upsert else milvus_pb2.InsertRequest
@@ -51,7 +51,7 @@ def write(
     )
     request = write_request(head, [writable(column, rows, marked) for column in columns])
     rpc = "Upsert" if upsert else "Insert"
-    answer = cluster.repeat(lambda: cluster.once(rpc, request), reads=False)
+    answer = cluster.repeat(lambda: cluster.once_and_for_all(rpc, request), reads=False)
     acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt
     if acknowledged != rows or answer.err_index:
         raise DataUnreadable(
@@ -79,4 +79,4 @@ def delete(
         partition_name=partition,
         expr=expressions.key_in(key_field, keys),
     )
-    cluster.call("Delete", request)
+    cluster.repeat(lambda: cluster.once_and_for_all("Delete", request))

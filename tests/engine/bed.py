@@ -4,6 +4,7 @@ A test makes collections on `source`, moves them with `migrate`, and looks at `t
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,7 +20,8 @@ from pymilvus import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
 
 import engine
-from engine.ledger import Ledger
+from engine import worker
+from engine.ledger import LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.milvus.client import preparing_client
 from engine.model import Endpoint, OnConflict, Plan, Progress, Report, Request, Secrets
@@ -225,7 +227,7 @@ class Bed:
         on_progress: Callable[[Progress], None] | None = None,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> Report:
-        """Claims it and drives it to its end in this process."""
+        """Claims it and drives it to its end in this process, with a lease as long as a worker's."""
         return engine.run(
             self.ledger,
             migration_id,
@@ -233,6 +235,7 @@ class Bed:
             stop=stop,
             on_progress=on_progress,
             chunk_bytes=chunk_bytes,
+            lease_seconds=float(os.environ.get(worker.LEASE_SECONDS, LEASE_SECONDS)),
         )
 
     def migrate(self, *names: str, **changes: Any) -> Report:

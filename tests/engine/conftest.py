@@ -10,6 +10,7 @@ import pytest
 
 from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
+from engine.worker import LEASE_SECONDS
 from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
@@ -104,3 +105,9 @@ def proxied() -> Iterator[Callable[[Side], Proxy]]:
     """`proxied(side)` puts a recording proxy in front of a side's server."""
     with ExitStack() as stack:
         yield lambda side: stack.enter_context(Proxy(side.uri))
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call outlives its worker's lease: what was lost, or was left by a worker that died, is settled when that is over."""
+    monkeypatch.setenv(LEASE_SECONDS, "4")

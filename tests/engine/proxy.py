@@ -50,6 +50,17 @@ class Gate:
             self.open.wait(WAIT_SECONDS)
 
 
+@dataclass
+class _Answer:
+    """What requests of a name with these bytes in them are answered, so many times."""
+
+    rpc: str
+    containing: bytes
+    answer: bytes
+    times: float
+    applied: bool
+
+
 class Proxy:
     """A server in front of another one; `uri` is where clients connect.
 
@@ -67,7 +78,7 @@ class Proxy:
         self._lost: set[tuple[str, int]] = set()
         self._gates: list[Gate] = []
         self._longest: dict[str, int] = {}
-        self._answers: list[tuple[str, bytes, bytes]] = []
+        self._answers: list[_Answer] = []
         self._kept: dict[str, list[bytes]] = {}
         self._under_way = 0
         self._changed = threading.Condition()
@@ -110,9 +121,17 @@ class Proxy:
         """Requests and answers of that name may have so many bytes at most; a longer one fails as gRPC says it."""
         self._longest[rpc] = longest
 
-    def answer(self, rpc: str, containing: bytes, answer: bytes) -> None:
-        """Requests of that name with these bytes in them get this answer and never reach the server."""
-        self._answers.append((rpc, containing, answer))
+    def answer(
+        self,
+        rpc: str,
+        containing: bytes,
+        answer: bytes,
+        *,
+        times: float = math.inf,
+        applied: bool = False,
+    ) -> None:
+        """The first requests of that name with these bytes in them get this answer; `applied` ones reach the server before."""
+        self._answers.append(_Answer(rpc, containing, answer, times, applied))
 
     def answer_no_more(self) -> None:
         """Every request reaches the server again."""
@@ -138,9 +157,11 @@ class Proxy:
         try:
             for gate in self._gates:
                 gate.pass_through(rpc, number)
-            for name, containing, said in self._answers:
-                if name == rpc and containing in request:
-                    return said
+            said = self._said(rpc, request)
+            if said is not None:
+                if said.applied:
+                    self._forward(method, request, context)
+                return said.answer
             if (rpc, number) not in self._refused:
                 self._measure(rpc, request, context)
                 answer = self._forward(method, request, context)
@@ -154,6 +175,14 @@ class Proxy:
                 self._under_way -= 1
                 self._changed.notify_all()
         return answer
+
+    def _said(self, rpc: str, request: bytes) -> "_Answer | None":
+        with self._changed:
+            for each in self._answers:
+                if each.rpc == rpc and each.times > 0 and each.containing in request:
+                    each.times -= 1
+                    return each
+        return None
 
     def _measure(self, rpc: str, message: bytes, context: grpc.ServicerContext) -> None:
         longest = self._longest.get(rpc, len(message))

@@ -227,6 +227,7 @@ def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -
     assert report.entities == len(KEYS)
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_cancel_ends_a_wait_for_a_server_that_is_gone(crossing: Bed, proxied: Proxied) -> None:
     """While the target answers nothing, a cancel ends the waiting at once, and is a cancel, no failure."""
     proxy = proxied(crossing.target)

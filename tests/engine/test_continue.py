@@ -15,7 +15,7 @@ from engine.executors import READERS, WAITING_MAX, WRITERS
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Secrets
-from engine.worker import LEASE_SECONDS, spawn
+from engine.worker import spawn
 from tests.engine.bed import (
     PARTITION_ENTITIES,
     PARTITIONS,
@@ -28,18 +28,12 @@ from tests.engine.bed import (
 )
 from tests.engine.proxy import Proxy
 
-pytestmark = pytest.mark.real_milvus
+pytestmark = [pytest.mark.real_milvus, pytest.mark.usefixtures("short_leases")]
 
 KEYS = range(PARTITIONS * PARTITION_ENTITIES)
 IN_DOUBT_MAX = READERS + WAITING_MAX + WRITERS + ATTEMPT_WINDOW
 
 Proxied = Callable[[Side], Proxy]
-
-
-@pytest.fixture(autouse=True)
-def _short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed worker left in doubt is settled when its lease ends, not half a minute later."""
-    monkeypatch.setenv(LEASE_SECONDS, "4")
 
 
 def test_a_clean_run_inserts_and_never_upserts(crossing: Bed, proxied: Proxied) -> None:

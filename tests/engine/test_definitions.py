@@ -231,6 +231,7 @@ def test_a_lifetime_waits_for_the_proof(lite_bed: Bed) -> None:
     assert properties(lite_bed.target, "fleeting")[TTL] == "3600"
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_what_is_in_doubt_is_deleted_and_inserted_where_the_target_makes_keys(
     lite_bed: Bed,
 ) -> None:

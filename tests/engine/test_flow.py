@@ -101,14 +101,15 @@ def test_a_throttle_holds_the_proof_too(crossing: Bed, proxied: Proxied) -> None
     assert reports[0].status is Outcome.SUCCESSFUL
 
 
-def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied) -> None:
+@pytest.mark.parametrize("code", [1100, 65535])
+def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied, code: int) -> None:
     """Two of sixty are refused: the rest goes on, the report names both with the reason, and a repair copies them once it may."""
     bed.source.create("mixed")
     made = [row | {"text": POISON} if row["id"] in BAD else row for row in rows(range(60))]
     bed.source.insert("mixed", made)
     proxy = proxied(bed.target)
     for rpc in ("Insert", "Upsert"):
-        proxy.answer(rpc, POISON.encode(), refusal(1100, "no such values here"))
+        proxy.answer(rpc, POISON.encode(), refusal(code, "no such values here"))
     migration = bed.queued("mixed", target_uri=proxy.uri)
     report = bed.run(migration)
     assert (report.status, report.error) == (Outcome.MISMATCHED, None)

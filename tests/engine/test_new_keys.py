@@ -53,6 +53,7 @@ def asked(bed: Bed, **changes: str) -> Request:
     return bed.request("automatic", **changes).model_copy(update={"auto_id": AutoId.NEW})
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_new_keys_through_interruptions(bed: Bed, proxied: Proxied) -> None:
     """What was interrupted, and what lost an answer, starts over: each content stands there as often as in the source."""
     fill(bed.source)
@@ -188,3 +189,20 @@ def test_what_was_interrupted_is_not_dropped_under_a_stranger(bed: Bed, proxied:
     assert bed.run(migration, chunk_bytes=600).status is Outcome.SUCCESSFUL
     for part in PARTS:
         assert contents(bed.target, part)[1] == contents(bed.source, part)[1]
+
+
+def test_a_refusal_that_is_not_certain_starts_it_over(bed: Bed, proxied: Proxied) -> None:
+    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each."""
+    fill(bed.source)
+    status = common_pb2.Status(code=65535, error_code=1, reason="produce failed")
+    refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
+    proxy = proxied(bed.target)
+    proxy.answer("Insert", b"", refusal, times=1, applied=True)
+    migration = bed.enqueue(asked(bed, target_uri=proxy.uri))
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    events = [event.name for event in bed.ledger.events(migration_id=migration)]
+    assert events.count(STARTED_OVER) == 1
+    assert sum(bed.target.count("automatic", part) for part in PARTS) == sum(
+        bed.source.count("automatic", part) for part in PARTS
+    )

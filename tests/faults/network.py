@@ -1,4 +1,4 @@
-"""A bad network in front of a server: calls that fail, are lost on their way back, come twice or late, or lose their connection.
+"""A bad network before a server: calls that fail, lose their answer, come twice, late or after they failed, lose their connection.
 
 It also answers for a server that limits rates, has no room left or takes no message of that size. Built on the engine tests' proxy.
 """
@@ -15,8 +15,11 @@ from bot.demo.clusters import free_ports
 from tests.engine.proxy import _OPTIONS, Proxy, _Anything
 
 LATE_SECONDS = 0.4
+AFTER_SECONDS = 1.0
+"""How long after it failed a call is applied; always before its deadline, at which a server gives a call up."""
 RATE_LIMIT, QUOTA = 8, 9
 WRITES = ("Insert", "Upsert")
+OF_ENTITIES = (*WRITES, "Delete")
 RATED = ("Insert", "Upsert", "Query", "Create", "Load", "Release")
 """How the calls begin that Milvus limits (`rate_limit_interceptor.go`); all but the first three answer a plain status."""
 
@@ -28,6 +31,7 @@ class Fault(StrEnum):
     LOST = "is applied, and its answer is lost"
     TWICE = "is applied twice"
     LATE = "arrives late"
+    AFTER = "fails, and is applied after that"
     CUT = "loses its connection, with all others under way"
     LIMITED = "is refused for its rate"
 
@@ -57,11 +61,10 @@ class Network(Proxy):
         self._denied_code = 0
         self._fault_of = fault_of or (lambda _rpc, _number: None)
         self._restarting = threading.Lock()
-        self._restarts: list[threading.Thread] = []
+        self._threads: list[threading.Thread] = []
 
     def __exit__(self, *failure: object) -> None:
-        for restart in self._restarts:
-            restart.join()
+        self.arrived()
         super().__exit__(*failure)  # type: ignore[arg-type]
 
     def deny(self, code: int) -> None:
@@ -86,7 +89,11 @@ class Network(Proxy):
             details = f"grpc: received message larger than max ({len(request)} vs. {self.size_max})"
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, details)
         fault = self._fault_of(rpc, number)
-        if fault is None or (fault is Fault.LIMITED and not rpc.startswith(RATED)):
+        if (
+            fault is None
+            or (fault is Fault.LIMITED and not rpc.startswith(RATED))
+            or (fault is Fault.AFTER and rpc not in OF_ENTITIES)
+        ):
             return super()._forward(method, request, context)
         self.done.append((fault, rpc, number))
         return self._faulty(fault, method, request, context)
@@ -99,6 +106,9 @@ class Network(Proxy):
             return _refusal(rpc, RATE_LIMIT)
         if fault is Fault.BEFORE:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the network is down")
+        if fault is Fault.AFTER:
+            self._apply_after(method, request, context)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the connection broke")
         if fault is Fault.LATE:
             threading.Event().wait(LATE_SECONDS)
         answer = super()._forward(method, request, context)
@@ -110,10 +120,26 @@ class Network(Proxy):
             self._cut()
         return answer
 
+    def _apply_after(self, method: str, request: bytes, context: grpc.ServicerContext) -> None:
+        seconds = min(AFTER_SECONDS, context.time_remaining() * 0.8)
+
+        def apply() -> None:
+            threading.Event().wait(seconds)
+            Proxy._forward(self, method, request, context)
+
+        thread = threading.Thread(target=apply)
+        self._threads.append(thread)
+        thread.start()
+
+    def arrived(self) -> None:
+        """Returns when everything that failed, and was to be applied after that, is."""
+        for thread in self._threads:
+            thread.join()
+
     def _cut(self) -> None:
         """Closes every connection, with whatever is under way, and listens again at the same port."""
         restart = threading.Thread(target=self._restart)
-        self._restarts.append(restart)
+        self._threads.append(restart)
         restart.start()
 
     def _restart(self) -> None:

@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+import engine
 from engine.lifecycle import Status
 from engine.model import OnConflict
-from tests.crash.lane import Lane
-from tests.faults.network import Network
+from tests.crash.lane import WHO, Lane
+from tests.crash.workers import KILLED
+from tests.faults.network import Fault, Network
 
 pytestmark = pytest.mark.real_milvus
 
 LEASE_SECONDS = 4.0
+REPAIR_LEASE_SECONDS = 12.0
+"""Longer than a repair takes."""
 
 Lanes = Callable[[int], list[Lane]]
 Until = Callable[[Callable[[], bool]], None]
@@ -109,4 +113,64 @@ def test_a_killed_workers_inserts_are_outlasted_though_its_successor_was_handed_
         assert third.wait() == 0
         target.drained()
         assert target.overdue == 1
+        assert run.wrong().nothing
+
+
+def test_a_delete_of_a_killed_worker_is_void_before_anything_is_mended(lanes: Lanes) -> None:
+    """Another worker takes a repair over at once, but writes nothing that the dead one's delete could take away again."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work("loading:1") == KILLED
+        run.damage()
+        assert run.work() == 0
+        assert lane.ledger.migration(run.id).status is Status.MISMATCHED
+        engine.repair(lane.ledger, run.id, WHO)
+        gate = target.hold("Delete", 1, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(REPAIR_LEASE_SECONDS))
+        gate.wait()
+        dead.signal(signal.SIGKILL)
+        dead.wait()
+        assert run.work() == 0
+        gate.open.set()
+        target.drained()
+        assert target.overdue == 1
+        assert run.wrong().nothing
+
+
+@pytest.mark.parametrize("rpc", ["Insert", "Upsert"])
+def test_a_write_that_is_applied_after_it_failed_does_no_harm(lanes: Lanes, rpc: str) -> None:
+    """A connection breaks, and what was sent over it arrives later: it is not settled before that, and doubles nothing."""
+    (lane,) = lanes(1)
+
+    def fault_of(name: str, number: int) -> Fault | None:
+        if rpc == "Upsert" and (name, number) == ("Insert", 1):
+            return Fault.LOST
+        return Fault.AFTER if (name, number) == (rpc, 1) else None
+
+    with (
+        Network(lane.target_uri, fault_of) as target,
+        lane.migration(target_uri=target.uri) as run,
+    ):
+        assert run.work() == 0
+        target.arrived()
+        assert (Fault.AFTER, rpc, 1) in target.done
+        assert run.wrong().nothing
+
+
+def test_a_delete_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lanes) -> None:
+    """A repair's delete fails and arrives later: what the repair writes under the same keys comes after it."""
+    (lane,) = lanes(1)
+    with (
+        Network(
+            lane.target_uri, lambda rpc, n: Fault.AFTER if (rpc, n) == ("Delete", 1) else None
+        ) as target,
+        lane.migration(target_uri=target.uri) as run,
+    ):
+        assert run.work("loading:1") == KILLED
+        run.damage()
+        assert run.work() == 0
+        engine.repair(lane.ledger, run.id, WHO)
+        assert run.work() == 0
+        target.arrived()
+        assert target.done == [(Fault.AFTER, "Delete", 1)]
         assert run.wrong().nothing

@@ -7,11 +7,13 @@ import pytest
 from pymilvus.grpc_gen import common_pb2
 
 from engine.errors import FerryError, NotPermitted, ServiceUnavailable, Throttled
-from engine.milvus.failures import MessageTooLarge, MilvusRefused, from_grpc, from_status
+from engine.milvus.failures import CallLost, MessageTooLarge, MilvusRefused, from_grpc, from_status
 
 Code = grpc.StatusCode
 RETRIABLE = 1 << 16
 """Milvus 2.3.0 to 2.3.2 set this bit in the codes of failures that may be tried again (merr, `retryableFlag`)."""
+INPUT = {"is_input_error": "true"}
+"""How Milvus marks a status from 2.4 on, where the request itself is at fault."""
 
 
 @dataclass
@@ -33,12 +35,12 @@ class Failed(grpc.RpcError):
 @pytest.mark.parametrize(
     ("failed", "expected"),
     [
-        (Failed(Code.UNAVAILABLE, "connection refused"), ServiceUnavailable),
-        (Failed(Code.DEADLINE_EXCEEDED), ServiceUnavailable),
-        (Failed(Code.ABORTED), ServiceUnavailable),
-        (Failed(Code.CANCELLED), ServiceUnavailable),
-        (Failed(Code.UNKNOWN, None), ServiceUnavailable),
-        (Failed(Code.INTERNAL, "stream reset"), ServiceUnavailable),
+        (Failed(Code.UNAVAILABLE, "connection refused"), CallLost),
+        (Failed(Code.DEADLINE_EXCEEDED), CallLost),
+        (Failed(Code.ABORTED), CallLost),
+        (Failed(Code.CANCELLED), CallLost),
+        (Failed(Code.UNKNOWN, None), CallLost),
+        (Failed(Code.INTERNAL, "stream reset"), CallLost),
         (Failed(Code.RESOURCE_EXHAUSTED, "too many"), Throttled),
         (
             Failed(Code.RESOURCE_EXHAUSTED, "received message larger than max (9 vs 4)"),
@@ -52,7 +54,7 @@ class Failed(grpc.RpcError):
 )
 def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
     """Each gRPC status has its place in the tree, and the text names the cluster and the call."""
-    told = from_grpc(failed, "Query", "prod-eu")
+    told = from_grpc(failed, "Query", "prod-eu", 7.0)
     assert type(told) is expected
     assert "prod-eu" in told.message
     assert "Query" in told.message
@@ -73,6 +75,17 @@ def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
         ({"code": 9, "reason": "quota exceeded"}, Throttled),
         ({"code": 12, "reason": "resource insufficient"}, Throttled),
         ({"error_code": 49, "reason": "rate limit"}, Throttled),
+        ({"code": 11, "reason": "time tick long delay"}, Throttled),
+        ({"code": 103, "reason": "collection not fully loaded"}, ServiceUnavailable),
+        ({"code": 106, "reason": "collection on recovering"}, ServiceUnavailable),
+        ({"code": 503, "reason": "channel not available"}, ServiceUnavailable),
+        ({"code": 901, "reason": "node not found"}, ServiceUnavailable),
+        ({"code": 2200, "reason": "inconsistent", "retriable": True}, ServiceUnavailable),
+        ({"code": 2200 | RETRIABLE, "reason": "inconsistent"}, ServiceUnavailable),
+        ({"code": 10000, "reason": "context canceled"}, ServiceUnavailable),
+        ({"code": 10001, "reason": "context deadline exceeded"}, ServiceUnavailable),
+        ({"code": 65535, "retriable": True, "extra_info": INPUT}, MilvusRefused),
+        ({"code": 1102, "reason": "insert request size exceeds maxInsertSize"}, MessageTooLarge),
         ({"code": 100, "reason": "collection not found"}, MilvusRefused),
         ({"code": 1100, "reason": "invalid parameter"}, MilvusRefused),
         ({"code": 65535, "reason": "message larger than max"}, MessageTooLarge),
@@ -106,13 +119,34 @@ def test_the_server_code_is_kept() -> None:
         assert told.server_code == 100
 
 
+@pytest.mark.parametrize(
+    ("status", "certain"),
+    [
+        ({"code": 1100, "reason": "invalid parameter"}, True),
+        ({"code": 100, "reason": "collection not found"}, True),
+        ({"code": 65535, "reason": "not a number", "extra_info": INPUT}, True),
+        ({"code": 65535, "reason": "unexpected"}, False),
+        ({"code": 5, "reason": "internal"}, False),
+        ({"code": 65535, "reason": "message larger than max"}, False),
+    ],
+)
+def test_only_what_was_refused_at_the_door_changed_nothing(
+    status: dict[str, object], *, certain: bool
+) -> None:
+    """A refusal says that the call changed nothing where the server found the fault before it did anything, and else does not."""
+    told = from_status(common_pb2.Status(**status), "Insert", "prod-eu")
+    assert isinstance(told, MilvusRefused | MessageTooLarge)
+    assert told.certain is certain
+    assert ("changed nothing" in told.state) is certain
+
+
 @pytest.mark.parametrize("status", [0, 1, 3, 8, 100, 65535])
 def test_every_failure_says_what_to_do(status: int) -> None:
     """Whatever a server says, the reader learns in what state the data is and what to do now."""
     told = (
         from_status(common_pb2.Status(code=status, reason="because"), "Insert", "c")
         if status
-        else from_grpc(Failed(Code.UNAVAILABLE), "Insert", "c")
+        else from_grpc(Failed(Code.UNAVAILABLE), "Insert", "c", 7.0)
     )
     assert told is not None
     assert told.next_step

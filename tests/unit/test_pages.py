@@ -14,6 +14,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 from engine.content import read_range
 from engine.errors import DataUnreadable, ServiceUnavailable, SourceUnusable, Throttled
 from engine.flow import Flow
+from engine.milvus import pages
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
 from engine.milvus.pages import CollectionReader
@@ -120,6 +121,22 @@ def test_pages_shrink_until_they_pass_and_grow_back(server: tuple[_Server, Clust
     for _ in range(20):
         assert read(reader, 64) == list(KEYS)
     assert handler.asked[-1] == 64
+
+
+def test_pages_of_heavy_entities_get_smaller_for_all(
+    server: tuple[_Server, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where entities are heavier than planned, the range that is read next begins with as few of them as this one ended with."""
+    handler, cluster = server
+    reader = reader_of(cluster)
+    whole = next(reader.pages("", None, None, limit=64)).bytes
+    monkeypatch.setattr(pages, "PAGE_BYTES_MAX", whole // 4)
+    handler.asked.clear()
+    assert read(reader, 64) == list(KEYS)
+    assert handler.asked[0] == 64
+    first = len(handler.asked)
+    assert read(reader, 64) == list(KEYS)
+    assert handler.asked[first] <= 16
 
 
 def test_one_entity_that_is_too_large_is_told(server: tuple[_Server, Cluster]) -> None:
