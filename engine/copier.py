@@ -241,6 +241,7 @@ class _Writes:
                 return self.copier.send(partition, page, upsert=False)
             except ServiceUnavailable:
                 self.in_doubt = True
+                self.copier.fence()  # when the attempt must end, a lost insert was not waited for: it may come after an upsert
             except (MessageTooLarge, MilvusRefused) as refusal:
                 self.in_doubt = not refusal.certain
                 if self.in_doubt and self.copier.plan.keys is KeyPolicy.NEW:

@@ -5,8 +5,11 @@ from collections.abc import Callable
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
+from engine.ledger import CALLS_CUT
+from engine.lifecycle import EventName
 from engine.model import Outcome
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
+from engine.worker import LEASE_SECONDS
+from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = [pytest.mark.real_milvus, pytest.mark.usefixtures("short_leases")]
@@ -94,3 +97,21 @@ def test_a_node_that_restarts_is_waited_for(bed: Bed, proxied: Proxied, code: in
         side.answer("Query", b"", said, times=3)
     assert bed.run(migration).status is Outcome.SUCCESSFUL
     bed.assert_same("plain", KEYS)
+
+
+def test_a_cancel_does_not_forget_a_lost_write(
+    bed: Bed, target: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancel ends the wait for a lost write, and the ledger keeps that it may still arrive: the next worker waits for that."""
+    monkeypatch.setenv(LEASE_SECONDS, "60")
+    target.fail_before("Insert", 1)
+    migration = bed.queued("plain", target_uri=target.uri)
+    with running(bed, migration) as (reports, _):
+        until(lambda: bed.ledger.totals(migration).slowed.startswith("Waiting: "))
+        bed.act(migration, EventName.CANCEL)
+    assert reports[0].status is Outcome.CANCELED
+    (ended,) = (
+        each for each in bed.ledger.events(migration_id=migration) if each.name == "canceled"
+    )
+    assert ended.details[CALLS_CUT] is True
+    assert target.calls["Upsert"] == 0
