@@ -131,7 +131,8 @@ def test_every_button_of_a_killed_bot_works_under_the_next(
     details = left.pop(buttons.DETAILS)
     for button in left.values():
         button.click(sandbox, LINUS)
-    sandbox.wait_for(lambda: len(linus.ephemerals(CHANNEL)) == len(left), 60, "refusals")
+    sandbox.wait_for(lambda: len(linus.ephemerals(CHANNEL)) == len(left) - 1, 60, "refusals")
+    sandbox.wait_for(lambda: "You may not do this" in words_of(linus.view), 60, "the dialog's")
     assert {"You may not do this" in words_of(told) for told in linus.ephemerals(CHANNEL)} == {True}
     for button in left.values():
         button.click(sandbox, OLGA)
