@@ -88,6 +88,8 @@ class CallLost(ServiceUnavailable):
         void_at: When it cannot change anything any more, because its deadline is over, by `time.monotonic`.
     """
 
+    code = "E-NO-ANSWER"
+
     def __init__(self, message: str, *, state: str, next_step: str, void_at: float) -> None:
         super().__init__(message, state=state, next_step=next_step)
         self.void_at = void_at

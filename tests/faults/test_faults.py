@@ -61,7 +61,8 @@ def _ended(run: Run) -> int:
         if standing.status is not Status.FAILED:
             return resumes
         assert standing.error is not None
-        assert standing.error.code in {"E-UNAVAILABLE", "E-THROTTLED"}, standing.error
+        temporary = {"E-UNAVAILABLE", "E-NO-ANSWER", "E-THROTTLED"}
+        assert standing.error.code in temporary, standing.error
         assert standing.error.state
         assert standing.error.next_step
         with run.lane.ledger.transaction() as act:
