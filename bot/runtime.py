@@ -241,21 +241,17 @@ def _wired(
     )
     sources = Sources(settings, verbs, answer_seconds=pace.answer_seconds)
     jobs = Jobs(settings, ledger, records, directory, cards)
-    desk = Desk(
-        settings=settings,
-        service=service,
-        cards=cards,
-        sources=sources,
-        soon=scheduler.soon,
-        jobs=jobs,
-        examine=_doctor(settings, verbs),
-        when_planned=scheduler.when_planned,
-    )
-    bot_token = settings.slack_bot_token.get_secret_value()
-    client = _prompt_client(settings, meter, token="")
-    app = bolt.build(client, bot_token, records, desk, lanes, meter)
+    examine, planned = _doctor(settings, verbs), scheduler.when_planned
+    desk = Desk(settings, service, cards, sources, scheduler.soon, jobs, examine, planned)
+    app = _app(settings, meter, records, desk, lanes)
     bot = Bot(settings, ledger, records, service, narrator, scheduler, workers, app, meter)
     return bot, sources
+
+
+def _app(settings: Settings, meter: Meter, records: BotLedger, desk: Desk, lanes: Lanes) -> App:
+    bot_token = settings.slack_bot_token.get_secret_value()
+    client = _prompt_client(settings, meter, token="")
+    return bolt.build(client, bot_token, records, desk, lanes, meter)
 
 
 def _doctor(settings: Settings, verbs: Verbs) -> Callable[[], Iterator[doctor.Finding]]:
