@@ -1,5 +1,6 @@
 """The form: what it offers, what it refuses at its fields, and how it ends."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from socket import create_server
@@ -310,7 +311,8 @@ def test_a_failure_is_answered_with_a_number(story: Any) -> None:
     story.sandbox.fail_next("views.open", "fatal_error")
     ada = story.sandbox.user(ADA)
     assert ada.command("/migrate", channel=CHANNEL)
-    assert "number" in words_of(ada.wait_for_ephemeral(CHANNEL, "Ferry itself failed"))
+    told = words_of(ada.wait_for_ephemeral(CHANNEL, "Slack did not take Ferry's answer"))
+    assert re.search(r"\(number [0-9a-f]{8}\)", told)
 
 
 def test_one_connection_is_opened(story: Any) -> None:
