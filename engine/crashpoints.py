@@ -7,6 +7,7 @@ would not leave behind as well.
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from typing import Final
@@ -19,6 +20,10 @@ CRASH_SIGNAL: Final = "FERRY_CRASH_SIGNAL"
 
 CRASH_LOG: Final = "FERRY_CRASH_LOG"
 """A file that gets the name of each point as it is reached, one a line."""
+
+
+_HELD_SECONDS = 1.0
+"""Much longer than such an instant, and over when a process that was paused for longer goes on for good."""
 
 
 class _Armed:
@@ -43,6 +48,8 @@ class _Armed:
                 os.kill(os.getpid(), self._signal)
                 while self._signal is signal.SIGKILL:
                     signal.pause()  # no thread gets past a point between the signal and the process's end
+                # A paused process is let go on for an instant while one of its threads holds the ledger's lock: that one alone.
+                time.sleep(_HELD_SECONDS)
 
 
 _armed: _Armed | None = None
