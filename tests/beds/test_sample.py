@@ -82,6 +82,7 @@ def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Lent, Lent]) -> 
     client.close()
 
 
+@pytest.mark.soak
 @pytest.mark.real_milvus
 @pytest.mark.parametrize("key_type", ["INT64", "VARCHAR"])
 def test_bulk_vectors_span_segments(real_milvus_pair: tuple[Lent, Lent], key_type: KeyType) -> None:

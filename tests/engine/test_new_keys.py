@@ -159,6 +159,7 @@ def test_what_mismatched_is_never_dropped(bed: Bed, event: EventName) -> None:
     assert bed.target.count("automatic", condition='text == "an order"') == 1
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_what_was_interrupted_is_not_dropped_under_a_stranger(bed: Bed, proxied: Proxied) -> None:
     """An interrupted copy starts over unless someone else wrote there: then it stops, says so, and goes on once that is gone."""
     fill(bed.source)
