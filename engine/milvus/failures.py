@@ -7,7 +7,9 @@ retriable, or as the request's own fault (`is_input_error`, from 2.4 on), but lo
 (`IsRetryableErr` and `GetErrorType` look at the outermost one), so that the codes count as well.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any, Final
 
 import grpc
 
@@ -22,32 +24,23 @@ _THROTTLED_CODES = frozenset({4, 8, 11, 1807})
 """Too many requests, rate limit, time ticks too late, the gateway's rate limit: refused at the door, nothing is applied."""
 _FULL_CODES = frozenset({3, 7, 9, 12})
 """Limit of memory, limit of disk, quota, resources: likewise."""
-_PASSING_CODES = frozenset(
-    {
-        *(
-            103,
-            106,
-            110,
-            202,
-            305,
-        ),  # a collection, partition, resource group that is loaded or recovers just now
-        *(401, 500, 501, 503, 504, 505, 507),  # a replica or a channel that moves to another node
-        *(600, 601, 602, 901, 902, 903, 904, 905, 906),  # a segment, a node that goes or comes
-        *(1002, 1003, 1302),  # the storage or the message queue behind it
-        *(1501, 1502, 1503, 1504),  # 2.3.0's shard delegators
-        *(
-            10000,
-            10001,
-        ),  # canceled, timed out: the server waits no longer for what it may do nevertheless
-    }
-)
+_PASSING: Final[Mapping[str, tuple[int, ...]]] = {
+    "what is loaded or recovers just now": (103, 106, 110, 202, 305),
+    "a replica or a channel moves to another node": (401, 500, 501, 503, 504, 505, 507),
+    "a segment or a node goes or comes": (600, 601, 602, 901, 902, 903, 904, 905, 906),
+    "the storage or the message queue behind it": (1002, 1003, 1302),
+    "2.3.0's shard delegators": (1501, 1502, 1503, 1504),
+    "canceled, timed out: it waits no longer for what it may do nevertheless": (10000, 10001),
+}
+_PASSING_CODES = frozenset(chain.from_iterable(_PASSING.values()))
 """What passes without anybody's doing, for example while a node starts again."""
-_INPUT_CODES = frozenset(
-    {
-        *(100, 102, 104, 105, 107, 108, 109, 200, 300, 301, 302, 303, 700, 702, 800, 801, 802),
-        *(1100, 1101, 1102, 1400, 1401, 1402, 1600, 1700, 1800, 1801, 1802, 1804),
-    }
-)
+_INPUT: Final[Mapping[str, tuple[int, ...]]] = {
+    "collections and partitions": (100, 102, 104, 105, 107, 108, 109, 200),
+    "resource groups, indexes, databases": (300, 301, 302, 303, 700, 702, 800, 801, 802),
+    "parameters and values": (1100, 1101, 1102, 1804),
+    "privileges, aliases, fields, the gateway": (1400, 1401, 1402, 1600, 1700, 1800, 1801, 1802),
+}
+_INPUT_CODES = frozenset(chain.from_iterable(_INPUT.values()))
 """What a server finds before it does anything: merr's input errors, and what is not there."""
 _VALUE_CODES = frozenset({5, 1001, 1100, 1804, 65535})
 """What servers say of a value that they do not take. 2.3.5: 1100 for what is too long, 1001 for broken JSON, 65535 for a NaN or a
