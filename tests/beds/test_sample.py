@@ -40,6 +40,7 @@ def test_lite_sample_has_every_kind(lite_server: Callable[..., Server]) -> None:
     client.close()
 
 
+@pytest.mark.soak
 def test_equal_seeds_make_equal_rows(lite_server: Callable[..., Server]) -> None:
     """Two servers filled with one seed hold the same entities, with another seed not."""
     rows = []
