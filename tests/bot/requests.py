@@ -1,9 +1,12 @@
 """Requests that tests put into the ledger themselves, between clusters that are not there."""
 
+from typing import Any
+
+from bot.sandbox import words_of
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.model import Endpoint, Migration, Plan, Request
-from tests.bot.story import ADA
+from tests.bot.story import ADA, CHANNEL, Story
 
 
 def wish(number: int, target: str = "new") -> Request:
@@ -24,3 +27,14 @@ def waiting(
         migration = tx.add_migration(request, requester=requester)
         tx.record_plan(migration.id, plan, "ferry")
         return tx.apply(migration.id, EventName.PLANNED, actor="ferry")
+
+
+def posted(story: Story, plan: Plan, **given: Any) -> dict[str, Any]:
+    """The message of a request that waits for approval."""
+    migration = waiting(story.ledger, plan=plan, **given)
+
+    def root() -> dict[str, Any] | None:
+        messages = story.sandbox.messages(CHANNEL)
+        return next((m for m in messages if migration.id in words_of(m)), None)
+
+    return story.sandbox.wait_for(root, 60, "the message")

@@ -11,7 +11,7 @@ from bot.views import break_glass, details, freeze
 from bot.views.buttons import APPROVE, BREAK_GLASS, DETAILS
 from engine.lifecycle import EventName
 from engine.model import Plan
-from tests.bot.requests import waiting
+from tests.bot.requests import posted
 from tests.bot.story import ADA, ALARM, CHANNEL, GRACE, LINUS, OLGA, PRIVATE, Story
 
 
@@ -19,17 +19,6 @@ from tests.bot.story import ADA, ALARM, CHANNEL, GRACE, LINUS, OLGA, PRIVATE, St
 def story(story_of: Callable[[Settings], Story], quiet: Settings) -> Story:
     """The bot in the workspace, over clusters that are not there."""
     return story_of(quiet)
-
-
-def posted(story: Story, plan: Plan, **given: Any) -> dict[str, Any]:
-    """The message of a request that waits for approval."""
-    migration = waiting(story.ledger, plan=plan, **given)
-
-    def root() -> dict[str, Any] | None:
-        messages = story.sandbox.messages(CHANNEL)
-        return next((m for m in messages if migration.id in words_of(m)), None)
-
-    return story.sandbox.wait_for(root, 60, "the message")
 
 
 @pytest.mark.parametrize(

@@ -11,25 +11,14 @@ from bot.settings import Policy, Settings
 from bot.views.buttons import APPROVE
 from engine.lifecycle import EventName, Status
 from engine.model import Plan
-from tests.bot.requests import waiting
-from tests.bot.story import ADMINS, CHANNEL, GRACE, LINUS, OLGA, Story
+from tests.bot.requests import posted
+from tests.bot.story import ADMINS, GRACE, LINUS, OLGA, Story
 
 
 @pytest.fixture
 def story(story_of: Callable[[Settings], Story], quiet: Settings) -> Story:
     """The bot in the workspace, over clusters that are not there."""
     return story_of(quiet)
-
-
-def posted(story: Story, plan: Plan, **given: Any) -> dict[str, Any]:
-    """The message of a request that waits for approval."""
-    migration = waiting(story.ledger, plan=plan, **given)
-
-    def root() -> dict[str, Any] | None:
-        messages = story.sandbox.messages(CHANNEL)
-        return next((m for m in messages if migration.id in words_of(m)), None)
-
-    return story.sandbox.wait_for(root, 60, "the message")
 
 
 def count(story: Story, root: dict[str, Any], said: str) -> None:
