@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from bot.sandbox import words_of
 from bot.settings import Settings
@@ -35,6 +36,7 @@ def test_no_secret_comes_to_light(
     }
     gone = clusters["new"].model_copy(update={"uri": NOWHERE})
     settings = world.model_copy(update={"clusters": {**clusters, "gone": gone}})
+    structlog.reset_defaults()  # another test of this process may have sent the log elsewhere
     story = story_of(settings)
     sandbox = story.sandbox
     root = story.request()

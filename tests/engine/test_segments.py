@@ -17,8 +17,8 @@ pytestmark = pytest.mark.real_milvus
 
 ENTITIES = 30_000
 SEGMENTS = 3
-CHUNK_BYTES = 192 << 10
-"""So that 30,000 small entities make about thirty chunks."""
+CHUNK_BYTES = 96 << 10
+"""So that 30,000 small entities make more than twenty chunks, whatever their keys."""
 
 
 def test_several_segments_lose_nothing(
