@@ -40,7 +40,6 @@ def test_lite_sample_has_every_kind(lite_server: Callable[..., Server]) -> None:
     client.close()
 
 
-@pytest.mark.soak
 def test_equal_seeds_make_equal_rows(lite_server: Callable[..., Server]) -> None:
     """Two servers filled with one seed hold the same entities, with another seed not."""
     rows = []
@@ -83,7 +82,6 @@ def test_real_sample_fits_an_old_server(real_milvus_pair: tuple[Lent, Lent]) -> 
     client.close()
 
 
-@pytest.mark.soak
 @pytest.mark.real_milvus
 @pytest.mark.parametrize("key_type", ["INT64", "VARCHAR"])
 def test_bulk_vectors_span_segments(real_milvus_pair: tuple[Lent, Lent], key_type: KeyType) -> None:

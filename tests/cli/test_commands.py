@@ -212,7 +212,7 @@ def test_replacing_after_a_refusal(shell: Shell, source: Side, target: Side) -> 
     assert target.count("crew") == 30
 
 
-@pytest.mark.parametrize("first", ["replace", pytest.param("fail", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("first", ["fail", "replace"])
 def test_replacing_after_a_failure_plans_anew(
     shell: Shell, source: Side, target: Side, first: str
 ) -> None:

@@ -28,16 +28,15 @@ Say = Callable[[str], None]
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("every", [2, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_kill_at_each_named_point(
-    lanes: Lanes, new_keys_lanes: Lanes, kept_keys_lane: Lane, crash_log: Path, say: Say, every: int
+    lanes: Lanes, new_keys_lanes: Lanes, kept_keys_lane: Lane, crash_log: Path, say: Say
 ) -> None:
-    """Killed at every (second) named point, one after the other, migrations lose and double nothing, whoever makes the keys."""
+    """Killed at every named point, one after the other, migrations lose and double nothing, whoever makes the keys."""
     tally = Tally()
     first, second, third, fourth = lanes(LANES)
     (fifth,) = new_keys_lanes(1)
     names = dict.fromkeys(sweep.clean_points(first, crash_log, tally))
-    points = [f"{name}:1" for name in sorted(names)[::every]]
+    points = [f"{name}:1" for name in names]
     in_doubt = ["written:1", "settled:1"]  # settled: what another worker left in doubt
     replacing = ["replacing:1", "dropped:1", "collection_made:1", "receipt:2"]
     repairing = ["repairing:1", "repair_deleted:1", "repair_written:1", "repaired:1"]
@@ -62,7 +61,7 @@ def test_a_kill_at_each_named_point(
         )
     )
     say(f"crash sweep (each named point: {' '.join(sorted(tally.points))}): {tally}")
-    assert tally.points == _named() if every == 1 else len(tally.points) > len(_named()) // 2
+    assert tally.points == _named()
     assert tally.wrong == []
 
 

@@ -109,9 +109,7 @@ def test_a_worker_process_ends_on_sigterm_and_hands_back(crossing: Bed, proxied:
     crossing.assert_same("parts", KEYS)
 
 
-@pytest.mark.parametrize(
-    "fault", ["lose_answer", pytest.param("fail_before", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("fault", ["lose_answer", "fail_before"])
 def test_an_insert_in_doubt_is_settled_by_an_upsert(
     crossing: Bed, proxied: Proxied, fault: str
 ) -> None:

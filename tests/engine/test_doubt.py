@@ -41,9 +41,9 @@ def target(bed: Bed, proxied: Proxied) -> Proxy:
     ("code", "reason"),
     [
         (65535, "channel is recovering"),
-        pytest.param(5, "service internal error", marks=pytest.mark.soak),
-        pytest.param(1100, "no such values here", marks=pytest.mark.soak),
-        pytest.param(65535, "message larger than max", marks=pytest.mark.soak),
+        (5, "service internal error"),
+        (1100, "no such values here"),
+        (65535, "message larger than max"),
     ],
 )
 def test_an_insert_in_doubt_is_not_inserted_again_when_its_upsert_is_refused(
@@ -60,11 +60,7 @@ def test_an_insert_in_doubt_is_not_inserted_again_when_its_upsert_is_refused(
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [
-        (10001, "context deadline exceeded"),
-        pytest.param(65535, "produce failed", marks=pytest.mark.soak),
-        pytest.param(503, "channel gone", marks=pytest.mark.soak),
-    ],
+    [(10001, "context deadline exceeded"), (65535, "produce failed"), (503, "channel gone")],
 )
 def test_an_insert_that_was_applied_and_refused_is_not_doubled(
     bed: Bed, target: Proxy, code: int, reason: str
@@ -89,9 +85,7 @@ def test_a_bad_hour_of_the_target_sets_no_entity_aside(crossing: Bed, proxied: P
     crossing.assert_same("parts", range(PARTITIONS * PARTITION_ENTITIES))
 
 
-@pytest.mark.parametrize(
-    "code", [103, *(pytest.param(code, marks=pytest.mark.soak) for code in (503, 901, 10001))]
-)
+@pytest.mark.parametrize("code", [103, 503, 901, 10001])
 def test_a_node_that_restarts_is_waited_for(bed: Bed, proxied: Proxied, code: int) -> None:
     """What passes by itself while entities are read, on either side, is waited for, and fails no migration."""
     bed.source.create("plain")

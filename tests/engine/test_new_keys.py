@@ -137,9 +137,7 @@ def test_what_was_refused_does_not_keep_it_from_being_undone(bed: Bed, proxied: 
     assert engine.undo(bed.ledger, migration, Secrets()).dropped == ("automatic",)
 
 
-@pytest.mark.parametrize(
-    "event", [EventName.RESUME, pytest.param(EventName.REPAIR, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("event", [EventName.RESUME, EventName.REPAIR])
 def test_what_mismatched_is_never_dropped(bed: Bed, event: EventName) -> None:
     """After the cut-over an application wrote there: whoever resumes or repairs is told to re-migrate, and its entity stays."""
     fill(bed.source)

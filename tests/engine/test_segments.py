@@ -15,17 +15,17 @@ from tests.engine.bed import Bed, Side
 
 pytestmark = pytest.mark.real_milvus
 
-ENTITIES = 30_000
+ENTITIES = 50_000
 SEGMENTS = 3
-CHUNK_BYTES = 96 << 10
-"""So that 30,000 small entities make more than twenty chunks, whatever their keys."""
+CHUNK_BYTES = 192 << 10
+"""So that 50,000 small entities make about fifty chunks."""
 
 
 def test_several_segments_lose_nothing(
     real_milvus_pair: tuple[Lent, Lent],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """30,000 entities of each key type, spread over three segments, arrive once each and are the same entity by entity."""
+    """50,000 entities of each key type, spread over three segments, arrive once each and are the same entity by entity."""
     url = f"sqlite:///{tmp_path_factory.mktemp('segments')}/ferry.db"
     mark = uuid.uuid4().hex[:6]
     names: dict[KeyType, str] = {"INT64": f"numbers_{mark}", "VARCHAR": f"texts_{mark}"}
@@ -50,7 +50,7 @@ def test_several_segments_lose_nothing(
 
 
 def _one_float_of_all_is_found(bed: Bed, changed: str, same: str) -> None:
-    """One float of one of the 60,000 entities is set one bit off on the target: it is named, and nothing else is."""
+    """One float of one of the 100,000 entities is set one bit off on the target: it is named, and nothing else is."""
     (row,) = bed.target.get(changed, [ENTITIES // 2 + 7]).values()
     vector = np.array(row["embedding"], "<f4")
     vector[-1] = np.nextafter(vector[-1], np.float32(np.inf))

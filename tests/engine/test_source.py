@@ -97,7 +97,7 @@ def test_a_proved_copy_says_so_though_the_source_cannot_be_released(
     assert not bed.source.loaded("idle")
 
 
-@pytest.mark.parametrize("first_to_end", [0, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("first_to_end", [0, 1])
 def test_the_last_of_two_migrations_releases_the_source(
     beds: Beds, proxied: Proxied, first_to_end: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_what_expires_during_the_copy_is_explained(bed: Bed, proxied: Proxied) -
     assert "what is extra there may have expired on the source" in later.notes[-1]
 
 
-@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("whole", [False, True])
 def test_a_rewritten_entity_is_found_though_all_counts_agree(
     bed: Bed, proxied: Proxied, *, whole: bool
 ) -> None:

@@ -162,9 +162,7 @@ def test_what_was_never_handed_over_is_not_called_successful(bed: Bed, proxied: 
     assert bed.target.client.describe_collection("mended")["aliases"] == ["front"]
 
 
-@pytest.mark.parametrize(
-    "ended", [Status.SUCCESSFUL, pytest.param(Status.MISMATCHED, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("ended", [Status.SUCCESSFUL, Status.MISMATCHED])
 def test_one_that_is_not_done_changes_nothing(
     crossing: Bed, proxied: Proxied, ended: Status
 ) -> None:

@@ -44,7 +44,6 @@ def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until
         assert run.wrong().nothing
 
 
-@pytest.mark.soak
 def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes: Lanes) -> None:
     """Another worker takes over at once, but writes what is in doubt only when the dead one's inserts are void."""
     (lane,) = lanes(1)
@@ -62,7 +61,6 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
         assert run.wrong().nothing
 
 
-@pytest.mark.soak
 def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
     lanes: Lanes, until: Until
 ) -> None:
@@ -139,7 +137,7 @@ def test_a_delete_of_a_killed_worker_is_void_before_anything_is_mended(lanes: La
         assert run.wrong().nothing
 
 
-@pytest.mark.parametrize("rpc", ["Insert", pytest.param("Upsert", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rpc", ["Insert", "Upsert"])
 def test_a_write_that_is_applied_after_it_failed_does_no_harm(lanes: Lanes, rpc: str) -> None:
     """A connection breaks, and what was sent over it arrives later: it is not settled before that, and doubles nothing."""
     (lane,) = lanes(1)
@@ -159,7 +157,6 @@ def test_a_write_that_is_applied_after_it_failed_does_no_harm(lanes: Lanes, rpc:
         assert run.wrong().nothing
 
 
-@pytest.mark.soak
 def test_a_delete_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lanes) -> None:
     """A repair's delete fails and arrives later: what the repair writes under the same keys comes after it."""
     (lane,) = lanes(1)
