@@ -14,8 +14,8 @@ Item = TypeVar("Item")
 Content = TypeVar("Content")
 
 READERS = 2
-WRITERS = 4
-WAITING_MAX = 4
+WRITERS = 3
+WAITING_MAX = 1
 """Chunks that are read and wait for a writer; bounds memory."""
 
 
