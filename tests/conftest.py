@@ -80,11 +80,11 @@ def of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real_milvus_pair(of_the_run: Path) -> Iterator[tuple["Lent", "Lent"]]:
     """Two real Milvus 2.3.5 servers, source and target: `.uri`, `.pid` and `.log` of each. All processes of a run share them.
 
-    So a test works in databases, or with collections, of names that no other test uses.
+    So a test works in databases, or with collections, of names that no other test uses. Between two modules they may be others.
     """
     from tests.beds.real import package_data  # noqa: PLC0415  # as above
     from tests.beds.shared import shared_pair  # noqa: PLC0415  # as above
@@ -123,3 +123,12 @@ def postgres() -> Iterator[Callable[[], str]]:
         except Absent as absent:
             require(str(absent))
         yield create
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_each_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a ledger that does not exist yet: the test runs on SQLite (a new file) and on PostgreSQL (an empty place)."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ferry.db'}"
+    create: Callable[[], str] = request.getfixturevalue("postgres")
+    return create()

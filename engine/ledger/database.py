@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -82,9 +83,7 @@ def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
         LedgerIncompatible: The tables are at a revision that this version does not know.
         ServiceUnavailable: The database does not answer.
     """
-    config = Config()
-    config.set_main_option("script_location", str(script_location).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
+    config, scripts = _scripts(script_location)
     with answering():
         with engine.execution_options(**{_READS: True}).connect() as connection:
             if _at_head(connection, scripts, version_table):
@@ -313,6 +312,14 @@ def _check_references(connection: Connection) -> None:
             state="Nothing was changed in it.",
             next_step="Restore the ledger from its last backup, or send us a copy of it.",
         )
+
+
+@cache
+def _scripts(location: Path) -> tuple[Config, ScriptDirectory]:
+    """The revisions of a branch, imported once per process."""
+    config = Config()
+    config.set_main_option("script_location", str(location).replace("%", "%%"))
+    return config, ScriptDirectory.from_config(config)
 
 
 def _at_head(connection: Connection, scripts: ScriptDirectory, version_table: str) -> bool:

@@ -112,6 +112,8 @@ def start_real(
         "METRICS_PORT": str(metrics),
         "MILVUS_RUN_DIR": str(directory / "run"),
     }
+    if quick:
+        env["GOGC"] = "400"  # it collects its garbage a quarter as often
     command = [str(executables / "milvus"), "run", "standalone"]
     log = directory / "server.log"
     return Server(command, port=int(values["proxy_port"]), log=log, env=env, directory=directory)

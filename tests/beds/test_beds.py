@@ -33,7 +33,7 @@ def test_pair_ends_after_its_last_user(real_milvus_pair: tuple[Lent, Lent], tmp_
     """Who asks for the pair of a folder gets the one that runs; it outlives its first user, and ends with its last."""
     assert real_milvus_pair  # this machine has the package
     with ExitStack() as second:
-        with shared_pair(tmp_path / "pair") as pair:
+        with shared_pair(tmp_path / "pair", linger=1) as pair:
             assert second.enter_context(shared_pair(tmp_path / "pair")) == pair
         processes = [psutil.Process(server.pid) for server in pair]
         assert [process.name() for process in processes] == ["milvus", "milvus"]

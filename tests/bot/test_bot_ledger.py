@@ -19,13 +19,10 @@ from engine.lifecycle import EventName
 from engine.model import Migration
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def ledger_url(on_each_database: str) -> str:
     """Each test runs on both databases."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ferry.db'}"
-    create: Callable[[], str] = request.getfixturevalue("postgres")
-    return create()
+    return on_each_database
 
 
 def test_the_revisions_make_the_tables(ledger: Ledger, records: BotLedger) -> None:

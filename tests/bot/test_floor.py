@@ -5,7 +5,6 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +25,10 @@ from tests.bot.story import CHANNEL, QUICK
 from tests.bot.telling import SetClock, Telling, run, words
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def ledger_url(on_each_database: str) -> str:
     """Each test runs on both databases."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ferry.db'}"
-    create: Callable[[], str] = request.getfixturevalue("postgres")
-    return create()
+    return on_each_database
 
 
 @pytest.fixture

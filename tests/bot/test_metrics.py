@@ -29,13 +29,10 @@ LATER = timedelta(seconds=90)
 Told: TypeAlias = Mapping[tuple[str, ...], float]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def ledger_url(on_each_database: str) -> str:
     """What the ledger is asked is asked on both databases."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ferry.db'}"
-    create: Callable[[], str] = request.getfixturevalue("postgres")
-    return create()
+    return on_each_database
 
 
 def read(text: str) -> Told:

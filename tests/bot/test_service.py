@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +17,10 @@ from engine.model import Migration
 Awaiting = Callable[..., Migration]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def ledger_url(on_each_database: str) -> str:
     """Each test runs on both databases."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ferry.db'}"
-    create: Callable[[], str] = request.getfixturevalue("postgres")
-    return create()
+    return on_each_database
 
 
 def approve(service: Service, user: str, migration: Migration, delivery: str = "") -> Answer:

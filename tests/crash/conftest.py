@@ -1,4 +1,4 @@
-"""What the crash tests share: the fork server, and lanes that are filled once for the session."""
+"""What the crash tests share: the fork server, and lanes that are filled once for a module."""
 
 import logging
 import threading
@@ -56,7 +56,7 @@ def _given(
         yield give
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lanes(
     real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,
@@ -66,7 +66,7 @@ def lanes(
     yield from _given(Lane, real_milvus_pair, workers, tmp_path_factory.mktemp("lanes"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_keys_lanes(
     real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,

@@ -25,7 +25,7 @@ def _quiet_client() -> None:
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def beds(real_milvus_pair: tuple[Lent, Lent], tmp_path_factory: pytest.TempPathFactory) -> Beds:
     """A maker of beds, as context managers; a bed over a given source leaves that source as it is."""
 
@@ -54,9 +54,27 @@ def bed(beds: Beds) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def filled(real_milvus_pair: tuple[Lent, Lent]) -> Iterator[Side]:
-    """A source that no test changes: `parts`, 30 partitions of 20 entities with the keys 0 … 599, so 30 chunks or more."""
-    side = Side(real_milvus_pair[0].uri, f"filled_{uuid.uuid4().hex[:6]}")
+def _filled_of() -> Iterator[Callable[[str], Side]]:
+    """The filled source of a server, made once; it goes with the server."""
+    made: dict[str, Side] = {}
+
+    def of(uri: str) -> Side:
+        if uri not in made:
+            made[uri] = _fill(Side(uri, f"filled_{uuid.uuid4().hex[:6]}"))
+        return made[uri]
+
+    yield of
+    for side in made.values():
+        side.client.close()
+
+
+@pytest.fixture(scope="module")
+def filled(real_milvus_pair: tuple[Lent, Lent], _filled_of: Callable[[str], Side]) -> Side:
+    """A source that no test changes: `parts`, 20 partitions of 20 entities with the keys 0 … 399, so 20 chunks or more."""
+    return _filled_of(real_milvus_pair[0].uri)
+
+
+def _fill(side: Side) -> Side:
     side.create("parts")
     for number in range(PARTITIONS - 1):
         side.client.create_partition("parts", f"p{number:02}")
@@ -67,8 +85,7 @@ def filled(real_milvus_pair: tuple[Lent, Lent]) -> Iterator[Side]:
         side.insert("parts", made[start : start + PARTITION_ENTITIES], name)
     side.client.create_alias("parts", "pieces")
     side.ready()
-    yield side
-    side.clear()
+    return side
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -31,13 +30,10 @@ class SetClock:
         self.now += timedelta(seconds=seconds)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def url(on_each_database: str) -> str:
     """The address of a ledger that does not exist yet."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ferry.db'}"
-    create: Callable[[], str] = request.getfixturevalue("postgres")
-    return create()
+    return on_each_database
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_a_rate_limit_is_waited_out_and_lowers_what_is_read_at_once(
     cluster.told = told
     handler.answers = lambda number: refusal(RATE_LIMIT) if number == 2 else None
     assert read(reader_of(cluster), 20) == list(KEYS)
-    assert said == ["The source asked for fewer requests: 1 of 6 pages are read at once."]
+    assert said == ["The source asked for fewer requests: 1 of 5 pages are read at once."]
     for _ in range(3):
         assert read(reader_of(cluster), 20) == list(KEYS)
     assert flow.reason() == ""
