@@ -47,6 +47,7 @@ def build(
         return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=bot_token)
 
     app = App(
+        name="Ferry",  # Bolt looks through all of the stack for one otherwise
         client=client,
         authorize=authorize,
         logger=getLogger("slack_bolt"),

@@ -154,7 +154,8 @@ class Preparer:
                 next_step="Choose a target that supports this, or leave the collection out.",
             )
         target_id = definitions.collection_id(self.target, plan.name)
-        self.ledger.set_collection(self.lease, plan.name, phase=CREATED, target_id=target_id)
+        if not self.ledger.record_created(self.lease, plan.name, CREATED, target_id):
+            raise self._in_the_way(plan.name)
         crashpoints.reached("creation_recorded")
 
     def _in_doubt(self, plan: CollectionPlan) -> bool:

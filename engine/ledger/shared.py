@@ -1,12 +1,12 @@
-"""What the migrations of one ledger share: source collections that one of them loaded and others read as well.
+"""What the migrations of one ledger share: collections that several of them read, or would take for their own.
 
-Whoever loaded a collection releases it when its attempt ends, unless another migration that has not ended still reads it: then that
-one does. What clusters hold is not asked here.
+Whoever loaded a source's collection releases it when its attempt ends, unless another migration that has not ended still reads it:
+then that one does. A target's collection belongs to the one that recorded its id first. What clusters hold is not asked here.
 """
 
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 from sqlmodel import Session, col, select
 
 from engine.ledger.leases import Leases
@@ -42,12 +42,45 @@ class Shared(Leases):
             self._check(session, lease)
             if not _is_anothers(session, lease, name):
                 return False
-            own = update(CollectionRow).where(
-                col(CollectionRow.migration_id) == lease.migration_id,
-                col(CollectionRow.name) == name,
-            )
-            session.connection().execute(own.values(source_was_loaded=None))
+            own = _own_row(lease, name).values(source_was_loaded=None)
+            session.connection().execute(own)
             return True
+
+    def record_created(self, lease: Lease, name: str, phase: str, target_id: int) -> bool:
+        """Record that this migration made the target's collection of that id, unless another one's record says so.
+
+        Servers answer two who make the same collection at the same moment that each of them did. The id 0 tells nobody apart:
+        Milvus Lite gives it to every collection.
+
+        Returns:
+            Whether it is this migration's.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+        """
+        with self._write(ordered=True) as session:
+            self._check(session, lease)
+            if target_id and _has_another_maker(session, lease, name, target_id):
+                return False
+            own = _own_row(lease, name).values(phase=phase, target_id=target_id)
+            session.connection().execute(own)
+            return True
+
+
+def _own_row(lease: Lease, name: str) -> Update:
+    return update(CollectionRow).where(
+        col(CollectionRow.migration_id) == lease.migration_id, col(CollectionRow.name) == name
+    )
+
+
+def _has_another_maker(session: Session, lease: Lease, name: str, target_id: int) -> bool:
+    # Not by the address, of which a cluster may have several: a server makes its ids of the time and a counter.
+    query = select(CollectionRow.migration_id).where(
+        col(CollectionRow.migration_id) != lease.migration_id,
+        col(CollectionRow.name) == name,
+        col(CollectionRow.target_id) == target_id,
+    )
+    return session.exec(query).first() is not None
 
 
 def _is_anothers(session: Session, lease: Lease, name: str) -> bool:

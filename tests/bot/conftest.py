@@ -263,7 +263,7 @@ def quiet(configured: Callable[..., Settings], sandbox: Sandbox) -> Settings:
     """Settings that join the workspace and two clusters that are not there: nothing is copied."""
     place = {"organization": "acme", "project": "search", "uri": "http://127.0.0.1:9"}
     app = sandbox.config.apps[0]
-    return configured(
+    settings = configured(
         approvals_channel=CHANNEL,
         slack={"api_url": sandbox.api_url},
         clusters={"old": place, "new": place},
@@ -274,6 +274,8 @@ def quiet(configured: Callable[..., Settings], sandbox: Sandbox) -> Settings:
         slack_bot_token=app.bot_token,
         slack_app_token=app.app_token,
     )
+    put(settings.database_url, with_bot=True)
+    return settings
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,12 @@ def test_commands_are_acknowledged_before_any_work(sandbox: Sandbox, alone: Sett
     worked: list[str] = []
     gate = threading.Event()
     client = web_client(alone)
-    app = App(client=client, token_verification_enabled=False, request_verification_enabled=False)
+    app = App(
+        name="tests",
+        client=client,
+        token_verification_enabled=False,
+        request_verification_enabled=False,
+    )
 
     @app.command("/migrate")
     def busy(ack: Ack, command: dict[str, str]) -> None:

@@ -195,7 +195,7 @@ def serving(sandbox: Sandbox) -> Iterator[Kitchen]:
     """The app, connected to the sandbox over Socket Mode until the block ends."""
     described = sandbox.config.apps[0]
     client = WebClient(token=described.bot_token, base_url=sandbox.api_url)
-    app = App(client=client, token_verification_enabled=False)
+    app = App(name="Kitchen", client=client, token_verification_enabled=False)
     kitchen = Kitchen(client)
     kitchen.register(app)
     web = WebClient(base_url=sandbox.api_url)

@@ -165,6 +165,23 @@ def test_nothing_is_dropped_that_no_plan_showed(bed: Bed) -> None:
         bed.assert_same(name, range(5))
 
 
+def test_of_two_that_make_it_at_once_one_has_it(bed: Bed, proxied: Proxied) -> None:
+    """A server tells both that they made the collection; the second one to record it leaves it to the first, untouched."""
+    bed.source.create("alpha")
+    bed.source.insert("alpha", rows(range(5)))
+    proxy = proxied(bed.target)
+    late = bed.queued("alpha", target_uri=proxy.uri)
+    first = bed.queued("alpha")
+    gate = proxy.hold("CreateCollection", 1)
+    with running(bed, late) as (reports, _):
+        gate.wait()
+        assert bed.run(first).status is Outcome.SUCCESSFUL
+        gate.open.set()
+    assert reports[0].error is not None
+    assert reports[0].error.code == "E-TARGET-NOT-EMPTY", reports[0].error
+    bed.assert_same("alpha", range(5))
+
+
 def a_stranger_makes(bed: Bed, name: str) -> None:
     """Somebody else makes a collection on the target and fills it."""
     bed.target.create(name)

@@ -89,7 +89,7 @@ def client(sandbox: Sandbox) -> WebClient:
 @pytest.fixture
 def app(client: WebClient) -> App:
     """A Bolt app without listeners, not yet connected."""
-    return App(client=client, request_verification_enabled=False)
+    return App(name="tests", client=client, request_verification_enabled=False)
 
 
 @pytest.fixture(params=["hurried"])

@@ -1,0 +1,63 @@
+"""What migrations of one ledger share: a collection on the target belongs to the one that recorded it first."""
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.errors import LeaseLost
+from engine.ledger import Ledger, new_owner
+from engine.lifecycle import Status
+from engine.model import Lease, Migration
+
+CREATED = "created"
+
+
+@pytest.fixture
+def other(ledger: Ledger, at: Callable[[Status], Migration]) -> Lease:
+    """The lease of another running migration."""
+    return ledger.claim(at(Status.QUEUED).id, new_owner(), 30)
+
+
+def begin(ledger: Ledger, lease: Lease, *names: str) -> None:
+    """As a worker does before it makes collections."""
+    for name in names:
+        ledger.set_collection(lease, name, phase="creating", target_id=None)
+
+
+def target_ids(ledger: Ledger, lease: Lease) -> dict[str, int | None]:
+    """What the ledger knows of the target's collections."""
+    states = ledger.collection_states(lease.migration_id)
+    return {state.name: state.target_id for state in states}
+
+
+def test_who_records_it_first_made_it(ledger: Ledger, lease: Lease, other: Lease) -> None:
+    """The second one learns that it is not its own, and nothing is recorded for it; to record one's own again is no harm."""
+    for each in (lease, other):
+        begin(ledger, each, "films")
+    assert ledger.record_created(lease, "films", CREATED, 77)
+    assert not ledger.record_created(other, "films", CREATED, 77)
+    assert ledger.record_created(lease, "films", CREATED, 77)
+    assert target_ids(ledger, lease) == {"films": 77}
+    assert target_ids(ledger, other) == {"films": None}
+
+
+def test_other_collections_are_other_collections(
+    ledger: Ledger, lease: Lease, other: Lease
+) -> None:
+    """Another id or another name is another collection, and the id 0, which Milvus Lite gives to all, says nothing."""
+    for each in (lease, other):
+        begin(ledger, each, "films", "people")
+    assert ledger.record_created(lease, "films", CREATED, 77)
+    assert ledger.record_created(other, "films", CREATED, 78)
+    assert ledger.record_created(other, "people", CREATED, 77)
+    for each in (lease, other):
+        assert ledger.record_created(each, "films", CREATED, 0)
+
+
+def test_a_lost_lease_records_nothing(ledger: Ledger, lease: Lease) -> None:
+    """A worker that was replaced does not say whose a collection is."""
+    begin(ledger, lease, "films")
+    stale = lease.model_copy(update={"token": lease.token - 1})
+    with pytest.raises(LeaseLost):
+        ledger.record_created(stale, "films", CREATED, 77)
+    assert target_ids(ledger, lease) == {"films": None}
