@@ -63,7 +63,7 @@ def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | Non
             return Owner.OURS
         return Owner.OTHERS if target.is_lite else Owner.CHANGED
     if state is not None and state.phase == CREATING:
-        return Owner.OTHERS if changed or _in_use(target, plan) else Owner.BEGUN
+        return Owner.OTHERS if changed or in_use(target, plan) else Owner.BEGUN
     first = state is None or state.phase == WAITING
     planned = plan.replaces is not None and plan.replaces.id == int(described.collectionID)
     return Owner.REPLACED if first and planned else Owner.OTHERS
@@ -93,8 +93,8 @@ def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState |
     return Fate.DROPPED
 
 
-def _in_use(target: Cluster, plan: CollectionPlan) -> bool:
-    """Whether it holds entities or was loaded, which nobody did who died while making it."""
+def in_use(target: Cluster, plan: CollectionPlan) -> bool:
+    """Whether it holds entities or was loaded: what was only just made does and was not."""
     if target.is_lite:
         return reader_of(target, plan).count("") > 0
     if not loading.is_released(target, plan.name):

@@ -13,7 +13,7 @@ from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
 from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
-from engine.ownership import CREATING, Fate, Owner, drop_created, owner_of
+from engine.ownership import CREATING, Fate, Owner, drop_created, in_use, owner_of
 from engine.proof.untouched import Untouched
 
 CREATED = "created"
@@ -141,6 +141,9 @@ class Preparer:
         self.ledger.set_collection(self.lease, plan.name, **anew)
         crashpoints.reached("creating")
         definitions.create(self.target, plan)
+        if in_use(self.target, plan):  # someone made the very same one since we looked
+            raise self._in_the_way(plan.name)
+        definitions.complete(self.target, plan)
         crashpoints.reached("created")
         self._record(plan)
 

@@ -89,13 +89,10 @@ def indexes(cluster: Cluster, collection: str) -> tuple[IndexDefinition, ...]:
     return tuple(sorted(found, key=lambda index: index.name))
 
 
-def create(cluster: Cluster, plan: CollectionPlan) -> int:
-    """Makes an empty collection with its partitions and indexes as planned.
+def create(cluster: Cluster, plan: CollectionPlan) -> None:
+    """Makes an empty collection as planned, without what `complete` adds.
 
-    The indexes come before the data: one that the target cannot build fails here, not after hours of copying.
-
-    Returns:
-        The target's own id of the collection; 0 where the server gives none (Milvus Lite).
+    A server that has the very same collection says that it made it, whatever it holds.
     """
     request = milvus_pb2.CreateCollectionRequest(
         db_name=cluster.database,
@@ -108,11 +105,16 @@ def create(cluster: Cluster, plan: CollectionPlan) -> int:
     )
     cluster.call("CreateCollection", request)
     crashpoints.reached("collection_made")
-    return complete(cluster, plan)
 
 
 def complete(cluster: Cluster, plan: CollectionPlan) -> int:
-    """Adds what is missing of a collection's partitions, indexes and what the copy needs; harmless to repeat."""
+    """Adds what is missing of a collection's partitions, indexes and what the copy needs; harmless to repeat.
+
+    The indexes come before the data: one that the target cannot build fails here, not after hours of copying.
+
+    Returns:
+        The target's own id of the collection; 0 where the server gives none (Milvus Lite).
+    """
     if not plan.partition_key:
         present = set(partition_names(cluster, plan.name))
         for partition in plan.partitions:

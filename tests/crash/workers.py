@@ -28,6 +28,18 @@ LEASE_SECONDS = 3
 """What a killed worker left in doubt waits for the end of its lease."""
 
 
+def pause(pid: int, url: str) -> None:
+    """Stops a process where it does not hold the lock of its ledger on SQLite: nobody else could write until it goes on."""
+    process = psutil.Process(pid)
+    while True:
+        process.suspend()
+        while process.status() != psutil.STATUS_STOPPED:
+            pass
+        if _is_free(url):
+            return
+        process.resume()
+
+
 def _is_free(url: str) -> bool:
     path = url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
@@ -62,15 +74,8 @@ class Worker:
         os.kill(self.pid, number)
 
     def pause(self, url: str) -> None:
-        """Stops it where it does not hold the lock of its ledger on SQLite: nobody else could write until it goes on."""
-        process = psutil.Process(self.pid)
-        while True:
-            process.suspend()
-            while process.status() != psutil.STATUS_STOPPED:
-                pass
-            if _is_free(url):
-                return
-            process.resume()
+        """Stops it where it holds no lock of its ledger."""
+        pause(self.pid, url)
 
     def wait(self, seconds: float = END_SECONDS) -> int:
         """Returns its exit status once it has ended: negative for a signal."""

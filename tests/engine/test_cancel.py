@@ -112,23 +112,24 @@ def test_a_paused_migration_can_be_canceled(crossing: Bed, proxied: Proxied) -> 
 
 
 @pytest.mark.parametrize(
-    ("side", "rpc", "phase"),
+    ("side", "rpc", "number", "phase"),
     [
-        ("target", "CreateCollection", "create"),
-        ("target", "CreateIndex", "create"),
-        ("source", "Query", "copy"),  # the first one plans the ranges
-        ("target", "GetLoadState", "load"),
-        ("target", "CreateAlias", "alias"),
+        ("target", "CreateCollection", 1, "create"),
+        ("target", "GetLoadState", 1, "create"),
+        ("target", "CreateIndex", 1, "create"),
+        ("source", "Query", 1, "copy"),  # the first one plans the ranges
+        ("target", "GetLoadState", 2, "load"),
+        ("target", "CreateAlias", 1, "alias"),
     ],
 )
 def test_cancel_wins_in_every_phase(
-    crossing: Bed, proxied: Proxied, side: str, rpc: str, phase: str
+    crossing: Bed, proxied: Proxied, side: str, rpc: str, number: int, phase: str
 ) -> None:
     """A cancel that comes while a call of any phase is under way ends it within 5 s as canceled, not as successful."""
     source, target = proxied(crossing.source), proxied(crossing.target)
     migration = crossing.queued("parts", source_uri=source.uri, target_uri=target.uri)
     proxy = source if side == "source" else target
-    report, seconds = canceled(crossing, migration, proxy.hold(rpc, proxy.calls[rpc] + 1))
+    report, seconds = canceled(crossing, migration, proxy.hold(rpc, proxy.calls[rpc] + number))
     assert report.status is Outcome.CANCELED
     standing = crossing.ledger.migration(migration)
     assert (standing.phase, standing.error) == (phase, None)

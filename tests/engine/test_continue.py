@@ -16,6 +16,7 @@ from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Secrets
 from engine.worker import spawn
+from tests.crash.workers import pause
 from tests.engine.bed import (
     PARTITION_ENTITIES,
     PARTITIONS,
@@ -178,9 +179,9 @@ def test_a_worker_that_lost_its_lease_writes_no_more(crossing: Bed, proxied: Pro
     sleeper = spawn(migration, crossing.url, Secrets())
     try:
         gate.wait()
-        # Every writer is held and every slot is taken: it holds no lock of the ledger while it sleeps.
+        # Every writer is held and every slot is taken.
         until(lambda: crossing.chunks(migration, "parts") == (PARTITIONS, 2 * ATTEMPT_WINDOW, 3))
-        psutil.Process(sleeper.pid).suspend()
+        pause(sleeper.pid, crossing.url)
         with Ledger.open(crossing.url, clock=_later) as ledger, ledger.transaction() as act:
             act.apply(migration, EventName.RESCUE, actor="scheduler")
         gate.open.set()

@@ -267,10 +267,12 @@ def test_any_collection_of_milvus_lite_goes_round(
         )
         try:
             definitions.create(source, asked)
+            definitions.complete(source, asked)
             planned = survey(source, "shape")
             assert schemas.differences(asked, schemas.schema_of(planned), lite=True) == []
             assert list(unsupported(Target(target.version, lite=True), schema, ())) == []
             definitions.create(target, planned)
+            definitions.complete(target, planned)
             assert definitions.differences(target, planned, settled=True) == ()
         finally:
             for cluster in clusters:

@@ -1,6 +1,7 @@
 """What stands on the target: this migration's own is gone on with, everyone else's is never touched."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Outcome, Replaced, Secrets
 from engine.worker import spawn
+from tests.beds.ledgers import put
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running
 from tests.engine.proxy import Proxy
 
@@ -165,17 +167,21 @@ def test_nothing_is_dropped_that_no_plan_showed(bed: Bed) -> None:
         bed.assert_same(name, range(5))
 
 
-def test_of_two_that_make_it_at_once_one_has_it(bed: Bed, proxied: Proxied) -> None:
-    """A server tells both that they made the collection; the second one to record it leaves it to the first, untouched."""
+@pytest.mark.parametrize("apart", [False, True], ids=["one ledger", "two ledgers"])
+def test_of_two_that_make_it_at_once_one_has_it(
+    bed: Bed, proxied: Proxied, tmp_path: Path, apart: bool
+) -> None:
+    """A server tells both that they made the collection; the second one leaves it to the first, untouched."""
     bed.source.create("alpha")
     bed.source.insert("alpha", rows(range(5)))
     proxy = proxied(bed.target)
     late = bed.queued("alpha", target_uri=proxy.uri)
-    first = bed.queued("alpha")
     gate = proxy.hold("CreateCollection", 1)
-    with running(bed, late) as (reports, _):
+    url = put(f"sqlite:///{tmp_path}/other.db")
+    with Ledger.open(url) as other, running(bed, late) as (reports, _):
+        quick = Bed(bed.source, bed.target, other, url) if apart else bed
         gate.wait()
-        assert bed.run(first).status is Outcome.SUCCESSFUL
+        assert quick.migrate("alpha").status is Outcome.SUCCESSFUL
         gate.open.set()
     assert reports[0].error is not None
     assert reports[0].error.code == "E-TARGET-NOT-EMPTY", reports[0].error
