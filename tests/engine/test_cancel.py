@@ -33,12 +33,13 @@ Proxied = Callable[[Side], Proxy]
 
 
 def canceled(bed: Bed, migration: str, gate: Gate, *, hangs: bool = False) -> tuple[Report, float]:
-    """Runs it and cancels it at the gate, which opens then, or not before it has ended; its report, and the seconds it took."""
-    with stalls() as late, running(bed, migration) as (reports, _):
+    """Runs it and cancels it at the gate, which opens once that was heard, or after its end; its report, and the seconds."""
+    with stalls() as late, running(bed, migration) as (reports, beats):
         gate.wait()
         asked = time.monotonic() - late()
         bed.act(migration, EventName.CANCEL)
         if not hangs:
+            heard(beats)
             gate.open.set()
         until(lambda: bed.ledger.migration(migration).status is not Status.RUNNING)
         seconds = time.monotonic() - late() - asked
