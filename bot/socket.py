@@ -117,10 +117,11 @@ class Socket:
         connection = self._connections.pop(id(session), None)
         if connection is not None:
             connection.shutdown()
-        # A closed session would be run again every half second, at an address that Slack accepts once.
+        # A closed session would be run again every half second, at an address that Slack accepts once. One that the client has
+        # replaced is nothing to act on: the new one, perhaps not open yet, would be replaced in its turn.
         if self._client.current_session is session:
             self._client.current_session = None
-        self._changed.set()
+            self._changed.set()
 
 
 def _hasten(client: SocketModeClient) -> None:
