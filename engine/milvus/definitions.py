@@ -107,13 +107,10 @@ def create(cluster: Cluster, plan: CollectionPlan) -> None:
     crashpoints.reached("collection_made")
 
 
-def complete(cluster: Cluster, plan: CollectionPlan) -> int:
+def complete(cluster: Cluster, plan: CollectionPlan) -> None:
     """Adds what is missing of a collection's partitions, indexes and what the copy needs; harmless to repeat.
 
     The indexes come before the data: one that the target cannot build fails here, not after hours of copying.
-
-    Returns:
-        The target's own id of the collection; 0 where the server gives none (Milvus Lite).
     """
     if not plan.partition_key:
         present = set(partition_names(cluster, plan.name))
@@ -128,12 +125,11 @@ def complete(cluster: Cluster, plan: CollectionPlan) -> int:
             crashpoints.reached("index_made")
     described = describe(cluster, plan.name)
     if described is None:
-        return 0
+        return
     found = collection_properties(described)
     needed = {k: v for k, v in properties.for_the_copy(plan).items() if found.get(k) != v}
     if needed:
         alter(cluster, plan.name, needed)
-    return int(described.collectionID)
 
 
 def collection_id(cluster: Cluster, name: str) -> int:
