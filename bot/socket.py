@@ -87,12 +87,16 @@ class Socket:
         self._client.close()
 
     def _keep(self) -> None:
-        pause = PAUSE_SECONDS
+        pause, opening = PAUSE_SECONDS, None
         while not self._stopped.is_set():
             self._changed.wait(pause if not self._client.is_connected() else PAUSE_SECONDS_MAX)
             self._changed.clear()
             if self._stopped.is_set() or self._client.is_connected():
                 pause = PAUSE_SECONDS
+                continue
+            session = self._client.current_session
+            if session not in (None, opening):  # just begun: it has a pause's time to open
+                opening = session
                 continue
             try:
                 self._connect()

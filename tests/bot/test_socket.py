@@ -87,6 +87,20 @@ def test_a_refreshed_connection_answers_at_once(sandbox: Sandbox, alone: Setting
         assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
 
 
+def test_a_refresh_asks_for_one_connection(
+    sandbox: Sandbox, alone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old connection's end, while the new one is on its way, makes the bot ask for no third."""
+    monkeypatch.setattr("bot.socket.LOOK_SECONDS", 0.8)  # so long the new one is not open yet
+    with running_bot(alone):
+        sandbox.refresh_sockets(leave_old_open=True)
+        sandbox.wait_for(lambda: not sandbox.connections(), what="the end of the old connection")
+        sandbox.wait_for_app()
+        assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
+        assert len(sandbox.journal.calls("apps.connections.open")) == 2
+        assert sandbox.connections() == 1
+
+
 def test_the_bot_comes_back_after_an_outage(sandbox: Sandbox, alone: Settings) -> None:
     """While Slack is away the bot asks for a connection a few times only, and it is back soon after."""
     with running_bot(alone):
