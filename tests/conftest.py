@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:  # importing pymilvus takes 2 s, which tests without a server need not pay
     from bot.demo.clusters import Server
+    from tests.beds.forks import Forks
     from tests.beds.shared import Lent
 
 REQUIRE_ALL = "FERRY_REQUIRE_ALL"
@@ -95,18 +96,25 @@ def real_milvus_pair(of_the_run: Path) -> Iterator[tuple["Lent", "Lent"]]:
         yield pair
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator["Forks"]:
+    """Starts Milvus Lite servers and programs of Ferry without the seconds of their imports."""
+    from tests.beds.forks import Forks  # noqa: PLC0415  # as above
+
+    with Forks() as started:
+        yield started
+
+
 @pytest.fixture
-def lite_server(tmp_path: Path) -> Iterator[Callable[..., "Server"]]:
+def lite_server(forks: "Forks", tmp_path: Path) -> Iterator[Callable[..., "Server"]]:
     """`lite_server(name="source", port=None)` starts a Milvus Lite server over `tmp_path/name`, ready when it returns.
 
     The same name over a closed server opens its data again. All end with the test.
     """
-    from bot.demo.clusters import start_lite  # noqa: PLC0415  # as above
-
     with ExitStack() as stack:
 
         def start(name: str = "source", port: int | None = None) -> "Server":
-            server = start_lite(tmp_path / name, log=tmp_path / f"{name}.log", port=port)
+            server = forks.lite(tmp_path / name, log=tmp_path / f"{name}.log", port=port)
             return stack.enter_context(server).wait()
 
         yield start

@@ -9,10 +9,10 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from engine.milvus.sample import answers
 
@@ -70,46 +70,48 @@ def _claimed(port: int) -> socket.socket:
     return claim
 
 
+class Process(Protocol):
+    """What a server needs of its process: a `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+
+    def kill(self) -> None:
+        """Ends it."""
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+
+
 class Server:
     """One server process; `close` (or leaving its `with`) kills it and waits until it is gone.
 
     It is killed, not asked: its data belongs to a test or a demo and goes with it.
 
     Args:
-        command: What to run.
-        port: Where it will serve gRPC, on 127.0.0.1.
+        start: Starts the process.
+        ports: Where it will listen on 127.0.0.1, first where it serves gRPC.
         log: The file that takes what it prints.
-        env: Its environment; None means this process's.
-        directory: Its working directory.
 
     Raises:
-        ServerFailed: Something listens on the port. Two gRPC servers would share it without an error, each getting some calls.
+        ServerFailed: Something listens on one of the ports. Two gRPC servers would share it without an error, each getting some
+            calls.
     """
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        port: int,
-        log: Path,
-        env: Mapping[str, str] | None = None,
-        directory: Path | None = None,
-    ) -> None:
-        if not is_free(port):
-            raise ServerFailed(f"Port {port} is in use by another process; nothing was started.")
-        self.port = port
+    def __init__(self, start: Callable[[], Process], *, ports: Sequence[int], log: Path) -> None:
+        self.port = ports[0]
         self.log = log
-        self._claim = _claimed(port)
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [*_dies_with_parent(), *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=env,
-                cwd=directory,
-                start_new_session=True,  # Ctrl-C reaches the caller, who then closes in order
-            )
+        with contextlib.ExitStack() as claims:
+            for port in ports:
+                if not is_free(port):
+                    raise ServerFailed(
+                        f"Port {port} is in use by another process; nothing was started."
+                    )
+                claims.enter_context(_claimed(port))
+            self._process = start()
+            self._claims = claims.pop_all()
 
     @property
     def uri(self) -> str:
@@ -138,7 +140,7 @@ class Server:
         """Kills the server and waits until it is gone; a second call does nothing."""
         self._process.kill()
         self._process.wait()
-        self._claim.close()
+        self._claims.close()
 
     def __enter__(self) -> Self:
         return self
@@ -152,20 +154,53 @@ class Server:
         self.close()
 
 
+def spawned(
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Process:
+    """Starts a command that ends with this process.
+
+    Args:
+        command: What to run.
+        log: The file that takes what it prints.
+        env: Its environment; None means this process's.
+        directory: Its working directory.
+    """
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [*_dies_with_parent(), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=directory,
+            start_new_session=True,  # Ctrl-C reaches the caller, who then closes in order
+        )
+
+
+def lite_arguments(data: Path, port: int) -> list[str]:
+    """What `milvus-lite` is started with to serve a data directory, which it makes if it is not there."""
+    return ["server", "--data-dir", str(data), "--host", "127.0.0.1", "--port", str(port)]
+
+
 def start_lite(data: Path, *, log: Path, port: int | None = None) -> Server:
-    """Starts `milvus-lite server` over a data directory (made if it is not there); it is not ready before `Server.wait`."""
+    """Starts a Milvus Lite server over a data directory; it is not ready before `Server.wait`."""
     port = port or free_ports(1)[0]
-    command = [sys.executable, "-m", "milvus_lite", "server"]
-    where = ["--data-dir", str(data), "--host", "127.0.0.1", "--port", str(port)]
-    return Server([*command, *where], port=port, log=log)
+    command = [sys.executable, "-m", "milvus_lite", *lite_arguments(data, port)]
+    return Server(lambda: spawned(command, log=log), ports=[port], log=log)
 
 
 @contextlib.contextmanager
-def lite_pair(directory: Path) -> Iterator[tuple[Server, Server]]:
+def lite_pair(
+    directory: Path, start: Callable[..., Server] = start_lite
+) -> Iterator[tuple[Server, Server]]:
     """Two Milvus Lite servers, source and target, with their data and logs under `directory`; both answer when it yields."""
     with contextlib.ExitStack() as stack:
         servers = [
-            stack.enter_context(start_lite(directory / name, log=directory / f"{name}.log"))
+            stack.enter_context(start(directory / name, log=directory / f"{name}.log"))
             for name in ("source", "target")
         ]
         source, target = (server.wait() for server in servers)

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from bot.demo.clusters import Server, free_ports
+from bot.demo.clusters import Server, free_ports, spawned
 
 PACKAGE = "milvus"
 VERSION = "2.3.5"
@@ -97,14 +97,13 @@ def start_real(
     shutil.copy(data / "glog.conf", config / "glog.conf")
     template = (data / "config.yaml.template").read_text()
     names = [name for name, _, _ in _PLACEHOLDER.findall(template) if name.endswith("_port")]
-    *ports, etcd_peer, metrics = free_ports(len(names) + 2, PORTS)
-    values = dict(zip(names, map(str, ports), strict=True)) | _paths(directory)
-    if port is not None:
-        values["proxy_port"] = str(port)
+    *chosen, etcd_peer, metrics = free_ports(len(names) + 2, PORTS)
+    ports = dict(zip(names, chosen, strict=True)) | ({} if port is None else {"proxy_port": port})
+    values = {name: str(each) for name, each in ports.items()} | _paths(directory)
     filled = _PLACEHOLDER.sub(lambda found: str(values.get(found[1], found[3] or "")), template)
     (config / "milvus.yaml").write_text(_quickened(filled) if quick else filled)
     etcd = config / "etcd.yaml"
-    etcd.write_text(_etcd(directory / "data" / "etcd.data", int(values["etcd_port"]), etcd_peer))
+    etcd.write_text(_etcd(directory / "data" / "etcd.data", ports["etcd_port"], etcd_peer))
     env = os.environ | {
         "DEPLOY_MODE": "STANDALONE",
         "ETCD_CONFIG_PATH": str(etcd),
@@ -116,7 +115,11 @@ def start_real(
         env["GOGC"] = "400"  # it collects its garbage a quarter as often
     command = [str(executables / "milvus"), "run", "standalone"]
     log = directory / "server.log"
-    return Server(command, port=int(values["proxy_port"]), log=log, env=env, directory=directory)
+    return Server(
+        lambda: spawned(command, log=log, env=env, directory=directory),
+        ports=[ports.pop("proxy_port"), *ports.values(), etcd_peer, metrics],
+        log=log,
+    )
 
 
 @contextlib.contextmanager

@@ -13,7 +13,6 @@ from slack_sdk import WebClient
 from bot.budget import Budget, Rate
 from bot.cards import Cards
 from bot.courier import Courier
-from bot.demo.clusters import start_lite
 from bot.directory import Directory
 from bot.ledger import BotLedger
 from bot.outbox import Room
@@ -27,6 +26,7 @@ from engine.milvus import definitions
 from engine.milvus.connection import connect
 from engine.milvus.sample import fill
 from engine.model import CollectionPlan, Endpoint, Migration, PartitionPlan, Plan, Request
+from tests.beds.forks import Forks
 from tests.beds.ledgers import put
 from tests.bot.forked import ForkedVerbs
 from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, PRIVATE, Story
@@ -205,20 +205,20 @@ def telling(
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def filled(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a Milvus Lite server with the sample collections, small; nobody writes to it."""
     folder = tmp_path_factory.mktemp("filled")
-    with start_lite(folder / "source", log=folder / "source.log") as server:
+    with forks.lite(folder / "source", log=folder / "source.log") as server:
         server.wait()
         fill(server.uri, scale=0.05)
         yield server.uri
 
 
 @pytest.fixture(scope="session")
-def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def second_server(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of another Milvus Lite server."""
     folder = tmp_path_factory.mktemp("second")
-    with start_lite(folder / "target", log=folder / "target.log") as server:
+    with forks.lite(folder / "target", log=folder / "target.log") as server:
         yield server.wait().uri
 
 
@@ -279,10 +279,9 @@ def quiet(configured: Callable[..., Settings], sandbox: Sandbox) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedVerbs]:
+def forked(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> ForkedVerbs:
     """The engine's verbs; its workers start without importing anything."""
-    with Workers(tmp_path_factory.mktemp("workers")) as workers:
-        yield ForkedVerbs(workers)
+    return ForkedVerbs(Workers(forks, tmp_path_factory.mktemp("workers")))
 
 
 @pytest.fixture

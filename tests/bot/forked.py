@@ -1,13 +1,10 @@
-"""The engine's verbs with workers that are forks of one process (`tests/crash/forkserver.py`): the same worker, two seconds sooner.
+"""The engine's verbs with workers that are forks of one process (`tests/beds/forkserver.py`): the same worker, two seconds sooner.
 
 Everything but the way in which a worker is started is the engine's own.
 """
 
-import signal
 import subprocess
-from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from bot.verbs import EngineVerbs
 from engine.crashpoints import CRASH_AT, CRASH_SIGNAL
@@ -15,44 +12,10 @@ from engine.model import Secrets
 from engine.ranges import CHUNK_BYTES
 from engine.worker import LEASE_SECONDS as LEASE
 from engine.worker import SOURCE_TOKEN, TARGET_TOKEN
-from tests.crash.workers import Worker, Workers
+from tests.crash.workers import Workers
 
 LEASE_SECONDS = 10
 """A killed worker is replaced at once; what it left in doubt waits for the end of its lease."""
-
-
-class Forked:
-    """A forked worker as `subprocess.Popen` shows a process; what it says goes to a file."""
-
-    stderr: IO[bytes] | None = None
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self.pid = worker.pid
-
-    def poll(self) -> int | None:
-        """Its exit status, None while it runs."""
-        return self._worker.wait() if self._worker.ended else None
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Its exit status, once there is one; TimeoutExpired otherwise."""
-        try:
-            return self._worker.wait(100 if timeout is None else timeout)
-        except TimeoutError:
-            raise subprocess.TimeoutExpired("engine.worker", timeout or 0) from None
-
-    def terminate(self) -> None:
-        """Asks it to hand its migration back."""
-        self._signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Ends it."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self._worker.ended:
-            with suppress(ProcessLookupError):  # it ended a moment ago; `Popen` forgives that too
-                self._worker.signal(number)
 
 
 class ForkedVerbs(EngineVerbs):
@@ -87,5 +50,5 @@ class ForkedVerbs(EngineVerbs):
             LEASE: str(LEASE_SECONDS),
         }
         pause, self._pause = self._pause, {}
-        worker = self._workers.start(migration_id, database_url, **(environment | pause))
-        return Forked(worker)  # type: ignore[return-value]  # what the bot uses of a process
+        settings = environment | pause
+        return self._workers.start(migration_id, database_url, **settings)  # type: ignore[return-value]  # what the bot uses of a process

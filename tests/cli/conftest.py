@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bot.cli import main
-from bot.demo.clusters import start_lite
+from tests.beds.forks import Forks
 from tests.engine.bed import Side, rows
 
 ENTITIES = 240
@@ -90,10 +90,10 @@ def shell(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture(scope="session")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+def source(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     """A Milvus Lite server that no test changes: `cargo`, 240 entities in 12 partitions, and `crew`, 30 with VARCHAR keys."""
     folder = tmp_path_factory.mktemp("source")
-    with start_lite(folder / "data", log=folder / "log") as server:
+    with forks.lite(folder / "data", log=folder / "log") as server:
         side = Side(server.wait().uri)
         side.create("cargo")
         each = ENTITIES // PARTITIONS
@@ -111,10 +111,10 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
 
 
 @pytest.fixture(scope="session")
-def second_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
+def second_server(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Side]:
     """Another Milvus Lite server."""
     folder = tmp_path_factory.mktemp("target")
-    with start_lite(folder / "data", log=folder / "log") as server:
+    with forks.lite(folder / "data", log=folder / "log") as server:
         side = Side(server.wait().uri)
         yield side
         side.client.close()

@@ -1,4 +1,4 @@
-"""What the crash tests share: the fork server, and lanes that are filled once for a module."""
+"""What the crash tests share: workers, and lanes that are filled once for a module."""
 
 import logging
 import threading
@@ -12,6 +12,7 @@ import pytest
 
 from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
+from tests.beds.forks import Forks
 from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.crash.kept_keys import KeptKeysLane
@@ -31,10 +32,9 @@ def _quiet_client() -> None:
 
 
 @pytest.fixture(scope="session")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+def workers(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Workers:
     """Starts worker processes."""
-    with Workers(tmp_path_factory.mktemp("workers")) as started:
-        yield started
+    return Workers(forks, tmp_path_factory.mktemp("workers"))
 
 
 def _given(
@@ -78,11 +78,16 @@ def new_keys_lanes(
 
 
 @pytest.fixture(scope="session")
-def kept_keys_lane(workers: Workers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+def kept_keys_lane(
+    forks: Forks, workers: Workers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lane]:
     """A lane between two Milvus Lite servers, where the target keeps keys that the source made."""
     folder = tmp_path_factory.mktemp("kept-keys-lane")
     url = f"sqlite:///{folder}/ledger.db"
-    with lite_pair(folder) as (source, target), Ledger.open(put(url)) as ledger:
+    with (
+        lite_pair(folder, forks.lite) as (source, target),
+        Ledger.open(put(url)) as ledger,
+    ):
         side = Side(source.uri)
         yield KeptKeysLane(side, target.uri, ledger, url, workers)
         side.client.close()

@@ -105,7 +105,7 @@ def plans(lane: Lane, points: Iterable[str], tally: Tally) -> None:
     with lane.migration() as run:
         for point in points:
             armed = {crashpoints.CRASH_AT: point}
-            plan = lane.workers.start(run.id, lane.url, program="plan", **armed)
+            plan = lane.workers.start(run.id, lane.url, program="tests.crash.planning", **armed)
             assert plan.wait() == KILLED, f"{point}: {plan.log.read_text()}"
             tally.killed(point.partition(":")[0])
         tally.wrong += [f"only planned, and there: {name}" for name in run.left()]
@@ -118,7 +118,7 @@ def undoes(lane: Lane, points: Iterable[str], tally: Tally) -> None:
         assert run.work() == 0
         for point in points:
             armed = {crashpoints.CRASH_AT: point}
-            undo = lane.workers.start(run.id, lane.url, program="undo", **armed)
+            undo = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **armed)
             assert undo.wait() == KILLED, f"{point}: {undo.log.read_text()}"
             tally.killed(point.partition(":")[0])
         assert lane.ledger.migration(run.id).status is Status.UNDONE

@@ -11,8 +11,9 @@ import pytest
 
 from engine.lifecycle import Status
 from engine.model import OnConflict
+from tests.beds.forks import Fork
 from tests.crash.lane import Lane, Run
-from tests.crash.workers import Worker
+from tests.crash.workers import pause
 
 pytestmark = pytest.mark.real_milvus
 
@@ -104,19 +105,19 @@ def test_a_worker_that_slept_anywhere_changes_nothing(lanes: Lanes, until: Until
     assert found == []
 
 
-def _asleep(run: Run, point: str, until: Until) -> Worker:
+def _asleep(run: Run, point: str, until: Until) -> Fork:
     """A worker that has paused itself at a crash point."""
-    pause = {"FERRY_CRASH_AT": point, "FERRY_CRASH_SIGNAL": "SIGSTOP"}
-    worker = run.lane.workers.start(run.id, run.lane.url, **SETTINGS, **pause)
+    armed = {"FERRY_CRASH_AT": point, "FERRY_CRASH_SIGNAL": "SIGSTOP"}
+    worker = run.lane.workers.start(run.id, run.lane.url, **SETTINGS, **armed)
     process = psutil.Process(worker.pid)
     until(lambda: process.status() == psutil.STATUS_STOPPED)
-    worker.pause(run.lane.url)  # another of its threads may hold the ledger's lock
+    pause(worker.pid, run.lane.url)  # another of its threads may hold the ledger's lock
     return worker
 
 
-def _woken(worker: Worker) -> str:
+def _woken(worker: Fork) -> str:
     """Continues a paused worker; returns what it said until its end."""
-    worker.signal(signal.SIGCONT)
+    worker.send_signal(signal.SIGCONT)
     assert worker.wait() == 0, worker.log.read_text()
     return worker.log.read_text()
 

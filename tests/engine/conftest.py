@@ -11,6 +11,7 @@ import pytest
 from bot.demo.clusters import lite_pair
 from engine.ledger import Ledger
 from engine.worker import LEASE_SECONDS
+from tests.beds.forks import Forks
 from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows
@@ -96,9 +97,11 @@ def crossing(beds: Beds, filled: Side) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def lite_sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
+def lite_sides(
+    forks: Forks, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Side, Side]]:
     """Two Milvus Lite servers that live for the session."""
-    with lite_pair(tmp_path_factory.mktemp("lite")) as servers:
+    with lite_pair(tmp_path_factory.mktemp("lite"), forks.lite) as servers:
         source, target = (Side(server.uri) for server in servers)
         yield source, target
         source.client.close()

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from bot.demo.clusters import start_lite
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.pages import CollectionReader, read_point
+from tests.beds.forks import Forks
 from tests.engine.bed import Side, rows
 
 SEED = 20
@@ -30,13 +30,13 @@ def texts(count: int) -> list[str]:
     scope="module", params=["lite", pytest.param("real", marks=pytest.mark.real_milvus)]
 )
 def side(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, forks: Forks, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Side]:
     """A collection with awkward texts as keys, on either server."""
     with ExitStack() as stack:
         if request.param == "lite":
             folder = tmp_path_factory.mktemp("lite")
-            server = stack.enter_context(start_lite(folder / "data", log=folder / "log")).wait()
+            server = stack.enter_context(forks.lite(folder / "data", log=folder / "log")).wait()
             made = Side(server.uri)
         else:
             made = Side(request.getfixturevalue("real_milvus_pair")[0].uri, "reading")

@@ -10,7 +10,7 @@ import engine
 from engine.lifecycle import Status
 from engine.model import OnConflict
 from tests.crash.lane import WHO, Lane
-from tests.crash.workers import KILLED
+from tests.crash.workers import KILLED, pause
 from tests.faults.network import Fault, Network
 
 pytestmark = pytest.mark.real_milvus
@@ -30,7 +30,7 @@ def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until
         gate = target.hold("Insert", 2, only=True)
         sleeper = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
         gate.wait()
-        sleeper.pause(lane.url)
+        pause(sleeper.pid, lane.url)
         until(lambda: run.id in lane.ledger.expired_leases(datetime.now(UTC)))
         assert run.work() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
@@ -38,7 +38,7 @@ def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until
         gate.open.set()
         target.drained()
         assert target.overdue == 1
-        sleeper.signal(signal.SIGCONT)
+        sleeper.send_signal(signal.SIGCONT)
         assert sleeper.wait() == 0
         assert "lease_lost" in sleeper.log.read_text()
         assert run.wrong().nothing
@@ -51,7 +51,7 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
         gate = target.hold("Insert", 2, only=True)
         dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
         gate.wait()
-        dead.signal(signal.SIGKILL)
+        dead.kill()
         dead.wait()
         assert run.work() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
@@ -73,7 +73,7 @@ def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
         late = target.hold("DropCollection", 1, only=True)
         dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
         late.wait()
-        dead.signal(signal.SIGKILL)
+        dead.kill()
         dead.wait()
         writing = target.hold("Insert", 1, only=True)
         heir = lane.workers.start(run.id, lane.url)
@@ -95,14 +95,14 @@ def test_a_killed_workers_inserts_are_outlasted_though_its_successor_was_handed_
         insert = target.hold("Insert", 2, only=True)
         dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
         insert.wait()
-        dead.signal(signal.SIGKILL)
+        dead.kill()
         dead.wait()
         void = lane.ledger.migration(run.id).lease_expires_at
         assert void is not None
         upsert = target.hold("Upsert", 1, only=True)
         second = lane.workers.start(run.id, lane.url)
         until(lambda: lane.ledger.migration(run.id).attempts == 2)
-        second.signal(signal.SIGTERM)
+        second.terminate()
         assert second.wait() == 0
         assert lane.ledger.migration(run.id).status is Status.QUEUED
         third = lane.workers.start(run.id, lane.url)
@@ -128,7 +128,7 @@ def test_a_delete_of_a_killed_worker_is_void_before_anything_is_mended(lanes: La
         gate = target.hold("Delete", 1, only=True)
         dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(REPAIR_LEASE_SECONDS))
         gate.wait()
-        dead.signal(signal.SIGKILL)
+        dead.kill()
         dead.wait()
         assert run.work() == 0
         gate.open.set()

@@ -9,11 +9,12 @@ import pytest
 from pymilvus import DataType, MilvusClient
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
-from bot.demo.clusters import Server, start_lite
+from bot.demo.clusters import Server
 from engine.milvus.canonical import canonical_columns
 from engine.milvus.client import preparing_client
 from engine.proof.comparison import explain, keyed_rows
 from engine.proof.digest import ContentDigest
+from tests.beds.forks import Forks
 
 SCALARS: dict[str, tuple[DataType, str, list[Any]]] = {
     "flag": (DataType.BOOL, "bool_data", [True, False, None]),
@@ -116,10 +117,10 @@ def query(stub: Any, names: Sequence[str]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One Milvus Lite server for this file: starting it is what costs time."""
     directory = tmp_path_factory.mktemp("lite")
-    with start_lite(directory / "data", log=directory / "lite.log") as started:
+    with forks.lite(directory / "data", log=directory / "lite.log") as started:
         yield started.wait()
 
 

@@ -1,12 +1,12 @@
-"""Starts real workers without the two seconds of importing their libraries: one process imports, each worker is a fork of it.
+"""Runs Python programs without the seconds of importing their libraries: one process imports, each program is a fork of it.
 
-`python -m tests.crash.forkserver` reads one JSON object a line from its standard input (`id`, `program`, `migration`,
-`environment`, `log`) and answers with the process's `pid`, later with its `status` as `subprocess` counts it. The fork runs
-`engine.worker.main` like `python -m engine.worker M-…`, or another of its `PROGRAMS`; nothing of the engine is replaced, and no
-connection or thread exists before the fork.
+`python -m tests.beds.forkserver` reads one JSON object a line from its standard input (`id`, `module`, `arguments`, `environment`,
+`log`) and answers with the process's `pid`, later with its `status` as `subprocess` counts it. The fork runs `main()` of the
+module, as `python -m` would; nothing of it is replaced, and no connection or thread exists before the fork.
 """
 
 import gc
+import importlib
 import json
 import os
 import select
@@ -15,11 +15,11 @@ import sys
 import traceback
 from typing import Any
 
-import engine.verbs  # noqa: F401  # a worker imports it late; each fork would pay for it again
-from engine import worker
-from tests.crash import planning, undoing
+import milvus_lite.adapter.grpc.servicer  # these four are here to be imported before any fork
+import milvus_lite.cmdline  # noqa: F401
 
-PROGRAMS = {"worker": worker.main, "undo": undoing.main, "plan": planning.main}
+import engine.verbs
+import engine.worker  # noqa: F401
 
 
 def main() -> None:
@@ -69,10 +69,10 @@ def _started(order: dict[str, Any]) -> int:
     pid = os.fork()
     if pid:
         return pid
-    code = 70
+    code = 1
     try:
         _become(order)
-        code = PROGRAMS[order["program"]]()
+        code = importlib.import_module(order["module"]).main() or 0
     except BaseException:  # noqa: BLE001  # the fork's outermost frame: nothing may return into the server's loop
         traceback.print_exc()
     finally:
@@ -85,10 +85,10 @@ def _become(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number, place in enumerate((nothing, nothing, log)):
+    for number, place in enumerate((nothing, log, log)):
         os.dup2(place, number)
     os.environ.update(order["environment"])
-    sys.argv = [order["program"], order["migration"]]
+    sys.argv = [order["module"], *order["arguments"]]
 
 
 if __name__ == "__main__":
