@@ -93,8 +93,25 @@ class Forks:
         self._server.communicate()
         self._listener.join()
 
-    def start(self, module: str, *arguments: str, log: Path, **environment: str) -> Fork:
-        """Starts `main()` of a module in a process of its own; returns at once."""
+    def start(
+        self,
+        module: str,
+        *arguments: str,
+        log: Path,
+        stdin: Path = Path(os.devnull),
+        stdout: Path | None = None,
+        **environment: str,
+    ) -> Fork:
+        """Starts `main()` of a module in a process of its own; returns at once.
+
+        Args:
+            module: Its name.
+            arguments: What `sys.argv` holds after it.
+            log: The file that takes its standard error.
+            stdin: What it reads.
+            stdout: Where it prints; None is the log.
+            environment: Added to this process's.
+        """
         number = next(self._numbers)
         fork = Fork(log)
         order = {
@@ -103,6 +120,8 @@ class Forks:
             "arguments": arguments,
             "environment": environment,
             "log": str(log),
+            "stdin": str(stdin),
+            "stdout": str(stdout or log),
         }
         assert self._server.stdin is not None
         with self._lock:

@@ -1,8 +1,8 @@
 """Runs Python programs without the seconds of importing their libraries: one process imports, each program is a fork of it.
 
 `python -m tests.beds.forkserver` reads one JSON object a line from its standard input (`id`, `module`, `arguments`, `environment`,
-`log`) and answers with the process's `pid`, later with its `status` as `subprocess` counts it. The fork runs `main()` of the
-module, as `python -m` would; nothing of it is replaced, and no connection or thread exists before the fork.
+`log`, `stdin`, `stdout`) and answers with the process's `pid`, later with its `status` as `subprocess` counts it. The fork runs
+`main()` of the module, as `python -m` would; nothing of it is replaced, and no connection or thread exists before the fork.
 """
 
 import gc
@@ -76,6 +76,7 @@ def _started(order: dict[str, Any]) -> int:
     except BaseException:  # noqa: BLE001  # the fork's outermost frame: nothing may return into the server's loop
         traceback.print_exc()
     finally:
+        sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
@@ -84,9 +85,9 @@ def _become(order: dict[str, Any]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for number, place in enumerate((nothing, log, log)):
-        os.dup2(place, number)
+    os.dup2(os.open(order["stdin"], os.O_RDONLY), 0)
+    os.dup2(os.open(order["stdout"], os.O_WRONLY | os.O_APPEND), 1)
+    os.dup2(log, 2)
     os.environ.update(order["environment"])
     sys.argv = [order["module"], *order["arguments"]]
 

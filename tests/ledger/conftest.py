@@ -1,10 +1,11 @@
 """Ledgers to test with: each test runs on SQLite (a new file) and on PostgreSQL (a new schema of one server)."""
 
-import subprocess
-import sys
+import itertools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,11 @@ import pytest
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import ChunkRange, Endpoint, Lease, Migration, Plan, Request
+from tests.beds.forks import Forks
 from tests.beds.ledgers import put
+
+RUN = "tests.ledger.code"
+"""Its `main()` runs the Python code that it is given."""
 
 
 class SetClock:
@@ -122,27 +127,26 @@ def chunked(ledger: Ledger, lease: Lease) -> Callable[..., list[int]]:
 
 
 @pytest.fixture
-def child() -> Iterator[Callable[..., SimpleNamespace]]:
+def child(forks: Forks, tmp_path: Path) -> Iterator[Callable[..., SimpleNamespace]]:
     """`child(code, *arguments)` runs Python code in a process of its own: `.process`, `.line()` reads what it prints next.
 
     It is told to go on by `.go()`, which sends it a line. All are killed and waited for at the end.
     """
+    numbers = itertools.count()
     with ExitStack() as stack:
 
         def start(code: str, *arguments: str) -> SimpleNamespace:
-            process = stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", code, *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    bufsize=1,
-                )
+            stdin, stdout, log = (
+                tmp_path / f"{next(numbers)}.{name}" for name in ("stdin", "stdout", "log")
             )
+            os.mkfifo(stdin)
+            os.mkfifo(stdout)
+            run = [code, *arguments]
+            process = forks.start(RUN, *run, log=log, stdin=stdin, stdout=stdout)
+            stack.callback(process.wait)
             stack.callback(process.kill)
-            assert process.stdin is not None
-            assert process.stdout is not None
-            said, told = process.stdout, process.stdin
+            told = stack.enter_context(stdin.open("w", buffering=1))
+            said = stack.enter_context(stdout.open())
             return SimpleNamespace(
                 process=process,
                 line=lambda: said.readline().strip(),

@@ -1,6 +1,8 @@
 """The lease: who may work, and that a worker who lost it changes nothing any more."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import CALLS_CUT, Ledger, TransitionRefused, new_owner
 from engine.lifecycle import ATTEMPTS_MAX, EventName, Status
 from engine.model import ChunkRange, ErrorText, Lease, Migration, Orders, Receipt
+from tests.beds.ledgers import put
 
 At = Callable[[Status], Migration]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -302,20 +305,20 @@ with Ledger.open(sys.argv[1]) as ledger:
 """
 
 
-def test_a_killed_workers_lease_is_taken_at_once(
-    url: str, wish: Any, child: Callable[..., SimpleNamespace]
-) -> None:
+def test_a_killed_workers_lease_is_taken_at_once(url: str, wish: Any) -> None:
     """A lease of an hour is busy while its process lives, and free the moment it is killed, before anyone waited for it."""
-    with Ledger.open(url) as ledger:
+    with Ledger.open(put(url)) as ledger:
         with ledger.transaction() as transaction:
             migration = transaction.add_migration(wish, requester="me", status=Status.QUEUED)
-        worker = child(CLAIM_FOR_AN_HOUR, url, migration.id)
-        token = int(worker.line())
-        with pytest.raises(MigrationBusy):
-            ledger.claim(migration.id, new_owner())
-        worker.process.kill()
-        os.waitid(os.P_PID, worker.process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
-        assert ledger.claim(migration.id, new_owner()).token > token
+        command = [sys.executable, "-c", CLAIM_FOR_AN_HOUR, url, migration.id]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+            assert worker.stdout is not None
+            token = int(worker.stdout.readline())
+            with pytest.raises(MigrationBusy):
+                ledger.claim(migration.id, new_owner())
+            worker.kill()
+            os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+            assert ledger.claim(migration.id, new_owner()).token > token
 
 
 def lost(migration_id: str, url: str, child: Callable[..., SimpleNamespace]) -> None:
@@ -343,7 +346,7 @@ def test_a_lost_workers_calls_are_remembered_when_its_successor_ends(
     details: dict[str, Any],
 ) -> None:
     """However the attempt after a lost worker's ends, the one after that still knows until when that worker's calls may arrive."""
-    with Ledger.open(url) as ledger:
+    with Ledger.open(put(url)) as ledger:
         with ledger.transaction() as transaction:
             migration = transaction.add_migration(wish, requester="me", status=Status.QUEUED)
         lost(migration.id, url, child)

@@ -12,6 +12,7 @@ from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import Ledger, TransitionRefused, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import Lease, Migration, Receipt, Request
+from tests.beds.ledgers import put
 
 At = Callable[[Status], Migration]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -106,7 +107,7 @@ def test_of_two_processes_one_approves(
     url: str, wish: Request, plan: Any, child: Callable[..., SimpleNamespace]
 ) -> None:
     """Two replicas of the bot that approve at the same moment: one does, the other names the first."""
-    with Ledger.open(url) as ledger, ledger.transaction() as transaction:
+    with Ledger.open(put(url)) as ledger, ledger.transaction() as transaction:
         migration = transaction.add_migration(wish, requester="me")
         transaction.record_plan(migration.id, plan, "me")
         transaction.apply(migration.id, EventName.PLANNED, actor="me")
@@ -197,7 +198,7 @@ def test_a_process_killed_in_its_transaction_leaves_nothing(
     url: str, wish: Request, child: Callable[..., SimpleNamespace]
 ) -> None:
     """SIGKILL between an act and its commit undoes the act, and the next writer is not held up."""
-    with Ledger.open(url) as ledger:
+    with Ledger.open(put(url)) as ledger:
         with ledger.transaction() as transaction:
             migration = transaction.add_migration(wish, requester="me")
         killed = child(HALF_AN_ACT, url, migration.id)
