@@ -25,7 +25,7 @@ _RECONNECT = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_b
 def fill(
     uri: str, *, seed: int = 7, scale: float = 1.0, modern: bool = True, database: str = "default"
 ) -> dict[str, int]:
-    """Makes the sample collections, fills and loads them.
+    """Makes the sample collections, fills, loads and flushes them: they are at rest, as what is migrated is.
 
     `products` (10,000 × 128-d, HNSW, INT64 keys), `documents` (awkward VARCHAR keys, partitions, an alias), `events` (JSON, arrays,
     dynamic field), and `articles` (BM25 over a text) where the server has it, else `ports` (a partition key and a binary vector).
@@ -49,8 +49,12 @@ def fill(
             "events": _events(client, int(2_000 * scale), seed + 2, nulls=modern),
         }
         if modern:
-            return made | {"articles": _articles(client, int(1_500 * scale), seed + 3)}
-        return made | {"ports": _ports(client, int(1_500 * scale), seed + 3)}
+            made["articles"] = _articles(client, int(1_500 * scale), seed + 3)
+        else:
+            made["ports"] = _ports(client, int(1_500 * scale), seed + 3)
+        for name in made:
+            client.flush(name)  # Milvus Lite answers three times as fast from what it has flushed
+        return made
     finally:
         client.close()
 
