@@ -3,7 +3,7 @@
 It only reads. A card is made anew for each message and never kept.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -70,13 +70,14 @@ class Cards:
     def _known(self, migration: Migration) -> MigrationCard:
         policy = self._settings.policy_of(migration.request.target)
         since = self._waits_since(migration)
+        log = self.log(migration)
         return MigrationCard(
             migration=migration,
-            decisions=self._decisions(migration, since),
+            decisions=self._decisions(migration, since, log),
             approvals_needed=policy.approvals,
             expires_at=waiting.expires_at(since, policy) if since else None,
-            hold=self._hold(migration),
-            changes=self._changes(migration),
+            hold=self._hold(migration, log),
+            changes=_changes(migration, log),
             breakable=bool(policy.break_glass_channel),
             ticks=self._ticks(migration),
             canceled_by=migration.cancel_requested_by,
@@ -92,10 +93,11 @@ class Cards:
 
     def listed(self, migration: Migration) -> MigrationCard:
         """A migration as it is drawn in a list: without decisions, progress and report."""
+        log = self.log(migration) if migration.status in DUE else ()
         return MigrationCard(
             migration=migration,
             canceled_by=migration.cancel_requested_by,
-            hold=self._hold(migration),
+            hold=self._hold(migration, log),
         )
 
     def newest(self, limit: int) -> tuple[tuple[MigrationCard, ...], int]:
@@ -148,14 +150,14 @@ class Cards:
         put_up = self._ledger.last_change(migration.id)
         return put_up.at if put_up else migration.created_at
 
-    def _hold(self, migration: Migration) -> str:
+    def _hold(self, migration: Migration, log: Sequence[Event]) -> str:
         """What was last noted to hold it, while it waits to start; what is frozen now, while it waits for approval."""
         if migration.status is Status.AWAITING_APPROVAL:
             policy = self._settings.policy_of(migration.request.target)
             return waiting.why_frozen(self._records.open_freeze(), policy, utc_now(), forced=False)
         if migration.status not in DUE:
             return ""
-        noted = self._last(migration, {HELD, FREED})
+        noted = _last(log, {HELD, FREED})
         return str(noted.details.get("why", "")) if noted else ""
 
     def _ticks(self, migration: Migration) -> tuple[Tick, ...]:
@@ -177,20 +179,11 @@ class Cards:
         copies = [self._ledger.totals(each.id) for each in found]
         return forecast(migration.plan, copies, migration.throttle)
 
-    def _changes(self, migration: Migration) -> tuple[str, ...]:
-        """What made it wait for approval again."""
-        if migration.status is not Status.AWAITING_APPROVAL:
-            return ()
-        reopened = self._last(migration, {EventName.REOPEN.value})
-        return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
-
-    def _last(self, migration: Migration, names: Collection[str]) -> Event | None:
-        events = reversed(self.log(migration))
-        return next((event for event in events if event.name in names), None)
-
-    def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
+    def _decisions(
+        self, migration: Migration, since: datetime | None, log: Sequence[Event]
+    ) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""
-        void = approvals.Void(plan_hash, since, approvals.fell(self.log(migration)))
+        void = approvals.Void(plan_hash, since, approvals.fell(log))
         return tuple(
             Decision(**each.model_dump(exclude={"plan_hash"}), void=void.why(each))
             for each in self._records.decisions(migration.id)
@@ -207,3 +200,15 @@ class Cards:
             # The message is worth more than this line of it: it is drawn again with the next change.
             _log.warning("approvers_unknown", migration=migration.id, error=str(error))
             return ""
+
+
+def _changes(migration: Migration, log: Sequence[Event]) -> tuple[str, ...]:
+    """What made it wait for approval again."""
+    if migration.status is not Status.AWAITING_APPROVAL:
+        return ()
+    reopened = _last(log, {EventName.REOPEN.value})
+    return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
+
+
+def _last(log: Sequence[Event], names: Collection[str]) -> Event | None:
+    return next((event for event in reversed(log) if event.name in names), None)
