@@ -21,7 +21,7 @@ demo: $(INSTALLED)
 	$(BIN)/ferry demo
 
 test: $(INSTALLED)
-	$(BIN)/pytest -m "not bench and not soak" -n 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not bench and not soak" -n 6 --dist loadfile --no-loadscope-reorder
 
 # The long sweeps: SIGKILL at every crash point, every fault at every call.
 soak: $(INSTALLED)

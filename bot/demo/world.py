@@ -58,7 +58,7 @@ def world(port: int = 0, *, scale: float = 1.0) -> Iterator[World]:
         Sandbox(people.workspace(), port=port) as sandbox,
         lite_pair(Path(name)) as (source, target),
     ):
-        made = fill(source.uri, scale=scale)
+        made = fill(source.uri, scale=scale, flushed=True)
         settings = people.settings(
             Path(name), slack_api=sandbox.api_url, source=source.uri, target=target.uri
         )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pydantic import AwareDatetime
-from sqlalchemy import delete, func, insert, update
+from sqlalchemy import bindparam, delete, func, insert, update
 from sqlmodel import Session, col, select
 
 from bot.ledger.freezes import Freeze, Freezes
@@ -53,6 +53,17 @@ __all__ = [
 ]
 
 VERSION_TABLE: Final = "bot_version"
+
+# Statements of what is asked all the time are built once: building one costs more than executing it does.
+_POSTED = select(PostedRow).where(col(PostedRow.migration_id) == bindparam("of"))
+_PENDING = (
+    select(OutboxRow).where(col(OutboxRow.delivery) == Delivery.PENDING).order_by(col(OutboxRow.id))
+)
+_DECISIONS = (
+    select(DecisionRow)
+    .where(col(DecisionRow.migration_id) == bindparam("of"))
+    .order_by(col(DecisionRow.id))
+)
 
 
 class Decided(Record):
@@ -152,11 +163,9 @@ class BotLedger(Freezes, Speakers, Ticks):
 
     def posted(self, migration_id: str) -> Mapping[Kind, Posted]:
         """Where the migration's messages stand."""
-        query = select(PostedRow).where(col(PostedRow.migration_id) == migration_id)
         with self._read() as session:
-            return {
-                row.kind: Posted(row.channel, row.ts, row.content) for row in session.exec(query)
-            }
+            found = session.exec(_POSTED, params={"of": migration_id})
+            return {row.kind: Posted(row.channel, row.ts, row.content) for row in found}
 
     def put_posted(self, migration_id: str, kind: Kind, posted: Posted) -> None:
         """A message of that kind stands there now, unless another one is known."""
@@ -211,14 +220,9 @@ class BotLedger(Freezes, Speakers, Ticks):
 
     def pending(self) -> tuple[Owed, ...]:
         """What is owed to Slack, in the order in which it came."""
-        query = (
-            select(OutboxRow)
-            .where(col(OutboxRow.delivery) == Delivery.PENDING)
-            .order_by(col(OutboxRow.id))
-        )
         fields = set(Owed.model_fields)
         with self._read() as session:
-            return tuple(Owed(**row.model_dump(include=fields)) for row in session.exec(query))
+            return tuple(Owed(**row.model_dump(include=fields)) for row in session.exec(_PENDING))
 
     def waiting(self) -> Waiting:
         """How much is owed to Slack, counted by the database."""
@@ -267,14 +271,8 @@ class BotLedger(Freezes, Speakers, Ticks):
 
 
 def _decisions(session: Session, migration_id: str) -> tuple[Decided, ...]:
-    query = (
-        select(DecisionRow)
-        .where(col(DecisionRow.migration_id) == migration_id)
-        .order_by(col(DecisionRow.id))
-    )
-    return tuple(
-        Decided(**row.model_dump(exclude={"id", "migration_id"})) for row in session.exec(query)
-    )
+    found = session.exec(_DECISIONS, params={"of": migration_id})
+    return tuple(Decided(**row.model_dump(exclude={"id", "migration_id"})) for row in found)
 
 
 def _owed_values(due: Due, now: datetime) -> dict[str, object]:

@@ -4,7 +4,7 @@ It decides nothing and renders nothing. SQL stays in here.
 """
 
 from pydantic import AwareDatetime
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert
 from sqlmodel import Session, col, select
 
 from bot.checklist import Step
@@ -12,6 +12,10 @@ from bot.ledger.tables import TickRow
 from engine.ledger import Transaction
 from engine.ledger.database import Database
 from engine.model import Record
+
+_TICKS = (
+    select(TickRow).where(col(TickRow.migration_id) == bindparam("of")).order_by(col(TickRow.id))
+)
 
 
 class Ticked(Record):
@@ -51,9 +55,5 @@ class Ticks(Database):
 
 
 def _ticks(session: Session, migration_id: str) -> tuple[Ticked, ...]:
-    query = (
-        select(TickRow).where(col(TickRow.migration_id) == migration_id).order_by(col(TickRow.id))
-    )
-    return tuple(
-        Ticked(**row.model_dump(exclude={"id", "migration_id"})) for row in session.exec(query)
-    )
+    found = session.exec(_TICKS, params={"of": migration_id})
+    return tuple(Ticked(**row.model_dump(exclude={"id", "migration_id"})) for row in found)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from pydantic import AwareDatetime
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
@@ -33,6 +33,17 @@ FIRST: Final = "0" * 64
 PLAN_RECORDED: Final = "plan_recorded"
 _HEAD: Final = 1
 _PAGE: Final = 1000
+
+# Statements of what happens all the time are built once: building one costs more than executing it does.
+_LOCKED_HEAD = select(AuditHeadRow).with_for_update().execution_options(populate_existing=True)
+_APPEND = insert(AuditRow)
+_MOVE_HEAD = update(AuditHeadRow).where(col(AuditHeadRow.id) == _HEAD)
+_PLAN_OF = (
+    select(EventRow.details)
+    .where(col(EventRow.migration_id) == bindparam("of"), col(EventRow.name) == PLAN_RECORDED)
+    .order_by(col(EventRow.id).desc())
+    .limit(1)
+)
 
 
 class AuditEntry(Record):
@@ -106,9 +117,7 @@ def append(
     """Append a row in the caller's transaction; role and plan are taken from the details where they name them."""
     carried = dict(details or {})
     role, plan_hash = carried.pop("role", ""), carried.pop("plan_hash", "")
-    head = session.exec(
-        select(AuditHeadRow).with_for_update().execution_options(populate_existing=True)
-    ).one()
+    head = session.exec(_LOCKED_HEAD).one()
     values: dict[str, Any] = {
         "number": head.number + 1,
         "at": at,
@@ -123,22 +132,15 @@ def append(
     }
     values["hash"] = row_hash(values)
     connection = session.connection()
-    connection.execute(insert(AuditRow).values(values))
-    moved = update(AuditHeadRow).where(col(AuditHeadRow.id) == _HEAD)
-    connection.execute(moved.values(number=values["number"], hash=values["hash"]))
+    connection.execute(_APPEND, values)
+    connection.execute(_MOVE_HEAD, {name: values[name] for name in ("number", "hash")})
 
 
 def _plan_hash(session: Session, migration_id: str) -> str:
     """The hash of the migration's plan, from the event that recorded it: plans can be megabytes."""
     if not migration_id:
         return ""
-    query = (
-        select(EventRow.details)
-        .where(col(EventRow.migration_id) == migration_id, col(EventRow.name) == PLAN_RECORDED)
-        .order_by(col(EventRow.id).desc())
-        .limit(1)
-    )
-    found = session.exec(query).first()
+    found = session.exec(_PLAN_OF, params={"of": migration_id}).first()
     return str(json.loads(found).get("hash", "")) if found else ""
 
 

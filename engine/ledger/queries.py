@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Row, case, func
+from sqlalchemy import Row, bindparam, case, func
 from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
@@ -36,6 +36,56 @@ _OVER = (
 RECENT_SECONDS = 60.0
 """Over how long the rate of a copy is taken."""
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
+
+
+# Statements of what is asked all the time are built once: building one costs more than executing it does.
+_DUE = (
+    select(MigrationRow.id)
+    .where(
+        (
+            (col(MigrationRow.status) == Status.QUEUED)
+            & (col(MigrationRow.due_at).is_(None) | (col(MigrationRow.due_at) <= bindparam("now")))
+        )
+        | (col(MigrationRow.status) == Status.UNDO_ASKED),
+    )
+    .order_by(col(MigrationRow.number))
+)
+_HELD = (
+    select(MigrationRow)
+    .where(col(MigrationRow.status).in_(HELD))
+    .order_by(col(MigrationRow.number))
+)
+_EVENTS = (
+    select(EventRow)
+    .where(col(EventRow.id) > bindparam("after"))
+    .order_by(col(EventRow.id))
+    .limit(bindparam("most"))
+)
+_EVENTS_OF_ONE = _EVENTS.where(col(EventRow.migration_id) == bindparam("of"))
+_SUMS = (
+    select_columns(
+        col(ChunkRow.collection),
+        func.coalesce(func.sum(col(ChunkRow.entities)), 0).label("entities"),
+        func.coalesce(func.sum(col(ChunkRow.copied_entities)), 0).label("copied"),
+        func.coalesce(
+            func.sum(
+                case((col(ChunkRow.verified).is_(True), col(ChunkRow.copied_entities)), else_=0)
+            ),
+            0,
+        ).label("verified"),
+        func.coalesce(func.sum(col(ChunkRow.copied_bytes)), 0).label("bytes"),
+    )
+    .where(col(ChunkRow.migration_id) == bindparam("of"))
+    .group_by(col(ChunkRow.collection))
+    .order_by(func.min(col(ChunkRow.id)))
+)
+_FIRST_COPIED = select(func.min(ChunkRow.copied_at)).where(
+    col(ChunkRow.migration_id) == bindparam("of"), col(ChunkRow.copied_at) > bindparam("since")
+)
+_COPIED = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0)).where(
+    col(ChunkRow.migration_id) == bindparam("of"), col(ChunkRow.copied_at) > bindparam("since")
+)
+_STATES = select(CollectionRow).where(col(CollectionRow.migration_id) == bindparam("of"))
 
 
 class Queries(Database):
@@ -104,47 +154,28 @@ class Queries(Database):
 
     def due(self, now: datetime) -> tuple[str, ...]:
         """Ids of the queued migrations that may start at `now` (aware) and of those that wait to be undone, the oldest first."""
-        at_once = col(MigrationRow.due_at).is_(None)
-        queued = col(MigrationRow.status) == Status.QUEUED
-        query = (
-            select(MigrationRow.id)
-            .where(
-                (queued & (at_once | (col(MigrationRow.due_at) <= now)))
-                | (col(MigrationRow.status) == Status.UNDO_ASKED),
-            )
-            .order_by(col(MigrationRow.number))
-        )
         with self._read() as session:
-            return tuple(session.exec(query))
+            return tuple(session.exec(_DUE, params={"now": now}))
 
     def expired_leases(self, now: datetime) -> tuple[str, ...]:
         """Ids of the migrations that run, or are being undone, and that nobody works on at `now` (aware).
 
         The lease expired, or its process is dead.
         """
-        query = (
-            select(MigrationRow)
-            .where(col(MigrationRow.status).in_(HELD))
-            .order_by(col(MigrationRow.number))
-        )
         with self._read() as session:
-            running = session.exec(query).all()
+            running = session.exec(_HELD).all()
         return tuple(row.id for row in running if not situation_of(row, now).lease_live)
 
     def events(
         self, *, after_id: int = 0, migration_id: str | None = None, limit: int = 500
     ) -> tuple[Event, ...]:
         """Events in order, after the one with that id; whoever remembers the last id misses none."""
-        query = (
-            select(EventRow)
-            .where(col(EventRow.id) > after_id)
-            .order_by(col(EventRow.id))
-            .limit(limit)
-        )
+        query = _EVENTS
+        given: dict[str, str | int] = {"after": after_id, "most": limit}
         if migration_id is not None:
-            query = query.where(col(EventRow.migration_id) == migration_id)
+            query, given["of"] = _EVENTS_OF_ONE, migration_id
         with self._read() as session:
-            return tuple(event_of(row) for row in session.exec(query))
+            return tuple(event_of(row) for row in session.exec(query, params=given))
 
     def refusal(self, migration_id: str, event: EventName) -> TransitionRefused | None:
         """Why an event would be refused as the migration stands now; None if it would not be.
@@ -277,36 +308,20 @@ def _planned(migration: Migration, sums: Sums) -> list[tuple[str, int]]:
 
 
 def _sums(session: Session, migration_id: str) -> Sums:
-    equal = case((col(ChunkRow.verified).is_(True), col(ChunkRow.copied_entities)), else_=0)
-    query = (
-        select_columns(
-            col(ChunkRow.collection),
-            func.coalesce(func.sum(col(ChunkRow.entities)), 0).label("entities"),
-            func.coalesce(func.sum(col(ChunkRow.copied_entities)), 0).label("copied"),
-            func.coalesce(func.sum(equal), 0).label("verified"),
-            func.coalesce(func.sum(col(ChunkRow.copied_bytes)), 0).label("bytes"),
-        )
-        .where(col(ChunkRow.migration_id) == migration_id)
-        .group_by(col(ChunkRow.collection))
-        .order_by(func.min(col(ChunkRow.id)))
-    )
-    return {row.collection: row for row in session.connection().execute(query)}
+    found = session.connection().execute(_SUMS, {"of": migration_id})
+    return {row.collection: row for row in found}
 
 
 def _recent(session: Session, migration_id: str, now: datetime) -> tuple[int, float]:
     """What was copied after the first receipt of the last minute, and how long ago that one was."""
-    of_it = (
-        col(ChunkRow.migration_id) == migration_id,
-        col(ChunkRow.copied_at) > now - timedelta(seconds=RECENT_SECONDS),
-    )
-    first = session.exec(select(func.min(ChunkRow.copied_at)).where(*of_it)).one()
+    since = now - timedelta(seconds=RECENT_SECONDS)
+    first = session.exec(_FIRST_COPIED, params={"of": migration_id, "since": since}).one()
     if first is None:
         return 0, 0.0
-    copied = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0))
-    after = session.exec(copied.where(*of_it, col(ChunkRow.copied_at) > first)).one()
+    after = session.exec(_COPIED, params={"of": migration_id, "since": first}).one()
     return int(after or 0), max(0.0, (now - first).total_seconds())
 
 
 def _states(session: Session, migration_id: str) -> dict[str, CollectionRow]:
-    query = select(CollectionRow).where(col(CollectionRow.migration_id) == migration_id)
-    return {row.name: row for row in session.exec(query)}
+    found = session.exec(_STATES, params={"of": migration_id})
+    return {row.name: row for row in found}

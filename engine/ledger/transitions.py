@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, bindparam, insert, update
 from sqlmodel import Session, col, select
 
 from engine.errors import InputRejected, NeedsPerson
@@ -29,6 +29,20 @@ from engine.lifecycle import (
     is_terminal,
 )
 from engine.model import Details, ErrorText, Event, Migration
+
+# Statements of what happens all the time are built once: building one costs more than executing it does.
+_ROW = (
+    select(MigrationRow)
+    .where(col(MigrationRow.id) == bindparam("of"))
+    .execution_options(populate_existing=True)
+)
+_LAST_CHANGE = (
+    select(EventRow)
+    .where(col(EventRow.migration_id) == bindparam("of"), col(EventRow.to_status).is_not(None))
+    .order_by(col(EventRow.id).desc())
+    .limit(1)
+)
+_APPEND = insert(EventRow)
 
 _CLEARING = frozenset({EventName.CLAIM, EventName.RESUME, EventName.UNDONE})
 """These forget the failure that came before."""
@@ -98,8 +112,7 @@ def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situatio
 
 def load(session: Session, migration_id: str) -> MigrationRow:
     """The row, as it is now, of the migration with that id as people type it; raises InputRejected if there is none."""
-    query = select(MigrationRow).where(col(MigrationRow.id) == normal_id(migration_id))
-    row = session.exec(query.execution_options(populate_existing=True)).one_or_none()
+    row = session.exec(_ROW, params={"of": normal_id(migration_id)}).one_or_none()
     if row is None:
         raise InputRejected(
             f"There is no migration {migration_id} in this ledger.",
@@ -111,13 +124,7 @@ def load(session: Session, migration_id: str) -> MigrationRow:
 
 def last_change(session: Session, migration_id: str) -> Event | None:
     """The migration's last event that was a transition, not a note."""
-    query = (
-        select(EventRow)
-        .where(col(EventRow.migration_id) == migration_id, col(EventRow.to_status).is_not(None))
-        .order_by(col(EventRow.id).desc())
-        .limit(1)
-    )
-    row = session.exec(query).one_or_none()
+    row = session.exec(_LAST_CHANGE, params={"of": migration_id}).one_or_none()
     return None if row is None else event_of(row)
 
 
@@ -169,17 +176,16 @@ def append_event(
     statuses: tuple[Status | None, Status | None] = (None, None),
 ) -> None:
     """Append an event row; `statuses` (from, to) are for transitions, a note has none."""
-    session.connection().execute(
-        insert(EventRow).values(
-            migration_id=migration_id,
-            at=at,
-            name=name,
-            actor=actor,
-            from_status=statuses[0],
-            to_status=statuses[1],
-            details=json_text(details or {}),
-        )
-    )
+    values = {
+        "migration_id": migration_id,
+        "at": at,
+        "name": name,
+        "actor": actor,
+        "from_status": statuses[0],
+        "to_status": statuses[1],
+        "details": json_text(details or {}),
+    }
+    session.connection().execute(_APPEND, values)
 
 
 def _details(act: Act) -> Details:
