@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.demo.clusters import Server, ServerFailed, free_ports
+from bot.demo.clusters import Server, ServerFailed, free_ports, is_free, spawned
 from engine.milvus.client import preparing_client
 from tests.beds.shared import Lent, shared_pair
 
@@ -65,6 +65,15 @@ def test_taken_port_is_refused(lite_server: Callable[..., Server]) -> None:
     taken = lite_server("first")
     with pytest.raises(ServerFailed, match=f"Port {taken.port} is in use"):
         lite_server("second", port=taken.port)
+
+
+def test_all_ports_of_a_server_are_taken_from_its_start(tmp_path: Path) -> None:
+    """A port that a server will listen on only later is nobody else's, until the server is closed."""
+    grpc, other = free_ports(2)
+    log = tmp_path / "log"
+    with Server(lambda: spawned(["sleep", "60"], log=log), ports=[grpc, other], log=log):
+        assert (is_free(grpc), is_free(other)) == (False, False)
+    assert (is_free(grpc), is_free(other)) == (True, True)
 
 
 def test_free_ports_differ() -> None:

@@ -95,13 +95,11 @@ def source(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     folder = tmp_path_factory.mktemp("source")
     with forks.lite(folder / "data", log=folder / "log") as server:
         side = Side(server.wait().uri)
-        side.create("cargo")
+        names = ["", *(f"p{number:02}" for number in range(1, PARTITIONS))]
+        side.create("cargo", partitions=names[1:])
         each = ENTITIES // PARTITIONS
         made = list(rows(range(ENTITIES)))
-        for number in range(PARTITIONS):
-            name = f"p{number:02}" if number else ""
-            if name:
-                side.client.create_partition("cargo", name)
+        for number, name in enumerate(names):
             side.insert("cargo", made[number * each : (number + 1) * each], name)
         side.create("crew", key="VARCHAR")
         side.insert("crew", rows(f'say "{number}"' for number in range(30)))

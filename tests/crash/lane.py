@@ -223,7 +223,7 @@ def _length(columns: Row) -> int:
 def _fill(source: Side) -> dict[str, Held]:
     """Makes a plain collection, one with text keys, partitions and an alias, and one with a lifetime that ends released."""
     source.create(NUMBERS)
-    source.create(TEXTS, key="VARCHAR")
+    source.create(TEXTS, key="VARCHAR", partitions=("a", "b"))
     source.create(RESTING, properties={"collection.ttl.seconds": "86400"})
     shares: dict[str, dict[str, list[Key]]] = {
         NUMBERS: {DEFAULT: list(range(-700, 700))},
@@ -232,8 +232,6 @@ def _fill(source: Side) -> dict[str, Held]:
     }
     for name, partitions in shares.items():
         for partition, keys in partitions.items():
-            if partition != DEFAULT:
-                source.client.create_partition(name, partition)
             source.insert(name, rows(keys), partition)
     source.client.create_alias(TEXTS, "words")
     held = {name: held_by(source, name, partitions) for name, partitions in shares.items()}

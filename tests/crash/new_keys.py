@@ -32,8 +32,7 @@ class NewKeysLane(Lane):
 
     def fill(self) -> None:
         """Fills the source, and remembers what it holds."""
-        self.source.create(AUTOMATIC, schema={"auto_id": True})
-        self.source.client.create_partition(AUTOMATIC, PARTS[1])
+        self.source.create(AUTOMATIC, schema={"auto_id": True}, partitions=PARTS[1:])
         for part in PARTS:
             made = [
                 {"vector": row["vector"], "text": row["text"] + part} for row in rows(range(COUNT))

@@ -75,11 +75,15 @@ class Side:
         key_length: int = 200,
         fields: Sequence[tuple[str, DataType, Row]] = (),
         schema: Row | None = None,
+        partitions: Iterable[str] = (),
         index: bool = True,
         load: bool = True,
         **options: Any,
     ) -> None:
-        """Makes a collection of key, vector, text and `fields`; asks for it to be loaded and does not wait."""
+        """Makes a collection of key, vector, text and `fields`; asks for it to be loaded and does not wait.
+
+        Its partitions are there before: Milvus 2.3.5 may never load one that is made while its collection is being loaded.
+        """
         made = self.client.create_schema(**{"auto_id": False} | (schema or {}))
         length = {"max_length": key_length} if key == "VARCHAR" else {}
         made.add_field("id", DataType[key], is_primary=True, **length)
@@ -88,6 +92,8 @@ class Side:
         for field_name, field_type, params in fields:
             made.add_field(field_name, field_type, **params)
         self.client.create_collection(name, schema=made, **options)
+        for partition in partitions:
+            self.client.create_partition(name, partition)
         if index:
             params = self.client.prepare_index_params()
             params.add_index("vector", index_name="vector_index", **FLAT)

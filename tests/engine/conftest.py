@@ -76,9 +76,7 @@ def filled(real_milvus_pair: tuple[Lent, Lent], _filled_of: Callable[[str], Side
 
 
 def _fill(side: Side) -> Side:
-    side.create("parts")
-    for number in range(PARTITIONS - 1):
-        side.client.create_partition("parts", f"p{number:02}")
+    side.create("parts", partitions=[f"p{number:02}" for number in range(PARTITIONS - 1)])
     made = list(rows(range(PARTITIONS * PARTITION_ENTITIES)))
     for number in range(PARTITIONS):
         name = f"p{number:02}" if number < PARTITIONS - 1 else ""

@@ -127,9 +127,8 @@ def test_an_insert_in_doubt_is_settled_by_an_upsert(
 
 def test_one_key_in_several_partitions_is_several_entities(bed: Bed, proxied: Proxied) -> None:
     """Each partition keeps its own entity of a key, also where a lost answer has one of them upserted, and where one is mended."""
-    bed.source.create("shared")
+    bed.source.create("shared", partitions=["a", "b"])
     for part in ("a", "b"):
-        bed.source.client.create_partition("shared", part)
         bed.source.insert("shared", rows(range(10), text=part), part)
     proxy = proxied(bed.target)
     proxy.lose_answer("Insert", 1, 2)

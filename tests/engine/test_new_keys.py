@@ -24,8 +24,7 @@ COUNT = 60
 
 def fill(side: Side) -> None:
     """A collection that makes its keys, of two partitions."""
-    side.create("automatic", schema={"auto_id": True})
-    side.client.create_partition("automatic", "old")
+    side.create("automatic", schema={"auto_id": True}, partitions=["old"])
     for part in PARTS:
         made = [
             {"vector": row["vector"], "text": f"{part} {row['text']}"} for row in rows(range(COUNT))

@@ -24,8 +24,7 @@ BAD = 7
 
 def fill(side: Side) -> None:
     """`numbers`, half of it in a partition, with an alias; and `texts`."""
-    side.create("numbers")
-    side.client.create_partition("numbers", "half")
+    side.create("numbers", partitions=["half"])
     made = list(rows(NUMBERS))
     side.insert("numbers", made[:150], "half")
     side.insert("numbers", made[150:])

@@ -147,9 +147,7 @@ def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:
 
 def test_a_source_that_is_loaded_in_part_is_a_conflict(bed: Bed) -> None:
     """A collection of which some partitions are loaded is neither copied in part nor loaded behind its owner's back."""
-    bed.source.create("partly", load=False)
-    for name in ("in", "out"):
-        bed.source.client.create_partition("partly", name)
+    bed.source.create("partly", partitions=["in", "out"], load=False)
     bed.source.client.load_partitions("partly", ["in"])
     (conflict,) = engine.plan(bed.request("partly"), Secrets()).conflicts
     assert "“partly” is loaded only in part: _default, out cannot be read" in conflict

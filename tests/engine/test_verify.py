@@ -55,8 +55,7 @@ def copied(beds: Callable[..., AbstractContextManager[Bed]]) -> Iterator[Bed]:
     """A verified copy of a small collection for each test to damage."""
     with beds() as bed:
         for name in NAMES:
-            bed.source.create(name, fields=FIELDS)
-            bed.source.client.create_partition(name, "half")
+            bed.source.create(name, fields=FIELDS, partitions=["half"])
             made = [row | {"document": {"n": row["id"], "deep": [1, None]}} for row in rows(KEYS)]
             bed.source.insert(name, made[:150], "half")
             bed.source.insert(name, made[150:])
