@@ -54,7 +54,6 @@ __all__ = [
 
 VERSION_TABLE: Final = "bot_version"
 
-# Statements of what is asked all the time are built once: building one costs more than executing it does.
 _POSTED = select(PostedRow).where(col(PostedRow.migration_id) == bindparam("of"))
 _PENDING = (
     select(OutboxRow).where(col(OutboxRow.delivery) == Delivery.PENDING).order_by(col(OutboxRow.id))

@@ -34,7 +34,6 @@ PLAN_RECORDED: Final = "plan_recorded"
 _HEAD: Final = 1
 _PAGE: Final = 1000
 
-# Statements of what happens all the time are built once: building one costs more than executing it does.
 _LOCKED_HEAD = select(AuditHeadRow).with_for_update().execution_options(populate_existing=True)
 _APPEND = insert(AuditRow)
 _MOVE_HEAD = update(AuditHeadRow).where(col(AuditHeadRow.id) == _HEAD)

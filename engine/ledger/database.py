@@ -2,6 +2,9 @@
 
 It knows SQLite and PostgreSQL and nothing of migrations; the bot's own tables use the same functions. SQLAlchemy's failures become
 Ferry's here, because nothing outside the ledgers knows SQLAlchemy. It never prints a URL with its password.
+
+In all parts of the ledgers, statements of what is done or asked all the time are constants of their module: building one costs up
+to three times what executing it does.
 """
 
 import sqlite3

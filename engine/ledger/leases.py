@@ -39,10 +39,7 @@ HOLDS: Final = (
     col(MigrationRow.lease_owner) == bindparam("held_owner"),
     col(MigrationRow.status).in_(HELD),
 )
-"""The conditions under which a lease's holder may still write for its migration; the lease comes as `held_by(lease)`.
-
-Statements of the data path are built once: building one costs three times what executing it does.
-"""
+"""The conditions under which a lease's holder may still write for its migration; the lease comes as `held_by(lease)`."""
 
 FENCE: Final = select(MigrationRow.number).where(*HOLDS).with_for_update(read=True)
 """A query that finds a row while the lease holds, and on PostgreSQL keeps it so until the transaction ends.

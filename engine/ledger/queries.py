@@ -38,7 +38,6 @@ RECENT_SECONDS = 60.0
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
 
-# Statements of what is asked all the time are built once: building one costs more than executing it does.
 _DUE = (
     select(MigrationRow.id)
     .where(
@@ -79,12 +78,12 @@ _SUMS = (
     .group_by(col(ChunkRow.collection))
     .order_by(func.min(col(ChunkRow.id)))
 )
-_FIRST_COPIED = select(func.min(ChunkRow.copied_at)).where(
-    col(ChunkRow.migration_id) == bindparam("of"), col(ChunkRow.copied_at) > bindparam("since")
+_AFTER = (
+    col(ChunkRow.migration_id) == bindparam("of"),
+    col(ChunkRow.copied_at) > bindparam("since"),
 )
-_COPIED = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0)).where(
-    col(ChunkRow.migration_id) == bindparam("of"), col(ChunkRow.copied_at) > bindparam("since")
-)
+_FIRST_COPIED = select(func.min(ChunkRow.copied_at)).where(*_AFTER)
+_COPIED = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0)).where(*_AFTER)
 _STATES = select(CollectionRow).where(col(CollectionRow.migration_id) == bindparam("of"))
 
 

@@ -30,7 +30,6 @@ from engine.lifecycle import (
 )
 from engine.model import Details, ErrorText, Event, Migration
 
-# Statements of what happens all the time are built once: building one costs more than executing it does.
 _ROW = (
     select(MigrationRow)
     .where(col(MigrationRow.id) == bindparam("of"))
