@@ -87,10 +87,13 @@ def test_a_refreshed_connection_answers_at_once(sandbox: Sandbox, alone: Setting
         assert sandbox.user("U0ADA").command("/migrate", "help", channel=CHANNEL)
 
 
+@pytest.mark.parametrize("look_seconds", [30.0, 0.05], ids=["rests", "looks meanwhile"])
 def test_a_refresh_asks_for_one_connection(
-    sandbox: Sandbox, alone: Settings, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, alone: Settings, monkeypatch: pytest.MonkeyPatch, look_seconds: float
 ) -> None:
-    """The old connection's end, while the new one is on its way, makes the bot ask for no third."""
+    """Neither the old connection's end nor a look of the watch, while the new one is on its way, makes the bot ask for a third."""
+    monkeypatch.setattr("bot.socket.PAUSE_SECONDS_MAX", look_seconds)
+    monkeypatch.setattr("bot.socket.PAUSE_SECONDS", 10.0)
     monkeypatch.setattr("bot.socket.LOOK_SECONDS", 0.8)  # so long the new one is not open yet
     with running_bot(alone):
         sandbox.refresh_sockets(leave_old_open=True)
