@@ -6,6 +6,7 @@ written to a cluster here.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from engine import crashpoints
 from engine.ledger import Ledger
@@ -20,6 +21,7 @@ from engine.model import (
     Lease,
     MismatchKind,
     Reason,
+    SearchComparison,
 )
 from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled
 from engine.proof.searches import RANGES, compare_searches, sentences
@@ -73,12 +75,13 @@ class Proof:
     def of_migration(self, ledger: Ledger, lease: Lease) -> CollectionReport:
         """Holds the target against the receipts and records every finding in the ledger.
 
-        Chunks that an interrupted verification found the same are not read again.
+        Chunks that an interrupted verification found the same are not read again. Entities that share a key are looked
+        for where the target counts more than was found: each chunk is counted only then.
         """
         migration, name = lease.migration_id, self.plan.name
         source, verifier = self._readers()
 
-        def compared(chunks: Iterable[Chunk]) -> Uncompared:
+        def compared(chunks: Iterable[Chunk], *, counted: bool) -> Uncompared:
             uncompared = Uncompared()
 
             def record(finding: Finding) -> None:
@@ -90,26 +93,25 @@ class Proof:
                 ledger.record_verified(lease, finding.chunk.id, finding.mismatches)
                 crashpoints.reached("comparison_recorded")
 
-            verifier.run(chunks, record)
+            verifier.run(chunks, record, counted=counted)
             return uncompared
 
-        uncompared = compared(c for c in ledger.chunks(migration, name) if c.verified is not True)
-        if self._moved_on(verifier, ledger, migration):
+        unproved = (c for c in ledger.chunks(migration, name) if c.verified is not True)
+        uncompared = compared(unproved, counted=False)
+        if self._counts_otherwise(verifier, ledger, migration):
             ledger.clear_verification(lease, name)
-            uncompared = compared(ledger.chunks(migration, name))
+            uncompared = compared(ledger.chunks(migration, name), counted=True)
         copied = sum(c.receipt.entities for c in ledger.chunks(migration, name) if c.receipt)
         gap = self._held_still(source, ledger.chunks(migration, name), self._gap(source, copied))
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
             ledger.clear_verification(lease, name)
-            uncompared = compared(map(_without_receipt, ledger.chunks(migration, name)))
+            unsure = map(_without_receipt, ledger.chunks(migration, name))
+            uncompared = compared(unsure, counted=True)
         report = findings(ledger, migration, self._base(verifier, gap))
-        report = self._judged(report, gap, uncompared, self._faults(verifier, gap))
-        if gap.expired:  # searches find what the source does not hold any more
-            return report
-        return self._searched(
-            report, verifier, sample(ledger.chunks(migration, name), RANGES, name)
-        )
+        places = partial(sample, ledger.chunks(migration, name), RANGES, name)
+        searched = partial(self._searched, verifier, places)
+        return self._judged(report, gap, uncompared, self._faults(verifier, gap), searched)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
         """Reads both sides, whoever copied them, and compares every entity.
@@ -129,8 +131,8 @@ class Proof:
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
-        report = self._judged(report, gap, tally.uncompared, faults)
-        return self._searched(self._expiry_told(report), verifier, chosen)
+        searched = partial(self._searched, verifier, lambda: chosen)
+        return self._expiry_told(self._judged(report, gap, tally.uncompared, faults, searched))
 
     def _expiry_told(self, report: CollectionReport) -> CollectionReport:
         """Says why entities may be extra where lifetimes began again on the target."""
@@ -143,15 +145,15 @@ class Proof:
         )
         return report.model_copy(update={"notes": (*report.notes, note)})
 
-    def _moved_on(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
-        """Whether the target counts other than was found: then a chunk that an earlier attempt proved is not as it was."""
+    def _counts_otherwise(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
+        """Whether the target counts other than was found: entities share a key, or a chunk is not as it was proved earlier."""
         found = ledger.mismatch_counts(migration).get(self.plan.name, {})
         copied = sum(
             c.receipt.entities for c in ledger.chunks(migration, self.plan.name) if c.receipt
         )
         surplus = sum(entities for _, entities in self._surplus_partitions(verifier))
         explained = found.get(MismatchKind.EXTRA, 0) - found.get(MismatchKind.MISSING, 0) + surplus
-        return verifier.target.count("") != copied + explained
+        return self._counted(copied + explained, verifier.target) != copied + explained
 
     def _readers(self) -> tuple[CollectionReader, Verifier]:
         source, target = reader_of(self.source, self.plan), reader_of(self.target, self.plan)
@@ -226,27 +228,40 @@ class Proof:
         )
 
     def _judged(
-        self, report: CollectionReport, gap: _Gap, uncompared: Uncompared, faults: tuple[str, ...]
+        self,
+        report: CollectionReport,
+        gap: _Gap,
+        uncompared: Uncompared,
+        faults: tuple[str, ...],
+        searched: Callable[[], tuple[SearchComparison, ...]] = tuple,
     ) -> CollectionReport:
+        """Adds the verdict, and what searches find where it is a good one; they change nothing about it."""
+        unequal = report.missing + report.different + uncompared.entities
+        faults = (*faults, *uncompared.faults)
+        after = reader_of(self.target, self.plan)
+        # A server takes 0.2 s to reach a read point (measured): the searches are made meanwhile.
+        doubtful = unequal or report.extra or faults or gap.expired
+        searches = () if doubtful else searched()
         explained = gap.answered - report.missing + report.extra
-        counted = self._counted(explained)
+        counted = self._counted(explained, after)
         still = not (gap.fault or uncompared.faults)
         fault, note = self._unexplained(counted, explained) if still else ("", "")
-        faults = (*faults, *uncompared.faults, *filter(None, [fault]))
-        unequal = report.missing + report.different + uncompared.entities
+        faults = (*faults, *filter(None, [fault]))
+        searches = () if fault else searches
         changes = {
             "target_entities": counted,
             "verified": not (unequal or report.extra or faults),
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
             "source_checked": gap.checked,
-            "notes": (*faults, *filter(None, [note]), *report.notes),
+            "notes": (*faults, *filter(None, [note]), *report.notes, *sentences(searches)),
+            "searches": searches,
         }
         return report.model_copy(update=changes)
 
-    def _counted(self, explained: int) -> int:
-        """What the target counts now that all is compared; asked again where it is not what was found: a count may lag behind."""
-        counted = reader_of(self.target, self.plan).count("")
+    def _counted(self, explained: int, target: CollectionReader) -> int:
+        """What the target counts; asked again at a new read point where it is not what was found: a count may lag behind."""
+        counted = target.count("")
         if counted == explained:
             return counted
         return reader_of(self.target, self.plan).count("")
@@ -267,15 +282,10 @@ class Proof:
         ), ""
 
     def _searched(
-        self, report: CollectionReport, verifier: Verifier, chunks: Iterable[Chunk]
-    ) -> CollectionReport:
-        """Adds to a proved collection's report what searches find on both sides; it stays proved."""
-        if not report.verified:
-            return report
-        places = [chunk.range for chunk in chunks]
-        searches = compare_searches(verifier.source, verifier.target, self.plan, places)
-        notes = (*report.notes, *sentences(searches))
-        return report.model_copy(update={"searches": searches, "notes": notes})
+        self, verifier: Verifier, chunks: Callable[[], Iterable[Chunk]]
+    ) -> tuple[SearchComparison, ...]:
+        places = [chunk.range for chunk in chunks()]
+        return compare_searches(verifier.source, verifier.target, self.plan, places)
 
     def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:
         surplus = self._surplus_partitions(verifier)

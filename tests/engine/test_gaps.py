@@ -9,7 +9,8 @@ import engine
 from engine.ledger import chunks, new_owner
 from engine.lifecycle import EventName
 from engine.milvus.connection import connect
-from engine.model import AutoId, Chunk, CollectionReport, Found, Outcome
+from engine.milvus.pages import CollectionReader
+from engine.model import AutoId, Chunk, CollectionReport, Found, Outcome, PrimaryKey, Reason
 from engine.proof.keyless import proof_of
 from tests.engine.bed import Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -76,6 +77,36 @@ def test_a_gap_that_nothing_explains_is_no_proof(
     assert report.verified is verified
     assert report.target_entities == (101 if stranger else 99)
     assert said in report.notes[0]
+
+
+def test_ranges_are_counted_only_where_the_target_counts_more(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clean proof counts the target as a whole; an entity that is there twice makes it count every range, and is named."""
+    bed.source.create("twice")
+    bed.source.insert("twice", rows(KEYS))
+    migration = bed.queued("twice")
+    ranges: list[object] = []
+    count = CollectionReader.count
+
+    def counting(
+        self: CollectionReader,
+        partition: str,
+        lower: PrimaryKey | None = None,
+        upper: PrimaryKey | None = None,
+    ) -> int:
+        if self.cluster.endpoint == bed.target.endpoint and (lower, upper) != (None, None):
+            ranges.append((partition, lower, upper))
+        return count(self, partition, lower, upper)
+
+    monkeypatch.setattr(CollectionReader, "count", counting)
+    assert bed.run(migration, chunk_bytes=CHUNK_BYTES).status is Outcome.SUCCESSFUL
+    assert ranges == []
+    bed.target.insert("twice", rows([50]))
+    report = proved_again(bed, migration, lambda: None)
+    assert not report.verified
+    assert [(each.pk, each.reason) for each in report.examples] == [(50, Reason.DOUBLED)]
+    assert len(ranges) >= bed.chunks(migration, "twice")[0] > 1
 
 
 def test_a_proof_by_content_holds_few_chunks(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
