@@ -40,12 +40,13 @@ QUICK: dict[str, dict[str, Any]] = {
         "checkChannelInterval": 100,
     },
     "proxy": {"timeTickInterval": 50},
-    "rootCoord": {"maxDatabaseNum": 512},
+    "rootCoord": {"maxDatabaseNum": 512, "dmlChannelNum": 2},
     "log": {"level": "warn"},
 }
 """How often its parts look at each other, in milliseconds, instead of every 0.2 to 1 s. A small collection is loaded in 1.9 s
 instead of 2.9 and released in 0.2 instead of 0.8; a strong read waits 0.13 s instead of 0.4; an idle server takes 10 % of a core,
-not 4. And room for the databases of all processes that share it."""
+not 4. Time ticks go through two channels instead of sixteen: with eight collections loaded 14 % of a core instead of 18. And room
+for the databases of all processes that share it."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*(?:\((\w+)\))?\s*(?::\s*(.*?))?\s*\}\}")
 
@@ -112,7 +113,7 @@ def start_real(
         "MILVUS_RUN_DIR": str(directory / "run"),
     }
     if quick:
-        env["GOGC"] = "400"  # it collects its garbage a quarter as often
+        env["GOGC"] = "1600"  # it collects its garbage a sixteenth as often
     command = [str(executables / "milvus"), "run", "standalone"]
     log = directory / "server.log"
     return Server(
