@@ -6,6 +6,7 @@ thread says so; the truth about states is the ledger's.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
@@ -39,6 +40,7 @@ class _Checked(NamedTuple):
     plan_hash: str
     why_not: str
     at: float
+    holds: int
 
 
 class Gate:
@@ -75,11 +77,17 @@ class Gate:
         self._noted: dict[str, str] = {}
         self._checked: dict[str, _Checked] = {}
         self._checking: set[str] = set()
+        self._held: Counter[str] = Counter()
         self._guard = threading.Lock()
 
     def passes(self, migration: Migration) -> bool:
         """Whether an approved migration may start now; asked again with every round."""
         why = self._holds.why(migration, utc_now())
+        if why:
+            with (
+                self._guard
+            ):  # a plan that was made again before may not be true any more when the hold ends
+                self._held[migration.id] += 1
         checked = None if why else self._check_of(migration)
         if checked is not None:
             why = checked.why_not
@@ -112,33 +120,35 @@ class Gate:
         """What planning it again has shown, or None while that is being found out."""
         plan_hash = migration.plan.hash if migration.plan else ""
         if migration.started_at is not None or migration.status is Status.UNDO_ASKED:
-            return _Checked(plan_hash, "", self._clock())
+            return _Checked(plan_hash, "", self._clock(), holds=0)
         with self._guard:
+            holds = self._held[migration.id]
             checked = self._checked.get(migration.id)
             counts = AGAIN_SECONDS if checked and checked.why_not else CHECK_SECONDS
             if (
                 checked is not None
-                and checked.plan_hash == plan_hash
+                and (checked.plan_hash, checked.holds) == (plan_hash, holds)
                 and self._clock() - checked.at <= counts
             ):
                 return checked
             if migration.id in self._checking:
                 return checked if checked and checked.why_not else None
             self._checking.add(migration.id)
-        self._soon(lambda: self._look(migration.id, plan_hash))
+        self._soon(lambda: self._look(migration.id, plan_hash, holds))
         return None
 
     def _forget(self, migration_id: str) -> None:
         """It starts: what was found out about it has served."""
         with self._guard:
             self._checked.pop(migration_id, None)
+            self._held.pop(migration_id, None)
         self._noted.pop(migration_id, None)
 
-    def _look(self, migration_id: str, plan_hash: str) -> None:
+    def _look(self, migration_id: str, plan_hash: str, holds: int) -> None:
         try:
             why = self._recheck(migration_id)
             with self._guard:
-                self._checked[migration_id] = _Checked(plan_hash, why, self._clock())
+                self._checked[migration_id] = _Checked(plan_hash, why, self._clock(), holds)
         finally:
             with self._guard:
                 self._checking.discard(migration_id)

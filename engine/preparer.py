@@ -12,6 +12,7 @@ from engine.errors import SourceChanged, TargetChanged, TargetNotEmpty, TargetUn
 from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
+from engine.milvus.survey import held
 from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
 from engine.ownership import CREATING, Fate, Owner, drop_created, in_use, owner_of
 from engine.proof.untouched import Untouched
@@ -91,6 +92,7 @@ class Preparer:
             case Owner.REPLACED:
                 self.outlast()  # a late drop goes by the name, and would take what is made here
                 self.check()
+                self._require_as_counted(plan)
                 crashpoints.reached("replacing")
                 definitions.drop(self.target, plan.name)
                 crashpoints.reached("dropped")
@@ -185,6 +187,20 @@ class Preparer:
                 f"{self.target.endpoint} since: {'; '.join(obstacles)}.",
                 state="It was not touched.",
                 next_step="Save what must be kept and drop it there, then resume: it is copied again from its start.",
+            )
+
+    def _require_as_counted(self, plan: CollectionPlan) -> None:
+        """Whoever approved the plan saw how many entities are deleted; what is not loaded is not counted, as the plan says."""
+        now = held(self.target, plan.name)
+        if plan.replaces is None or not (now.exact and plan.replaces.exact):
+            return
+        if now.entities != plan.replaces.entities:
+            raise TargetNotEmpty(
+                f"“{plan.name}” on {self.target.endpoint} holds {now.entities:,} entities now; "
+                f"the plan says that {plan.replaces.entities:,} are deleted.",
+                state="It was not touched, and nothing was copied into it.",
+                next_step="Look who writes to it, then make a new request with Replace (--on-conflict replace): its plan says "
+                "what is deleted.",
             )
 
     def _check_source(self, plan: CollectionPlan) -> None:

@@ -33,24 +33,32 @@ class Clock:
 
 
 class Gated:
-    """A gate whose re-planning answers what the test says, at once.
+    """A gate whose re-planning answers what the test says.
 
     Attributes:
         answers: What each re-planning finds, in order.
+        planning: Where each re-planning is left for the test to do; None does it at once.
     """
 
     def __init__(self, ledger: Ledger, records: BotLedger, settings: Settings) -> None:
         self.answers: list[str] = []
         self.clock = Clock()
+        self.planning: list[Callable[[], None]] | None = None
         self.gate = Gate(
             ledger=ledger,
             records=records,
             holds=Holds(ledger, records, settings),
             recheck=lambda _: self.answers.pop(0),
-            soon=lambda work: work(),
+            soon=self._soon,
             changed=lambda: None,
             clock=self.clock,
         )
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        if self.planning is None:
+            work()
+        else:
+            self.planning.append(work)
 
 
 @pytest.fixture
@@ -100,6 +108,26 @@ def test_a_cluster_that_does_not_answer_holds_it_and_is_asked_again(
         (HELD, "old does not answer."),
         (FREED, None),
     ]
+
+
+@pytest.mark.parametrize("ended", ["before the freeze", "during the freeze"])
+def test_a_plan_that_was_made_again_before_a_freeze_does_not_count_after_it(
+    gated: Gated, approved: Migration, service: Service, ended: str
+) -> None:
+    """Whatever was written meanwhile has to be seen: when the freeze ends it is planned once more, whenever that ended."""
+    gated.answers = ["", ""]
+    gated.planning = planning = []
+    assert not gated.gate.passes(approved)
+    if ended == "before the freeze":
+        planning[0]()
+    service.freeze("U0OWNER", "audit")
+    assert not gated.gate.passes(approved)
+    if ended == "during the freeze":
+        planning[0]()
+    service.thaw("U0OWNER")
+    assert not gated.gate.passes(approved)
+    planning[1]()
+    assert gated.gate.passes(approved)
 
 
 def test_what_the_command_line_queued_is_not_the_bots(gated: Gated, plan_for: Any) -> None:

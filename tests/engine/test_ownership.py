@@ -167,6 +167,24 @@ def test_nothing_is_dropped_that_no_plan_showed(bed: Bed) -> None:
         bed.assert_same(name, range(5))
 
 
+def test_no_more_is_dropped_than_the_plan_counts(bed: Bed) -> None:
+    """What was written to a collection since it was planned to be replaced keeps it from being dropped, also resumed."""
+    bed.source.create("alpha")
+    bed.source.insert("alpha", rows(range(5)))
+    a_stranger_makes(bed, "alpha")
+    bed.target.ready()
+    migration = bed.queued("alpha", on_conflict=OnConflict.REPLACE)
+    bed.target.insert("alpha", rows(range(3, 5)))
+    for resumed in (False, True):
+        if resumed:
+            bed.act(migration, EventName.RESUME)
+        error = bed.run(migration).error
+        assert error is not None
+        assert error.code == "E-TARGET-NOT-EMPTY"
+        assert "holds 5 entities now; the plan says that 3 are deleted" in error.message
+        assert bed.target.count("alpha") == 5
+
+
 @pytest.mark.parametrize("apart", [False, True], ids=["one ledger", "two ledgers"])
 def test_of_two_that_make_it_at_once_one_has_it(
     bed: Bed, proxied: Proxied, tmp_path: Path, apart: bool
