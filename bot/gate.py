@@ -37,6 +37,8 @@ class Soon(Protocol):
 
 
 class _Checked(NamedTuple):
+    """What planning again has shown; it counts for `holds` alone: after another hold it may not be true any more."""
+
     plan_hash: str
     why_not: str
     at: float
@@ -84,9 +86,7 @@ class Gate:
         """Whether an approved migration may start now; asked again with every round."""
         why = self._holds.why(migration, utc_now())
         if why:
-            with (
-                self._guard
-            ):  # a plan that was made again before may not be true any more when the hold ends
+            with self._guard:
                 self._held[migration.id] += 1
         checked = None if why else self._check_of(migration)
         if checked is not None:
