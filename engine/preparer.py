@@ -191,10 +191,10 @@ class Preparer:
 
     def _require_as_counted(self, plan: CollectionPlan) -> None:
         """Whoever approved the plan saw how many entities are deleted; what is not loaded is not counted, as the plan says."""
-        now = held(self.target, plan.name)
-        if plan.replaces is None or not (now.exact and plan.replaces.exact):
+        if plan.replaces is None or not plan.replaces.exact:
             return
-        if now.entities != plan.replaces.entities:
+        now = held(self.target, plan.name)
+        if now.exact and now.entities != plan.replaces.entities:
             raise TargetNotEmpty(
                 f"“{plan.name}” on {self.target.endpoint} holds {now.entities:,} entities now; "
                 f"the plan says that {plan.replaces.entities:,} are deleted.",

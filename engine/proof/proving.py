@@ -109,8 +109,10 @@ class Proof:
             unsure = map(_without_receipt, ledger.chunks(migration, name))
             uncompared = compared(unsure, counted=True)
         report = findings(ledger, migration, self._base(verifier, gap))
-        places = partial(sample, ledger.chunks(migration, name), RANGES, name)
-        searched = partial(self._searched, verifier, places)
+
+        def searched() -> tuple[SearchComparison, ...]:
+            return self._searched(verifier, sample(ledger.chunks(migration, name), RANGES, name))
+
         return self._judged(report, gap, uncompared, self._faults(verifier, gap), searched)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
@@ -131,7 +133,7 @@ class Proof:
         gap = self._gap(source, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
-        searched = partial(self._searched, verifier, lambda: chosen)
+        searched = partial(self._searched, verifier, chosen)
         return self._expiry_told(self._judged(report, gap, tally.uncompared, faults, searched))
 
     def _expiry_told(self, report: CollectionReport) -> CollectionReport:
@@ -282,9 +284,9 @@ class Proof:
         ), ""
 
     def _searched(
-        self, verifier: Verifier, chunks: Callable[[], Iterable[Chunk]]
+        self, verifier: Verifier, chunks: Iterable[Chunk]
     ) -> tuple[SearchComparison, ...]:
-        places = [chunk.range for chunk in chunks()]
+        places = [chunk.range for chunk in chunks]
         return compare_searches(verifier.source, verifier.target, self.plan, places)
 
     def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:

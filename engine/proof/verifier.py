@@ -79,8 +79,8 @@ class Verifier:
         Args:
             chunks: What to compare.
             record: Gets the findings.
-            counted: Whether entities that share a key are looked for in chunks that answer what their receipts say. It
-                takes a count per chunk; the caller who leaves it out has to count the collection.
+            counted: Whether entities that share a key are looked for in chunks that answer what they should. It takes a
+                count per chunk; the caller who leaves it out has to count the collection.
         """
 
         def recorded(finding: Finding) -> None:
@@ -100,13 +100,12 @@ class Verifier:
 
     def _compare(self, chunk: Chunk, *, counted: bool) -> Finding:
         key_range = chunk.range
-        trusted = None
-        if chunk.receipt:
-            expected = ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
-            trusted = None if counted else expected
-        else:
-            expected = self._content(self.source, key_range).digest
-        found = self._content(self.target, key_range, trusted)
+        expected = (
+            ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
+            if chunk.receipt
+            else self._content(self.source, key_range).digest
+        )
+        found = self._content(self.target, key_range, None if counted else expected)
         named: list[Iterator[Mismatch]] = []
         if found.digest != expected:
             named.append(self.explain(key_range))

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -47,9 +49,12 @@ def test_a_process_is_alive_until_it_is_killed() -> None:
     assert owner_is_dead(owner)
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system has no /proc")
-def test_a_process_id_that_was_given_out_again_is_not_the_owner() -> None:
+def test_a_process_id_that_was_given_out_again_is_not_the_owner(
+    require: Callable[[str], NoReturn],
+) -> None:
     """A living process with the owner's id but another start is not the owner: that one is dead."""
+    if not Path("/proc/self/stat").exists():
+        require("the system has no /proc")
     boot = new_owner().split(":")[2].rpartition(".")[0]
     assert owner_is_dead(changed(new_owner(), 2, f"{boot}.1"))
 
