@@ -3,6 +3,7 @@
 The one place that decides when a range was read completely. Nothing is written here.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,14 +20,14 @@ class Content:
     """What a range holds.
 
     Attributes:
-        counted: Entities by `count(*)`; more than the digest's where several share a key.
+        counted: Entities by `count(*)`, or as many as were known; more than the digest's where several share a key.
         digest: Of the entities that the pages answered.
         bytes: Size of their columns.
         pages: The pages themselves, if they were to be kept and `kept` is True.
         kept: False where the pages were too large to be kept.
     """
 
-    counted: int
+    counted: int = 0
     digest: ContentDigest = field(default_factory=ContentDigest)
     bytes: int = 0
     pages: list[Page] = field(default_factory=list)
@@ -40,7 +41,7 @@ def read_range(
     *,
     keep_bytes: int = 0,
     without: str = "",
-    expected: ContentDigest | None = None,
+    known: Callable[[ContentDigest], bool] | None = None,
 ) -> Content:
     """Reads a range until no page is left.
 
@@ -54,21 +55,25 @@ def read_range(
         keep_bytes: Bytes of pages that are kept at most: memory does not grow with the range,
             whatever became of it since it was planned.
         without: A field that is left out of the digest.
-        expected: A range that answers just that is not counted: nothing is left out then, but whether entities share a
-            key only a count can tell, and the caller has one of more than this range.
+        known: Says whether that is what the range holds; it is not counted then. Whether entities share a key only a count
+            can tell: the caller has one of more than this range.
 
     Raises:
         DataUnreadable: The server answered keys out of order.
     """
     count = partial(reader.count, key_range.partition, key_range.lower, key_range.upper)
     read = partial(_read, reader, key_range, page_entities, keep_bytes, without)
-    counted = count() if expected is None else expected.count
+    counted = None if known else count()
     with suppress(DataUnreadable):
-        content = read(counted, careful=False)
-        if content.digest.count == counted and expected in (None, content.digest):
+        content = read(careful=False)
+        content.counted = content.digest.count if counted is None else counted
+        if known(content.digest) if known else content.digest.count == counted:
             return content
     # Servers count wrongly for a while after upserts and after a load (milvus #27515, #43117): they are asked again.
-    return read(count(), careful=True)
+    counted = count()
+    content = read(careful=True)
+    content.counted = counted
+    return content
 
 
 def _read(
@@ -77,11 +82,10 @@ def _read(
     page_entities: int,
     keep_bytes: int,
     without: str,
-    counted: int,
     *,
     careful: bool,
 ) -> Content:
-    content = Content(counted)
+    content = Content()
     for page in reader.pages(
         key_range.partition,
         key_range.lower,

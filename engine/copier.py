@@ -7,6 +7,7 @@ decides which collections are copied, and nothing verifies what was written.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from engine import crashpoints
@@ -21,6 +22,7 @@ from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
 from engine.model import Chunk, ChunkRange, CollectionPlan, KeyPolicy, Lease, Receipt, SetAside
+from engine.proof.digest import ContentDigest
 
 HELD_BYTES_MAX = 32 << 20
 """A chunk that turns out larger is not held in memory: it is read once for its digest, and again as it is written."""
@@ -49,6 +51,8 @@ class Copier:
         ledger: Where receipts go.
         lease: The worker's right to write.
         page_entities: Entities per page and request at most.
+        exact: Whether the ranges' keys together are as many as the source counts: one that answers as many entities as
+            were planned is not counted by itself then.
         check: Called before a chunk is read; raises a `StopWork` when the copy must end.
         fence: The same, called right before a chunk is written and sure of the ledger: a worker that
             slept through its takeover must not insert what another one wrote meanwhile.
@@ -64,6 +68,7 @@ class Copier:
     ledger: Ledger
     lease: Lease
     page_entities: int
+    exact: bool
     check: Callable[[], None]
     fence: Callable[[], None]
     turn: Callable[[int, int], AbstractContextManager[None]]
@@ -81,7 +86,7 @@ class Copier:
         pipeline(self._pending(), self.read, self.write)
 
     def read(self, chunk: Chunk) -> ReadChunk:
-        """Reads a chunk until no page is left, and holds its entities against `count(*)`.
+        """Reads a chunk until no page is left, and holds its entities against the plan, or against `count(*)`.
 
         Raises:
             DataUnreadable: What was read and what the source counts differ without a reason.
@@ -92,6 +97,7 @@ class Copier:
             self._limit(),
             keep_bytes=HELD_BYTES_MAX,
             without=self.plan.uncompared_field,
+            known=partial(_as_planned, chunk.range) if self.exact else None,
         )
         if found.counted != found.digest.count:
             self._explain_count(chunk.range, found)
@@ -219,6 +225,10 @@ class Copier:
             state="Nothing of this range was written in this attempt.",
             next_step="Make sure that nobody writes to the source, then resume.",
         )
+
+
+def _as_planned(key_range: ChunkRange, found: ContentDigest) -> bool:
+    return found.count == key_range.entities
 
 
 @dataclass

@@ -4,8 +4,10 @@ Each can be repeated: what is done is in the ledger, so that a second start goes
 one ended. Nothing here decides how the migration ends; it is told by what the phases return or raise.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from engine import crashpoints, handover
@@ -18,7 +20,7 @@ from engine.lifecycle import EventName
 from engine.loads import SOURCE, TARGET, Loads
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
-from engine.milvus.pages import CollectionReader
+from engine.milvus.pages import CollectionReader, read_point
 from engine.milvus.survey import reader_of
 from engine.model import (
     ChunkRange,
@@ -43,6 +45,10 @@ STARTS_MAX: Final = 3
 
 CLOCK_SECONDS: Final = 2.0
 """How often the time spent copying is recorded while it goes on."""
+
+
+READ_POINT_SECONDS: Final = 10.0
+"""How long one read point serves the copies that begin: a server takes 0.3 s to reach a new one (measured), for each collection."""
 
 
 class Phases:
@@ -75,6 +81,7 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
+        self._read_point_taken, self._timestamp = -math.inf, 0
         self.source_loads = Loads(source, ledger, lease, SOURCE)
         self.target_loads = Loads(target, ledger, lease, TARGET)
         self.preparer = Preparer(
@@ -98,6 +105,7 @@ class Phases:
             self._enter("verify")
             self._verify_again()
             return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH
+        self._read_point()  # the source reaches it while the target's collections are made
         self._enter("create")
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
@@ -155,7 +163,7 @@ class Phases:
 
     def _copy(self, plan: CollectionPlan) -> None:
         self.source_loads.borrow(self._state(plan))
-        reader = reader_of(self.source, plan)
+        reader = reader_of(self.source, plan, self._read_point())
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
@@ -175,6 +183,13 @@ class Phases:
         self._record(plan, phase="copied")
         crashpoints.reached("copied")
 
+    def _read_point(self) -> int:
+        """A timestamp that covers all that was written to the source until a few seconds ago."""
+        if time.monotonic() - self._read_point_taken >= READ_POINT_SECONDS:
+            self._read_point_taken = time.monotonic()
+            self._timestamp = read_point(self.source)
+        return self._timestamp
+
     def _copier(
         self,
         plan: CollectionPlan,
@@ -182,7 +197,7 @@ class Phases:
         size: int,
         check: Callable[[], None],
     ) -> Copier:
-        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+        chunks = partial(self.ledger.chunks, self.lease.migration_id, plan.name)
         return Copier(
             reader,
             self.target,
@@ -190,10 +205,11 @@ class Phases:
             self.ledger,
             self.lease,
             size,
+            exact=reader.count("") == sum(chunk.range.entities for chunk in chunks()),
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
-            tally=Tally.of(chunks),
+            tally=Tally.of(chunks()),
             settle=self.heartbeat.outlast_others,
         )
 

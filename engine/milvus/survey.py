@@ -163,12 +163,13 @@ _RELEASED = (
 )
 
 
-def reader_of(cluster: Cluster, plan: CollectionPlan) -> pages.CollectionReader:
-    """Reads a planned collection on one side, at a read point of now."""
+def reader_of(
+    cluster: Cluster, plan: CollectionPlan, read_point: int | None = None
+) -> pages.CollectionReader:
+    """Reads a planned collection on one side, at a read point that was taken before, or at one of now."""
     fields = readable_fields(schemas.schema_of(plan))
-    return pages.CollectionReader(
-        cluster, plan.name, plan.primary_field, fields, pages.read_point(cluster)
-    )
+    timestamp = pages.read_point(cluster) if read_point is None else read_point
+    return pages.CollectionReader(cluster, plan.name, plan.primary_field, fields, timestamp)
 
 
 def readable_fields(schema: Any) -> tuple[str, ...]:

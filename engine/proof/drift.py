@@ -89,7 +89,9 @@ def reread(
 
     def read(copied: tuple[Chunk, ContentDigest]) -> tuple[int, bool]:
         chunk, expected = copied
-        found = read_range(source, chunk.range, page_entities, without=without)
+        found = read_range(
+            source, chunk.range, page_entities, without=without, known=expected.__eq__
+        )
         if expires and found.digest.count < expected.count:
             return found.digest.count, False
         if found.counted != found.digest.count:

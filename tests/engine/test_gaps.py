@@ -32,6 +32,25 @@ def proved_again(bed: Bed, migration: str, check: Callable[[], None]) -> Collect
         return proof_of(source, target, collection, check).of_migration(bed.ledger, lease)
 
 
+def counted_ranges(monkeypatch: pytest.MonkeyPatch, side: Side) -> list[object]:
+    """The ranges of keys that a side is asked to count from now on."""
+    ranges: list[object] = []
+    count = CollectionReader.count
+
+    def counting(
+        self: CollectionReader,
+        partition: str,
+        lower: PrimaryKey | None = None,
+        upper: PrimaryKey | None = None,
+    ) -> int:
+        if self.cluster.endpoint == side.endpoint and (lower, upper) != (None, None):
+            ranges.append((partition, lower, upper))
+        return count(self, partition, lower, upper)
+
+    monkeypatch.setattr(CollectionReader, "count", counting)
+    return ranges
+
+
 def after(calls: int, act: Callable[[], object]) -> Callable[[], None]:
     """Something that acts once, when it was called that often and is called again."""
     left = iter([False] * calls + [True])
@@ -86,20 +105,7 @@ def test_ranges_are_counted_only_where_the_target_counts_more(
     bed.source.create("twice")
     bed.source.insert("twice", rows(KEYS))
     migration = bed.queued("twice")
-    ranges: list[object] = []
-    count = CollectionReader.count
-
-    def counting(
-        self: CollectionReader,
-        partition: str,
-        lower: PrimaryKey | None = None,
-        upper: PrimaryKey | None = None,
-    ) -> int:
-        if self.cluster.endpoint == bed.target.endpoint and (lower, upper) != (None, None):
-            ranges.append((partition, lower, upper))
-        return count(self, partition, lower, upper)
-
-    monkeypatch.setattr(CollectionReader, "count", counting)
+    ranges = counted_ranges(monkeypatch, bed.target)
     assert bed.run(migration, chunk_bytes=CHUNK_BYTES).status is Outcome.SUCCESSFUL
     assert ranges == []
     bed.target.insert("twice", rows([50]))
@@ -107,6 +113,24 @@ def test_ranges_are_counted_only_where_the_target_counts_more(
     assert not report.verified
     assert [(each.pk, each.reason) for each in report.examples] == [(50, Reason.DOUBLED)]
     assert len(ranges) >= bed.chunks(migration, "twice")[0] > 1
+
+
+@pytest.mark.parametrize("shared", [[], [50]], ids=["each key once", "a key twice"])
+def test_ranges_are_counted_only_where_the_source_counts_more(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, shared: list[int]
+) -> None:
+    """A copy counts no range of a source that holds as many entities as keys; else each, and what shares a key is explained."""
+    name = f"source_{len(shared)}"
+    bed.source.create(name)
+    bed.source.insert(name, rows(KEYS))
+    bed.source.insert(name, rows(shared))
+    ranges = counted_ranges(monkeypatch, bed.source)
+    migration = bed.queued(name)
+    assert bed.run(migration, chunk_bytes=CHUNK_BYTES).status is Outcome.SUCCESSFUL
+    assert bed.target.count(name) == len(KEYS)
+    chunks_planned = bed.chunks(migration, name)[0]
+    assert chunks_planned > 1
+    assert len(ranges) >= chunks_planned if shared else ranges == []
 
 
 def test_a_proof_by_content_holds_few_chunks(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:

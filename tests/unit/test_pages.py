@@ -251,6 +251,23 @@ def test_a_count_that_is_wrong_for_a_while_is_asked_for_again(
     assert read_range(reader_of(cluster), whole, 50).counted == 4
 
 
+@pytest.mark.parametrize(("planned", "calls"), [(len(KEYS), 0), (len(KEYS) - 1, 1)])
+def test_a_range_is_counted_only_where_it_is_not_what_was_known(
+    server: tuple[_Server, Cluster], planned: int, calls: int
+) -> None:
+    """What answers as was known is not counted; all else is counted and read once more, carefully."""
+    handler, cluster = server
+    whole = ChunkRange(
+        collection="c", partition="", ordinal=0, lower=None, upper=None, entities=planned
+    )
+    handler.counts.extend([len(KEYS)] * 2)
+    found = read_range(
+        reader_of(cluster), whole, 50, known=lambda digest: digest.count == whole.entities
+    )
+    assert (found.counted, found.digest.count) == (len(KEYS), len(KEYS))
+    assert 2 - len(handler.counts) == calls
+
+
 def test_an_old_milvus_lite_is_refused_as_a_source(server: tuple[_Server, Cluster]) -> None:
     """Versions that repeat and drop entities in their pages are not read; the reader learns what to install."""
     _, cluster = server
