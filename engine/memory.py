@@ -22,9 +22,9 @@ def keep_small() -> None:
 
     Once per process. glibc gives almost each thread an arena of its own, and keeps in it what one thread read and another one
     freed: with two arenas the peak of 100,000 × 768-d was 30 MB lower (measured). Left to itself it hands the pages of almost
-    each chunk back to the system and gets them anew, which costs 0.3 s of CPU per 100,000 × 768-d in page faults (0.8 s of system
-    time instead of 0.5); with the thresholds the peak is 20 to 30 MB higher. The collector took 9 % of a copy's CPU, nearly all
-    of it in objects that live as long as the process.
+    each chunk back to the system and gets them anew, which costs 0.3 s of system time per 100,000 × 768-d, of 0.8; with these
+    thresholds the peak is 20 to 30 MB higher, with smaller ones nothing is saved. The collector took 9 % of a copy's CPU, nearly
+    all of it in objects that live as long as the process.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -36,6 +36,12 @@ def median_ratio(loops: list[Run], migrations: list[Run], clock: str) -> float:
     return float(loop / copy)
 
 
+def verification_share(migrations: list[Run]) -> float:
+    """What the proof takes of the time of the copy that it proves."""
+    shares = (run["phases"]["verify"][0] / run["phases"]["copy"][0] for run in migrations)
+    return float(statistics.median(shares))
+
+
 def show(shape: Shape, loops: list[Run], migrations: list[Run]) -> None:
     """Prints both sides of the copy, and where the time of Ferry's whole migration goes."""
     console = Console(width=110)
