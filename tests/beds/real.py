@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,12 @@ def binaries(data: Path) -> Path:
 
 
 def start_real(
-    data: Path, directory: Path, *, port: int | None = None, quick: bool = False
+    data: Path,
+    directory: Path,
+    *,
+    port: int | None = None,
+    quick: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Server:
     """Starts one server with everything it writes under `directory`; it is not ready before `Server.wait`.
 
@@ -90,6 +95,7 @@ def start_real(
         directory: An empty directory of its own.
         port: Where it serves gRPC; every other port is a free one.
         quick: Whether it is to load small collections soon; otherwise it is as the package configures it.
+        settings: Further settings, as the environment variables that Milvus reads them from.
     """
     executables = binaries(data)
     config = directory / "configs"
@@ -114,6 +120,7 @@ def start_real(
     }
     if quick:
         env["GOGC"] = "1600"  # it collects its garbage a sixteenth as often
+    env |= settings or {}
     command = [str(executables / "milvus"), "run", "standalone"]
     log = directory / "server.log"
     return Server(
@@ -125,9 +132,19 @@ def start_real(
 
 @contextlib.contextmanager
 def real_pair(
-    directory: Path, ports: tuple[int, int] | None = None, *, quick: bool = False
+    directory: Path,
+    ports: tuple[int, int] | None = None,
+    *,
+    quick: bool = False,
+    of_source: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Server, Server]]:
     """Two servers, source and target, that answer when it yields; when it ends they and their data are gone, their logs are not.
+
+    Args:
+        directory: Where they write.
+        ports: Where they serve; free ones otherwise.
+        quick: As in `start_real`.
+        of_source: Settings of the source alone, as there.
 
     Raises:
         ServerFailed: One did not start; its log is in the message.
@@ -142,8 +159,12 @@ def real_pair(
             stack.callback(shutil.rmtree, directory / name / "data", ignore_errors=True)
         with _one_at_a_time():
             servers = [
-                stack.enter_context(start_real(data, directory / name, port=port, quick=quick))
-                for name, port in zip(("source", "target"), wanted, strict=True)
+                stack.enter_context(
+                    start_real(data, directory / name, port=port, quick=quick, settings=settings)
+                )
+                for name, port, settings in zip(
+                    ("source", "target"), wanted, (of_source, None), strict=True
+                )
             ]
             source, target = (server.wait() for server in servers)
         yield source, target
