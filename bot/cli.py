@@ -11,6 +11,7 @@ from typing import Annotated
 
 import structlog
 import typer
+from typer.exceptions import TyperException
 
 import engine
 from bot import console, terminal, throttles, trail
@@ -58,23 +59,40 @@ Mismatches = Annotated[
     Path | None, typer.Option("--mismatches", help="A file for all findings: .jsonl or .csv.")
 ]
 EntitiesPerSecond = Annotated[
-    int | None, typer.Option("--entities-per-second", min=1, help="Copy no faster than this.")
+    int | None,
+    typer.Option(
+        "--entities-per-second",
+        min=1,
+        max=throttles.ENTITIES_MAX,
+        help="Copy no faster than this.",
+    ),
 ]
 MegabytesPerSecond = Annotated[
     float | None,
-    typer.Option("--megabytes-per-second", min=0.001, help="Copy no faster than this."),
+    typer.Option(
+        "--megabytes-per-second",
+        min=0.001,
+        max=throttles.MEGABYTES_MAX,
+        help="Copy no faster than this.",
+    ),
 ]
 MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry jobs`.")]
 
 
 def main() -> None:
-    """Runs a command; every failure that a person can understand ends as a sentence and a status."""
+    """Runs a command; every failure that a person can understand ends as sentences, or with --json as one object, and a status."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    as_object = "--json" in sys.argv[1:]
     try:
-        app()
+        sys.exit(app(standalone_mode=not as_object))
     except FerryError as error:
-        terminal.failure(error)
+        (console.failed_object if as_object else terminal.failure)(error)
         sys.exit(error.exit_code)
+    except TyperException as error:  # only with --json; else it ends in a frame with the usage
+        console.failed_object(console.misused(error))
+        sys.exit(InputRejected.exit_code)
+    except typer.Abort:
+        sys.exit(1)
 
 
 @app.command()
@@ -299,6 +317,8 @@ def audit(
 
     Not found without a hash kept elsewhere: a trail whose every later row was computed anew, or whose end was cut off.
     """
+    if csv and (json or check):
+        raise typer.BadParameter("--csv goes with neither --json nor --check")
     with console.open_ledger() as ledger:
         if check:
             trail.checked(ledger.check_audit(), json=json)
@@ -337,7 +357,9 @@ def doctor(
 def demo(
     *,
     script: Annotated[bool, typer.Option("--script", help="Play the story by itself.")] = False,
-    port: Annotated[int | None, typer.Option("--port", help="The page's port.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="The page's port.")
+    ] = None,
 ) -> None:
     """Start a Slack workspace on this machine, two clusters with data, and the bot."""
     from bot.demo import run  # noqa: PLC0415  # its parts are an extra

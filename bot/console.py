@@ -13,12 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
+from typer.exceptions import TyperException
 
 import engine
 from bot import settings as configuration
 from bot import terminal
-from engine import remake
+from engine import addresses, remake
 from engine.errors import (
+    ConfigurationInvalid,
     FerryError,
     InputRejected,
     LeaseLost,
@@ -54,6 +56,7 @@ def planned(
     ledger: Ledger, request: Request, secrets: Secrets, again_of: Migration | None = None
 ) -> Migration:
     """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
+    tuning()  # raises before a migration is left in the queue that cannot be run here
     made = engine.plan(request, secrets)
     blocked = engine.blocked(made)
     if blocked is not None:
@@ -192,21 +195,31 @@ def _signals(stop: threading.Event, interrupted: threading.Event) -> Iterator[No
 
 @contextmanager
 def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
-    """Shows the report that the block finishes with, or the failure it ended in, and exits."""
+    """Shows the report that the block finishes with, and exits; a failure is shown by whoever started the command."""
     reports: list[Report] = []
-    try:
-        yield reports.append
-    except FerryError as error:
-        if not json:
-            raise
-        told = ErrorText(**error.parts)
-        reports.append(Report(migration=None, status=Outcome.FAILED, error=told))
+    yield reports.append
     report = reports[-1]
     if json:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
     raise typer.Exit(_exit_status(report))
+
+
+def failed_object(error: FerryError) -> None:
+    """Prints a failure as the one object of --json, in the shape of a report."""
+    told = ErrorText(**error.parts)
+    failed = Report(migration=None, status=Outcome.FAILED, error=told)
+    terminal.as_json(failed.model_dump(mode="json"))
+
+
+def misused(error: TyperException) -> InputRejected:
+    """What is wrong with how a command was written."""
+    return InputRejected(
+        error.format_message(),
+        state="Nothing was started.",
+        next_step="`ferry --help` names the commands, `ferry COMMAND --help` what one takes.",
+    )
 
 
 def _exit_status(report: Report) -> int:
@@ -248,11 +261,17 @@ def request_of(
 
 
 def _endpoint(given: str, database: str) -> Endpoint:
-    if given.startswith(("http://", "https://")):
+    if "://" in given:
+        addresses.host_and_port(given)  # before it is stored or shown: it may hold a password
         return Endpoint(name=given, uri=given, database=database)
     if given.endswith(".db"):
-        return Endpoint(name=given, uri=str(Path(given).absolute()), database=database)
-    return configuration.load().endpoint(given, database)
+        return Endpoint(name=given, uri=str(Path(given).resolve()), database=database)
+    settings = configuration.load()
+    try:
+        return settings.endpoint(given, database)
+    except ConfigurationInvalid as unknown:
+        unknown.next_step += " An address (http(s)://host:port) or the path of a .db will do too."
+        raise
 
 
 def secrets_of(request: Request) -> Secrets:

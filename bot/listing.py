@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +21,8 @@ _COLUMNS = tuple(Found.model_fields)
 def listing(path: Path | None) -> Iterator[Callable[[Found], None] | None]:
     """Opens the file and yields what takes each line; None where no file was asked for.
 
+    What it held is replaced by the first finding, or at the end where there is none: not by a verification that did not begin.
+
     In CSV a key, a bound and the fields are JSON, so that the key 7 and the key "7" stay two.
 
     Raises:
@@ -29,19 +32,25 @@ def listing(path: Path | None) -> Iterator[Callable[[Found], None] | None]:
         yield None
         return
     try:
-        file = path.open("w", encoding="utf-8", newline="")
-        write = _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file)
+        file = path.open("a", encoding="utf-8", newline="")
     except OSError as error:
         raise _unwritable(path, error) from error
 
+    @cache
+    def begun() -> Callable[[Found], None]:
+        if file.seekable():
+            file.truncate(0)
+        return _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file)
+
     def guarded(found: Found) -> None:
         try:
-            write(found)
+            begun()(found)
         except OSError as error:
             raise _unwritable(path, error) from error
 
     with file:
         yield guarded
+        begun()
 
 
 def _unwritable(path: Path, error: OSError) -> InputRejected:

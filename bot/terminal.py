@@ -41,6 +41,11 @@ _MISMATCHED = (
     "lists all findings."
 )
 
+_DIFFERENT = (
+    "Both sides were only read. `--mismatches FILE` lists all findings; `ferry migrate` with `--on-conflict replace` deletes "
+    "these collections on the target and copies them again, with `--collection` only those that it names."
+)
+
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""
 
@@ -109,8 +114,9 @@ def report(report: Report) -> None:
     out.print(table)
     for each in report.collections:
         _findings(each)
-    if report.status == Outcome.MISMATCHED and report.migration:
-        out.print(_MISMATCHED.format(id=report.migration), markup=False)
+    if report.status == Outcome.MISMATCHED:
+        again = _MISMATCHED.format(id=report.migration) if report.migration else _DIFFERENT
+        out.print(again, markup=False)
     if report.error:
         failure(report.error)
 

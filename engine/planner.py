@@ -90,12 +90,7 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
     """
     require_database(source)
     names = request.collections or definitions.collection_names(source)
-    if _same_place(source, target, names):
-        raise InputRejected(
-            "Source and target are the same database.",
-            state="Nothing was changed.",
-            next_step="Choose another target cluster or another target database.",
-        )
+    require_two(source, target, names)
     require_some(source, names)
     surveyed = (survey(source, name) for name in names)
     of_database = definitions.database_properties(source)
@@ -257,6 +252,16 @@ def _database_losses(of_source: Mapping[str, str], target: Standing) -> Iterator
         there = target.database_properties.get(key)
         if there != value:
             yield f"Database property {key} stays {there or 'unset'} on the target (the source has {value})."
+
+
+def require_two(source: Cluster, target: Standing, names: Iterable[str]) -> None:
+    """Raises InputRejected where both sides are one database: copied into itself, or compared with itself and found the same."""
+    if _same_place(source, target, names):
+        raise InputRejected(
+            "Source and target are the same database.",
+            state="Nothing was changed.",
+            next_step="Choose another target cluster or another target database.",
+        )
 
 
 def _same_place(source: Cluster, target: Standing, names: Iterable[str]) -> bool:

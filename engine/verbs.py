@@ -39,7 +39,7 @@ from engine.model import (
     Secrets,
     Undone,
 )
-from engine.planner import Standing, make_plan, standing_of
+from engine.planner import Standing, make_plan, require_two, standing_of
 from engine.proof.keyless import proof_of
 from engine.proof.tally import Listing, Tally
 from engine.ranges import CHUNK_BYTES
@@ -228,7 +228,7 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
         listing: Gets each mismatch as it is found; one call at a time, from several threads.
 
     Raises:
-        InputRejected: A database or a `.db` is not there.
+        InputRejected: A database or a `.db` is not there, or both sides are one.
         SourceUnusable: Nothing is there to compare, or a chosen collection does not exist.
     """
     started = time.monotonic()
@@ -240,6 +240,7 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
         for cluster in (source, target):
             require_database(cluster)
         names = request.collections or definitions.collection_names(source)
+        require_two(source, standing_of(target), names)
         require_some(source, names)
         for name in names:
             require_collection(source, name)

@@ -4,6 +4,7 @@ It is started by the bot (`spawn`), so that copying cannot slow down the bot's a
 here is one failed attempt. SIGTERM hands the migration back to the queue. It decides nothing.
 """
 
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +15,13 @@ from typing import Final, TypedDict
 import structlog
 
 from engine import ranges
-from engine.errors import FerryError, LeaseLost, MigrationBusy, ShutdownRequested
+from engine.errors import (
+    ConfigurationInvalid,
+    FerryError,
+    LeaseLost,
+    MigrationBusy,
+    ShutdownRequested,
+)
 from engine.ledger import Ledger, leases
 from engine.model import Secrets
 
@@ -59,11 +66,26 @@ class Tuning(TypedDict):
 
 
 def tuning() -> Tuning:
-    """The settings of the process, from its environment."""
+    """The settings of the process, from its environment; raises ConfigurationInvalid where one is no number above 0."""
     return Tuning(
-        chunk_bytes=int(os.environ.get(CHUNK_BYTES, ranges.CHUNK_BYTES)),
-        lease_seconds=float(os.environ.get(LEASE_SECONDS, leases.LEASE_SECONDS)),
+        chunk_bytes=int(_number(CHUNK_BYTES, ranges.CHUNK_BYTES)),
+        lease_seconds=_number(LEASE_SECONDS, leases.LEASE_SECONDS),
     )
+
+
+def _number(variable: str, default: float) -> float:
+    given = os.environ.get(variable, "")
+    try:
+        number = float(given or default)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise ConfigurationInvalid(
+            f"{variable} is “{given}”, which is no number above 0.",
+            state="Nothing was started.",
+            next_step="Correct the variable, or leave it out.",
+        )
+    return number
 
 
 def main() -> int:

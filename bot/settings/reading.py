@@ -49,6 +49,8 @@ def _read(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise _unreadable(file, error.strerror or "it cannot be read") from None
+    except UnicodeDecodeError:
+        raise _unreadable(file, "it is not text in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""

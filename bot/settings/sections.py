@@ -6,12 +6,12 @@ Each is frozen and refuses keys that it does not know. Nothing here reads a file
 import re
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from bot.settings.base import Section
 from bot.settings.policy import Policy
+from engine import addresses
 
 SLACK_API: Final = "https://slack.com/api/"
 
@@ -57,11 +57,11 @@ class Cluster(Section):
     @field_validator("uri")
     @classmethod
     def _is_reachable_by_name(cls, uri: str) -> str:
-        parts = urlsplit(uri)
-        if parts.username or parts.password:
-            raise ValueError("it contains a password; name it with token_env or token_file instead")
-        if not (parts.scheme in {"http", "https"} and parts.hostname) and not uri.endswith(".db"):
-            raise ValueError("it must be http(s)://host:port or the path of a Milvus Lite .db")
+        reason = "" if uri.endswith(".db") else addresses.flaw(uri)
+        if reason == addresses.PASSWORD:
+            raise ValueError(f"{reason}; name it with token_env or token_file instead")
+        if reason:
+            raise ValueError(reason)
         return uri
 
     @model_validator(mode="after")

@@ -177,10 +177,11 @@ def _no_such(section: str, name: str, known: set[str]) -> str:
 
 
 def _unknown_cluster(name: str, known: dict[str, Cluster]) -> ConfigurationInvalid:
+    choice = f"Choose one of {', '.join(sorted(known))}, or add it" if known else "Add it"
     return ConfigurationInvalid(
         f"There is no cluster {name} in the configuration.",
         state="Nothing was done.",
-        next_step=f"Choose one of {', '.join(sorted(known)) or '(none is configured)'}, or add it to ferry.yml.",
+        next_step=f"{choice} to ferry.yml.",
     )
 
 

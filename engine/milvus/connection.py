@@ -20,14 +20,14 @@ from urllib.parse import urlsplit
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from engine.errors import ConfigurationInvalid, ServiceUnavailable
+from engine import addresses
+from engine.errors import ServiceUnavailable
 from engine.milvus import failures, lite, retry
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.model import Endpoint
 
 Answer = TypeVar("Answer")
 
-DEFAULT_PORT = 19530
 CALL_SECONDS = 60.0
 """Deadline of one call: how a dead connection is noticed (keepalive pings make some servers hang up)."""
 
@@ -276,7 +276,7 @@ def places(endpoint: Endpoint) -> frozenset[str]:
     """
     if lite.is_lite_path(endpoint.uri):
         return frozenset({str(Path(endpoint.uri).resolve())})
-    host, port = _host_and_port(endpoint.uri)
+    host, port = addresses.host_and_port(endpoint.uri)
     try:
         found = {str(address[0]) for *_, address in socket.getaddrinfo(host, port)}
     except OSError:
@@ -292,18 +292,6 @@ def _address(endpoint: Endpoint) -> tuple[str, bool]:
     uri = endpoint.uri
     if lite.is_lite_path(uri):
         return lite.acquire(uri), False
-    host, port = _host_and_port(uri)
-    return f"{host}:{port}", urlsplit(uri).scheme == "https"
-
-
-def _host_and_port(uri: str) -> tuple[str, int]:
-    parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationInvalid(
-            f"“{uri}” is not the address of a cluster.",
-            state="Nothing was read or written.",
-            next_step="Use a cluster's name from ferry.yml, http(s)://host:port, or the path of a "
-            "Milvus Lite .db.",
-        )
-    default = 443 if parts.scheme == "https" else DEFAULT_PORT
-    return parts.hostname, parts.port or default
+    host, port = addresses.host_and_port(uri)
+    named = f"[{host}]" if ":" in host else host  # IPv6
+    return f"{named}:{port}", urlsplit(uri).scheme == "https"

@@ -51,15 +51,22 @@ def acquire(path: str) -> str:
     """Opens a directory, or joins those who have it open in this process; returns `host:port`.
 
     Raises:
-        ConfigurationInvalid: milvus-lite is not installed, or the folder does not exist.
+        ConfigurationInvalid: milvus-lite is not installed, the folder does not exist, or this is a file.
         ServiceUnavailable: Another process holds it.
     """
     manager = _manager(path)
+    if Path(path).is_file():
+        raise ConfigurationInvalid(
+            f"“{path}” is a file; Milvus Lite keeps a database in a folder since version 3.",
+            state="Nothing was read or written.",
+            next_step="Correct the path. A file of an older Milvus Lite must be copied with that version first.",
+        )
     with _lock:
         uri = manager.start_and_get_uri(path)
         if not uri:
             raise ServiceUnavailable(
                 f"Milvus Lite could not open “{path}”.",
+                state="Nothing was read or written.",
                 next_step="Check that no other process holds it open.",
             )
         _users[path] += 1

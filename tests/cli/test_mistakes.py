@@ -1,0 +1,123 @@
+"""What is typed wrongly: one object with --json, no traceback, nothing left behind, no secret kept; on Milvus Lite."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.engine.bed import Side
+
+SECRET = "sekret"  # it must be found nowhere
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (("plan", "nobody", "TARGET"), 2, "There is no cluster nobody"),
+        (("plan", "SOURCE", "http://127.0.0.1:abc"), 2, "cannot be used"),
+        (("migrate", "SOURCE", "http://127.0.0.1:99999"), 2, "cannot be used"),
+        (("plan", "SOURCE", "http://[::1"), 2, "cannot be used"),
+        (("plan", "text.db", "TARGET"), 2, "is a file"),
+        (("verify", "SOURCE", "SOURCE"), 2, "Source and target are the same database"),
+        (("show", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("cancel", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("pause", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("resume", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("repair", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("undo", "M-0000000"), 2, "There is no migration M-0000000"),
+        (("throttle", "M-0000000", "5"), 2, "There is no migration M-0000000"),
+        (("throttle", "M-0000000", "much"), 2, "is not a throttle"),
+        (("migrate", "SOURCE"), 2, "Missing argument"),
+        (("migrate", "SOURCE", "TARGET", "--on-conflict", "ask"), 2, "--on-conflict"),
+        (("migrate", "SOURCE", "TARGET", "--megabytes-per-second", "inf"), 2, "--megabytes"),
+        (("audit", "--csv"), 2, "--csv goes with neither"),
+        (("nonsense",), 2, "nonsense"),
+    ],
+)
+def test_with_json_a_mistake_is_one_object(
+    shell: Shell, source: Side, target: Side, arguments: tuple[str, ...], status: int, says: str
+) -> None:
+    """Whatever is wrong, standard output has one object whose error says what happened, how the data stands and what to do."""
+    (shell.folder / "text.db").write_text("hello")
+    given = {"SOURCE": source.uri, "TARGET": target.uri}
+    ended, failed = shell.object(*(given.get(each, each) for each in arguments))
+    assert ended == status
+    assert failed["status"] == "FAILED"
+    assert says in failed["error"]["message"]
+    assert failed["error"]["state"].endswith(".")
+    assert failed["error"]["next_step"].endswith(".")
+
+
+def test_a_ledger_that_is_not_there_is_one_object(shell: Shell) -> None:
+    """`ferry jobs --json` of a ledger that cannot be opened says so on standard output."""
+    done = shell.run("jobs", "--json", FERRY_DATABASE_URL="sqlite:////no/such/folder/ferry.db")
+    assert done.returncode != 0
+    assert done.stdout.startswith('{"migration": null, "status": "FAILED"')
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["plan", "migrate", "verify"])
+def test_a_password_in_an_address_is_refused_and_kept_nowhere(
+    shell: Shell, source: Side, target: Side, command: str
+) -> None:
+    """It stands neither in what is printed nor in the ledger, for it is refused before either."""
+    address = target.uri.replace("http://", f"http://root:{SECRET}@")
+    done = shell.run(command, source.uri, address)
+    assert done.returncode == 2
+    assert "it contains a password" in done.stderr
+    jobs = shell.run("jobs", "--json")
+    written = [path.read_bytes() for path in shell.folder.rglob("*") if path.is_file()]
+    assert SECRET not in done.stdout + done.stderr + jobs.stdout
+    assert not any(SECRET.encode() in each for each in written)
+
+
+def test_a_link_is_what_it_leads_to(shell: Shell) -> None:
+    """A Milvus Lite database and a link to it are one database."""
+    (shell.folder / "films.db").mkdir()
+    (shell.folder / "link.db").symlink_to("films.db")
+    done = shell.run("plan", "films.db", "link.db")
+    assert done.returncode == 2
+    assert "Source and target are the same database" in done.stderr
+
+
+@pytest.mark.parametrize("number", ["abc", "0", "-5", "nan", "inf"])
+def test_a_setting_that_is_no_number_leaves_nothing_behind(
+    shell: Shell, source: Side, target: Side, number: str
+) -> None:
+    """FERRY_CHUNK_BYTES is looked at before anything is planned or queued."""
+    done = shell.run("migrate", source.uri, target.uri, FERRY_CHUNK_BYTES=number)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"FERRY_CHUNK_BYTES is “{number}”, which is no number above 0.")
+    assert shell.object("jobs") == (0, {"migrations": []})
+    assert target.client.list_collections() == []
+
+
+def test_a_configuration_that_is_no_text(shell: Shell, tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are told as such."""
+    (tmp_path / "bin.yml").write_bytes(b"\xff\xfe\x00")
+    done = shell.run("jobs", FERRY_CONFIG=str(tmp_path / "bin.yml"))
+    assert done.returncode == 2
+    assert "cannot be used: it is not text in UTF-8." in done.stderr
+
+
+def test_a_verification_that_did_not_begin_keeps_the_earlier_findings(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """The file of --mismatches is replaced by what is found, not by a mistake."""
+    listed = shell.folder / "found.jsonl"
+    listed.write_text("found before\n")
+    to_file = ("--mismatches", str(listed))
+    assert shell.run("verify", source.uri, "mistyped.db", *to_file).returncode == 2
+    assert listed.read_text() == "found before\n"
+    assert shell.run("migrate", source.uri, target.uri).returncode == 0
+    assert shell.run("verify", source.uri, target.uri, *to_file).returncode == 0
+    assert listed.read_text() == ""
+
+
+def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) -> None:
+    """A verification of two databases that finds one says that nothing was written, and how it is mended."""
+    target.create("crew", key="VARCHAR")
+    target.ready()
+    done = shell.run("verify", source.uri, target.uri, "--collection", "crew")
+    assert done.returncode == 3
+    assert "Both sides were only read. `--mismatches FILE` lists all findings" in done.stdout
