@@ -42,12 +42,28 @@ def verification_share(migrations: list[Run]) -> float:
     return float(statistics.median(shares))
 
 
+def entities_per_second(shape: Shape, migrations: list[Run]) -> float:
+    """The rate of Ferry's copy."""
+    return statistics.median(shape.entities / clock.wall for clock in _copies(migrations))
+
+
+def share_of_bound(migrations: list[Run]) -> float:
+    """What the servers' own work takes of the copy's time, on all cores: 1 where the client costs nothing."""
+    return statistics.median(_bound(clock) / clock.wall for clock in _copies(migrations))
+
+
 def show(shape: Shape, loops: list[Run], migrations: list[Run]) -> None:
     """Prints both sides of the copy, and where the time of Ferry's whole migration goes."""
     console = Console(width=110)
     console.print()
     console.print(_both(shape, loops, migrations))
+    ratio = median_ratio(loops, migrations, "wall")
+    ceiling = ratio / share_of_bound(migrations)
+    console.print(
+        f"A client that takes no CPU and leaves no core idle would be {ceiling:.2f} times as fast as the loop."
+    )
     console.print(_whole(migrations))
+    console.print(f"The proof takes {verification_share(migrations):.2f} of the copy's time.")
 
 
 def _both(shape: Shape, loops: list[Run], migrations: list[Run]) -> Table:
