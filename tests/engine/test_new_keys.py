@@ -194,6 +194,36 @@ def test_what_was_interrupted_is_not_dropped_under_a_stranger(bed: Bed, proxied:
 
 
 @pytest.mark.usefixtures("short_leases")
+def test_what_lost_an_answer_is_not_dropped_under_a_stranger(bed: Bed, proxied: Proxied) -> None:
+    """Someone else writes there while the copy runs, and an insert loses its answer: it stops, says so, and drops nothing."""
+    fill(bed.source)
+    target = proxied(bed.target)
+    gate = target.hold("Insert", 4, only=True)
+    target.lose_answer("Insert", 4)
+    migration = bed.enqueue(asked(bed, target_uri=target.uri))
+    client = bed.target.client
+    with running(bed, migration, chunk_bytes=600) as (reports, _):
+        gate.wait()
+        began = client.describe_collection("automatic")["collection_id"]
+        order = {"vector": [0.5] * 4, "text": "an order"}
+        made = client.insert("automatic", [order] * 2 * COUNT)
+        gate.open.set()
+    (report,) = reports
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == TargetChanged.code
+    assert "“automatic”" in report.error.message
+    assert client.describe_collection("automatic")["collection_id"] == began
+    client.load_collection("automatic")
+    assert bed.target.count("automatic", condition='text == "an order"') == 2 * COUNT
+    client.delete("automatic", ids=list(made["ids"]))
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration, chunk_bytes=600).status is Outcome.SUCCESSFUL
+    for part in PARTS:
+        assert contents(bed.target, part)[1] == contents(bed.source, part)[1]
+
+
+@pytest.mark.usefixtures("short_leases")
 def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
     bed: Bed, proxied: Proxied
 ) -> None:
