@@ -12,7 +12,7 @@ from itertools import islice
 
 from engine import crashpoints
 from engine.content import Content, read_range
-from engine.descent import Descent, Place, Tally
+from engine.descent import Descent, Place, Tally, Undecided
 from engine.errors import DataUnreadable, ServiceUnavailable
 from engine.executors import pipeline
 from engine.flow import Sizes
@@ -139,8 +139,10 @@ class Copier:
             if not may_be_an_entitys(refusal):
                 raise
         rest, at_first = key_range.model_copy(update={"lower": lower}), self.sizes.now
+        # After any other failure, as of the ledger or the source, a part stands there that was inserted and is not in doubt.
         refused = self.target.repeat(
-            lambda: self._descent(writes.put).write(rest, self._limit(content.receipt))
+            lambda: self._descent(writes.put).write(rest, self._limit(content.receipt)),
+            after=(Undecided,),
         )
         if self.sizes.now == at_first:
             self.sizes.went_well()

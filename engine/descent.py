@@ -22,6 +22,13 @@ ASIDE_MAX: Final = 100
 IN_VAIN_MAX: Final = 8
 """Single entities that are tried while nothing of the collection was ever taken."""
 
+
+class Undecided(ServiceUnavailable):
+    """An entity was refused, and it may be the target's own fault: whether anything of its range was written is in doubt."""
+
+    code = "E-UNDECIDED"
+
+
 Refusal = MessageTooLarge | MilvusRefused
 Place = tuple[str, PrimaryKey]
 """A partition and a key."""
@@ -95,8 +102,8 @@ class Descent:
         Raises:
             MessageTooLarge, MilvusRefused: The target takes nothing of this collection.
             TargetUnsupported: It refuses more than `ASIDE_MAX` of them.
-            ServiceUnavailable: It refuses what it took before as well: all of the range can be written again later.
-            FerryError: A server failed.
+            Undecided: It refuses what it took before as well: all of the range can be written again later.
+            FerryError: A server or the ledger failed; a part of the range may be written.
         """
         self._down(key_range.partition, key_range.lower, key_range.upper, limit)
         self._judge()
@@ -170,9 +177,9 @@ def too_many(collection: str, last: SetAside) -> TargetUnsupported:
     )
 
 
-def undecided(collection: str, key: PrimaryKey, refusal: Refusal) -> ServiceUnavailable:
-    """An entity was refused, and it may be the target's own fault."""
-    return ServiceUnavailable(
+def undecided(collection: str, key: PrimaryKey, refusal: Refusal) -> Undecided:
+    """What is said of such an entity."""
+    return Undecided(
         f"The target refuses entities of “{collection}”, the last of them {key!r}, and takes no others either: {refusal.message}",
         state="All chunks with a receipt are on the target; this one is not complete.",
         next_step="Look at the target's health and its log, then resume. If the values are at fault, mend them on the source.",

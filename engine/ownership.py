@@ -72,7 +72,7 @@ def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | Non
 def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Fate:
     """Drops the collection that this migration made, with its aliases, partitions and indexes; harmless to repeat.
 
-    Whether someone else wrote to it is not asked here (`undoing.py` does).
+    Whether someone else wrote to it is not asked here (`undoing.py` and `preparer.py` do).
 
     Args:
         target: Where it stands; its `permit` is asked before each call.

@@ -81,7 +81,6 @@ class Preparer:
             case Owner.NOBODY:
                 self._create(plan)
             case Owner.OURS if self._in_doubt(plan):
-                self._require_untouched(plan)
                 self.start_over(plan)
             case Owner.OURS:
                 definitions.complete(self.target, plan)
@@ -101,15 +100,19 @@ class Preparer:
                 raise self._in_the_way(plan.name)
 
     def start_over(self, plan: CollectionPlan) -> None:
-        """Drops this migration's own collection and makes it again, empty, with nothing of it copied.
+        """Drops this migration's own collection, if nobody else wrote to it, and makes it again, empty, with nothing of it copied.
 
         Raises:
             TargetNotEmpty: What stands there is not this migration's.
+            TargetChanged: Someone else wrote to it.
         """
         self.check()
         states = self.ledger.collection_states(self.lease.migration_id)
         state = next(each for each in states if each.name == plan.name)
         self.outlast()  # a late insert goes by the name, into what is made anew
+        if owner_of(self.target, plan, state) in {Owner.OURS, Owner.CHANGED}:
+            self._require_untouched(plan)
+            self.check()
         if drop_created(self.target, plan, state) is Fate.LEFT:
             raise self._in_the_way(plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
@@ -174,7 +177,6 @@ class Preparer:
         return any(chunk.attempted and chunk.receipt is None for chunk in chunks)
 
     def _require_untouched(self, plan: CollectionPlan) -> None:
-        self.outlast()
         migration_id = self.lease.migration_id
         untouched = Untouched(self.target, plan, self.ledger, migration_id, self.check)
         try:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from engine import crashpoints
 from engine.copier import Copier
-from engine.descent import ASIDE_MAX, too_many, undecided
+from engine.descent import ASIDE_MAX, Undecided, too_many, undecided
 from engine.executors import pipeline
 from engine.milvus import writing
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
@@ -112,7 +112,7 @@ class Repairer:
         aside: list[SetAside] = []
         if wanted:
             put = partial(self._put, partition, wanted, refused)
-            aside = self.copier.target.repeat(put)
+            aside = self.copier.target.repeat(put, after=(Undecided,))
             crashpoints.reached("repair_written")
         self.copier.tally.refused += len(aside)
         if self.copier.tally.refused > ASIDE_MAX:

@@ -176,10 +176,12 @@ class Cluster:
         """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`); arguments as for `once`."""
         return self.repeat(lambda: self.once(rpc, request, seconds=seconds, answered=answered))
 
-    def repeat(self, call: Callable[[], Answer], *, reads: bool = True) -> Answer:
+    def repeat(
+        self, call: Callable[[], Answer], *, after: retry.Failures = retry.PASSING
+    ) -> Answer:
         """Makes a call to this cluster again and again as `retry.repeat` says."""
         return retry.repeat(
-            call, stop=self.stop, reads=reads, told=self.told, hopeless=self._hopeless
+            call, stop=self.stop, after=after, told=self.told, hopeless=self._hopeless
         )
 
     def _method(self, rpc: str, answered: Callable[[bytes], Any] | None) -> Any:

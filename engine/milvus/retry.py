@@ -6,7 +6,7 @@ copier settles it by an upsert. Waits double from 0.2 s to 16 s, with a total li
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from tenacity import (
     RetryCallState,
@@ -18,10 +18,18 @@ from tenacity import (
 from tenacity.stop import stop_when_event_set
 from tenacity.wait import wait_random_exponential
 
-from engine.errors import ServiceUnavailable, Throttled
+from engine.errors import FerryError, ServiceUnavailable, Throttled
 
 TOTAL_SECONDS_MAX = 120.0
 """After this long a server counts as gone and the migration goes back with its reason."""
+
+Failures = tuple[type[FerryError], ...]
+
+PASSING: Final[Failures] = (ServiceUnavailable, Throttled)
+"""What passes by itself."""
+
+REFUSED_AT_THE_DOOR: Final[Failures] = (Throttled,)
+"""What is known not to have been applied."""
 
 Answer = TypeVar("Answer")
 
@@ -30,7 +38,7 @@ def repeat(
     call: Callable[[], Answer],
     *,
     stop: threading.Event,
-    reads: bool = True,
+    after: Failures = PASSING,
     told: Callable[[BaseException], None] | None = None,
     hopeless: threading.Event | None = None,
 ) -> Answer:
@@ -39,13 +47,13 @@ def repeat(
     Args:
         call: Raises a FerryError when it fails.
         stop: Ends the waiting at once; the last failure is then raised.
-        reads: True repeats after any transient failure; False only after a throttle, which is
-            known not to have been applied.
+        after: The failures after which it is made again: of a single call that may be repeated all that pass, of a write only
+            those that are known not to have been applied. Work of many calls names its own: a failure of one of these was
+            waited for already, or is another service's, and may leave a part of the work done.
         told: Called with the failure before each wait.
         hopeless: Shared by all calls to one server, and set once one of them has waited for the whole time in
             vain: the others, which may be many, do not wait for it as long once more.
     """
-    failures = (ServiceUnavailable, Throttled) if reads else (Throttled,)
 
     def tell(state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
@@ -54,7 +62,7 @@ def repeat(
 
     given_up = hopeless or threading.Event()
     retrying = Retrying(
-        retry=retry_if_exception_type(failures),
+        retry=retry_if_exception_type(after),
         wait=wait_random_exponential(multiplier=0.2, max=16),
         stop=stop_after_delay(TOTAL_SECONDS_MAX)
         | stop_when_event_set(stop)
@@ -65,6 +73,6 @@ def repeat(
     )
     try:
         return retrying(call)
-    except failures:
+    except after:
         given_up.set()
         raise

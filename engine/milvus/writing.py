@@ -8,7 +8,7 @@ waited out here. A delete is repeated, likewise.
 from collections.abc import Sequence
 
 from engine.errors import DataUnreadable
-from engine.milvus import expressions
+from engine.milvus import expressions, retry
 from engine.milvus.connection import Cluster
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.milvus.outgoing import writable
@@ -51,7 +51,9 @@ def write(
     )
     request = write_request(head, [writable(column, rows, marked) for column in columns])
     rpc = "Upsert" if upsert else "Insert"
-    answer = cluster.repeat(lambda: cluster.once_and_for_all(rpc, request), reads=False)
+    answer = cluster.repeat(
+        lambda: cluster.once_and_for_all(rpc, request), after=retry.REFUSED_AT_THE_DOOR
+    )
     acknowledged = answer.upsert_cnt if upsert else answer.insert_cnt
     if acknowledged != rows or answer.err_index:
         raise DataUnreadable(

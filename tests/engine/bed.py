@@ -5,6 +5,7 @@ A test makes collections on `source`, moves them with `migrate`, and looks at `t
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 import grpc
 from pymilvus import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc
+from sqlalchemy import event
 
 import engine
 from engine import worker
@@ -314,6 +316,23 @@ def heard(beats: threading.Semaphore) -> None:
         pass  # beats of before
     for _ in range(2):
         assert beats.acquire(timeout=90)
+
+
+@contextmanager
+def ledger_failing_once(bed: Bed) -> Iterator[threading.Event]:
+    """The first statement of a writer's thread to the ledger fails as on a bad disk; the event says that it did."""
+    failed = threading.Event()
+
+    def fail(*_: object) -> None:
+        if threading.current_thread().name.startswith("writer") and not failed.is_set():
+            failed.set()
+            raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(bed.ledger.engine, "do_execute", fail)
+    try:
+        yield failed
+    finally:
+        event.remove(bed.ledger.engine, "do_execute", fail)
 
 
 @contextmanager

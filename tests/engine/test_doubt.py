@@ -9,12 +9,23 @@ from engine.ledger import CALLS_CUT
 from engine.lifecycle import EventName
 from engine.model import Outcome
 from engine.worker import LEASE_SECONDS
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
+from tests.engine.bed import (
+    PARTITION_ENTITIES,
+    PARTITIONS,
+    Bed,
+    Side,
+    ledger_failing_once,
+    rows,
+    running,
+    until,
+)
 from tests.engine.proxy import Proxy
 
 pytestmark = [pytest.mark.real_milvus, pytest.mark.usefixtures("short_leases")]
 
 KEYS = range(60)
+LIMIT = 1_200
+"""Bytes of a request: more than half of the entities have, and less than all of them."""
 WRITES = ("Insert", "Upsert")
 Proxied = Callable[[Side], Proxy]
 
@@ -70,6 +81,30 @@ def test_an_insert_that_was_applied_and_refused_is_not_doubled(
     report = bed.migrate("plain", target_uri=target.uri)
     assert report.status is Outcome.SUCCESSFUL, report
     assert (target.calls["Insert"], target.calls["Upsert"]) == (1, 1)
+    bed.assert_same("plain", KEYS)
+
+
+def test_what_was_inserted_is_not_inserted_again_when_the_ledger_fails(
+    bed: Bed, target: Proxy
+) -> None:
+    """A chunk goes in smaller requests, and the ledger fails between two: the attempt says so, the next one upserts all of it."""
+    target.limit("Insert", LIMIT)
+    gate = target.hold("Insert", 3, only=True)
+    migration = bed.queued("plain", target_uri=target.uri)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        with ledger_failing_once(bed) as failed:
+            gate.open.set()
+            assert failed.wait(60)
+    assert target.calls["Insert"] == 3  # all, all once more, a half
+    (report,) = reports
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert "The ledger did not take it" in report.error.message
+    bed.act(migration, EventName.RESUME)
+    again = bed.run(migration)
+    assert again.status is Outcome.SUCCESSFUL, again
+    assert target.calls["Insert"] == 3
     bed.assert_same("plain", KEYS)
 
 

@@ -1,7 +1,7 @@
 """Keys that the source made, moved to a server that makes its own and takes none: new keys, proved by content without them."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
@@ -11,7 +11,7 @@ from engine.errors import TargetChanged
 from engine.lifecycle import EventName
 from engine.model import AutoId, KeyPolicy, MismatchKind, Outcome, Request, Secrets
 from engine.preparer import STARTED_OVER
-from tests.engine.bed import Bed, Row, Side, rows, running
+from tests.engine.bed import Bed, Row, Side, ledger_failing_once, rows, running
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -20,12 +20,14 @@ Proxied = Callable[[Side], Proxy]
 PARTS = ("_default", "old")
 COUNT = 60
 """Entities of each part; two of them say the same."""
+LIMIT = 1_400
+"""Bytes of a request: more than half of a part has, and less than all of it."""
 
 
-def fill(side: Side) -> None:
+def fill(side: Side, parts: Sequence[str] = PARTS) -> None:
     """A collection that makes its keys, of two partitions."""
-    side.create("automatic", schema={"auto_id": True}, partitions=["old"])
-    for part in PARTS:
+    side.create("automatic", schema={"auto_id": True}, partitions=parts[1:])
+    for part in parts:
         made = [
             {"vector": row["vector"], "text": f"{part} {row['text']}"} for row in rows(range(COUNT))
         ]
@@ -189,6 +191,63 @@ def test_what_was_interrupted_is_not_dropped_under_a_stranger(bed: Bed, proxied:
     assert bed.run(migration, chunk_bytes=600).status is Outcome.SUCCESSFUL
     for part in PARTS:
         assert contents(bed.target, part)[1] == contents(bed.source, part)[1]
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_what_lost_an_answer_is_not_dropped_under_a_stranger(bed: Bed, proxied: Proxied) -> None:
+    """Someone else writes there while the copy runs, and an insert loses its answer: it stops, says so, and drops nothing."""
+    fill(bed.source)
+    target = proxied(bed.target)
+    gate = target.hold("Insert", 4, only=True)
+    target.lose_answer("Insert", 4)
+    migration = bed.enqueue(asked(bed, target_uri=target.uri))
+    client = bed.target.client
+    with running(bed, migration, chunk_bytes=600) as (reports, _):
+        gate.wait()
+        began = client.describe_collection("automatic")["collection_id"]
+        order = {"vector": [0.5] * 4, "text": "an order"}
+        made = client.insert("automatic", [order] * 2 * COUNT)
+        gate.open.set()
+    (report,) = reports
+    assert report.status is Outcome.FAILED
+    assert report.error is not None
+    assert report.error.code == TargetChanged.code
+    assert "“automatic”" in report.error.message
+    assert client.describe_collection("automatic")["collection_id"] == began
+    client.load_collection("automatic")
+    assert bed.target.count("automatic", condition='text == "an order"') == 2 * COUNT
+    client.delete("automatic", ids=list(made["ids"]))
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration, chunk_bytes=600).status is Outcome.SUCCESSFUL
+    for part in PARTS:
+        assert contents(bed.target, part)[1] == contents(bed.source, part)[1]
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """A chunk goes in smaller requests, and the ledger fails between two: resumed it starts over, and nothing is doubled."""
+    fill(bed.source, PARTS[:1])
+    target = proxied(bed.target)
+    target.limit("Insert", LIMIT)
+    gate = target.hold("Insert", 3, only=True)
+    migration = bed.enqueue(asked(bed, target_uri=target.uri))
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        with ledger_failing_once(bed) as failed:
+            gate.open.set()
+            assert failed.wait(60)
+    assert target.calls["Insert"] == 3  # all, all once more, a half
+    assert reports[0].status is Outcome.FAILED
+    assert reports[0].error is not None
+    assert "The ledger did not take it" in reports[0].error.message
+    bed.act(migration, EventName.RESUME)
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    events = [event.name for event in bed.ledger.events(migration_id=migration)]
+    assert events.count(STARTED_OVER) == 1
+    assert contents(bed.target, PARTS[0])[1] == contents(bed.source, PARTS[0])[1]
 
 
 def test_a_refusal_that_is_not_certain_starts_it_over(bed: Bed, proxied: Proxied) -> None:

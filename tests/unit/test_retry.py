@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.descent import Undecided
 from engine.errors import (
     FerryError,
     InputRejected,
@@ -13,7 +14,7 @@ from engine.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from engine.milvus.retry import repeat
+from engine.milvus.retry import PASSING, REFUSED_AT_THE_DOOR, Failures, repeat
 
 
 def failing(times: int, failure: type[FerryError]) -> tuple[Callable[[], str], list[int]]:
@@ -38,12 +39,12 @@ def test_a_read_is_repeated(failure: type[FerryError]) -> None:
 
 
 @pytest.mark.parametrize("failure", [InputRejected, NeedsPerson])
-@pytest.mark.parametrize("reads", [True, False])
-def test_a_refusal_is_final(failure: type[FerryError], *, reads: bool) -> None:
+@pytest.mark.parametrize("after", [PASSING, REFUSED_AT_THE_DOOR])
+def test_a_refusal_is_final(failure: type[FerryError], after: Failures) -> None:
     """What another try cannot change is raised at once."""
     call, tries = failing(1, failure)
     with pytest.raises(failure):
-        repeat(call, stop=threading.Event(), reads=reads)
+        repeat(call, stop=threading.Event(), after=after)
     assert len(tries) == 1
 
 
@@ -51,15 +52,29 @@ def test_a_write_in_doubt_is_never_repeated() -> None:
     """A write whose outcome is unknown is made once: a second insert would double its entities."""
     call, tries = failing(1, ServiceUnavailable)
     with pytest.raises(ServiceUnavailable):
-        repeat(call, stop=threading.Event(), reads=False)
+        repeat(call, stop=threading.Event(), after=REFUSED_AT_THE_DOOR)
     assert len(tries) == 1
 
 
 def test_a_throttled_write_is_repeated() -> None:
     """A write that the server refused before it applied anything is made again."""
     call, tries = failing(2, Throttled)
-    assert repeat(call, stop=threading.Event(), reads=False) == "answer"
+    assert repeat(call, stop=threading.Event(), after=REFUSED_AT_THE_DOOR) == "answer"
     assert len(tries) == 3
+
+
+@pytest.mark.parametrize("failure", [ServiceUnavailable, Throttled])
+def test_work_of_many_calls_is_repeated_only_after_its_own_failure(
+    failure: type[FerryError],
+) -> None:
+    """What one of its calls, or another service, did not do ends it at once; what the work itself could not decide does not."""
+    call, tries = failing(1, failure)
+    with pytest.raises(failure):
+        repeat(call, stop=threading.Event(), after=(Undecided,))
+    assert len(tries) == 1
+    call, tries = failing(1, Undecided)
+    assert repeat(call, stop=threading.Event(), after=(Undecided,)) == "answer"
+    assert len(tries) == 2
 
 
 def test_a_stop_ends_the_waiting() -> None:
