@@ -25,10 +25,12 @@ class Tally:
     """What a sweep did and found; several threads may add to it.
 
     Attributes:
+        killed_again: Migrations of which two workers or more died.
         points: Names of the crash points at which a worker died.
     """
 
     kills: int = 0
+    killed_again: int = 0
     migrations: int = 0
     lost: int = 0
     doubled: int = 0
@@ -43,6 +45,7 @@ class Tally:
         found = run.wrong()
         with self._lock:
             self.kills += len(crash_at)
+            self.killed_again += len(crash_at) > 1
             self.migrations += 1
             self.lost += found.lost
             self.doubled += found.doubled
@@ -58,7 +61,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.points)} points, {self.kills} kills, {self.migrations} migrations, "
+            f"{len(self.points)} points, {self.kills} kills, {self.migrations} migrations "
+            f"({self.killed_again} killed more than once), "
             f"{self.lost} lost, {self.doubled} doubled"
         )
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import pytest
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from engine import copier
+from engine.lifecycle import EventName
 from engine.model import Outcome
 from tests.engine.bed import Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -15,6 +17,14 @@ SMALL, LARGE = 150, 150
 TEXT = "x" * 59_000
 LIMIT = 2_000_000
 """Bytes of a message: about thirty of the large entities."""
+TOO_LARGE = 41
+"""The key of one entity that no message may hold."""
+
+SAMPLED = 100
+"""Entities by which a plan guesses the size of all."""
+HEAVY, CHUNKS, CHUNK = b"y" * 1_000, 60, 10
+HALVED, REGROWN = 5, 10
+"""Chunks that pass in smaller requests at least; the last chunks, which are as large as the first again."""
 
 Proxied = Callable[[Side], Proxy]
 
@@ -58,3 +68,57 @@ def test_many_entities_that_never_pass_end_it(mixed: Bed, proxied: Proxied) -> N
     assert report.error.code == "E-TARGET-UNSUPPORTED"
     assert "refuses more than 100 entities of “mixed”" in report.error.message
     assert "cannot pass a message of this size" in report.error.message
+
+
+def test_one_entity_that_never_passes_is_set_aside(bed: Bed, proxied: Proxied) -> None:
+    """One of sixty is too large for the target: it is named by its key and reason, the rest is copied, and a repair copies it."""
+    bed.source.create("mixed")
+    made = [row | {"text": TEXT} if row["id"] == TOO_LARGE else row for row in rows(range(60))]
+    bed.source.insert("mixed", made)
+    target = proxied(bed.target)
+    for rpc in ("Insert", "Upsert"):
+        target.limit(rpc, len(TEXT) // 2)
+    migration = bed.queued("mixed", target_uri=target.uri)
+    report = bed.run(migration)
+    assert (report.status, report.error) == (Outcome.MISMATCHED, None)
+    (found,) = report.collections
+    assert (found.missing, found.extra, found.different) == (1, 0, 0)
+    assert [each.pk for each in found.examples] == [TOO_LARGE]
+    assert (
+        f"The target refused 1 entity, set aside and missing there: {TOO_LARGE}: " in found.notes[0]
+    )
+    assert "cannot pass a message of this size" in found.notes[0]
+    assert bed.target.count("mixed") == 59
+    for rpc in ("Insert", "Upsert"):
+        target.limit(rpc, 2 * len(TEXT))
+    bed.act(migration, EventName.REPAIR)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.assert_same("mixed", range(60))
+
+
+@pytest.mark.parametrize("light", [0, SAMPLED], ids=["as planned", "heavier than planned"])
+def test_requests_grow_back(bed: Bed, proxied: Proxied, light: int) -> None:
+    """After one request was too large the next ones are half as large, and at the end of the same run as large as the first.
+
+    Where entities are heavier than planned every chunk is too large as it was read, and is written in parts.
+    """
+    keys = range(light, light + CHUNKS * CHUNK)
+    bed.source.create("grown")
+    bed.source.insert("grown", rows(range(light)))
+    bed.source.insert("grown", (row | {"text": HEAVY.decode()} for row in rows(keys)))
+    target = proxied(bed.target)
+    status = common_pb2.Status(code=1100, error_code=1, reason="message larger than max")
+    refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
+    target.answer("Insert", HEAVY, refusal, times=1)
+    inserts = target.keep("Insert")
+    migration = bed.queued("grown", target_uri=target.uri)
+    plan = bed.ledger.migration(migration).plan
+    assert plan is not None
+    (planned,) = plan.collections
+    report = bed.run(migration, chunk_bytes=CHUNK * planned.bytes // planned.entities + 1)
+    assert report.status is Outcome.SUCCESSFUL, report
+    sent = [milvus_pb2.InsertRequest.FromString(each).num_rows for each in inserts if HEAVY in each]
+    assert sent[0] == CHUNK
+    assert sum(number for number in sent if number <= CHUNK // 2) >= HALVED * CHUNK
+    assert sent[-REGROWN:] == [CHUNK] * REGROWN
+    bed.assert_same("grown", range(light + CHUNKS * CHUNK))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from pymilvus import DataType
+from pymilvus.grpc_gen import milvus_pb2
 
 import engine
 from engine.milvus.connection import connect
@@ -16,6 +17,7 @@ from engine.milvus.sample_values import awkward_key
 from engine.milvus.survey import reader_of, survey
 from engine.model import CollectionPlan, CollectionReport, Outcome, Report, Secrets
 from tests.engine.bed import Bed, Side, rows
+from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
@@ -279,6 +281,24 @@ def test_the_definition_is_carried(moved: Moved) -> None:
     assert TTL.items() <= dict(theirs["properties"]).items()
     (lost,) = moved.plan("described").losses
     assert "lifetimes (TTL) start again on the target" in lost
+
+
+def test_a_target_of_too_few_nodes_is_loaded_once(
+    bed: Bed, proxied: Callable[[Side], Proxy]
+) -> None:
+    """What is loaded twice on the source is to be loaded twice on the target; one node refuses that, and loads it once."""
+    bed.source.create("twice")
+    bed.source.insert("twice", rows(range(20)))
+    source, target = proxied(bed.source), proxied(bed.target)
+    two = [milvus_pb2.ReplicaInfo(replicaID=number) for number in (1, 2)]
+    told = milvus_pb2.GetReplicasResponse(replicas=two).SerializeToString()
+    source.answer("GetReplicas", b"twice", told)
+    loads = target.keep("LoadCollection")
+    report = bed.migrate("twice", source_uri=source.uri, target_uri=target.uri)
+    assert report.status is Outcome.SUCCESSFUL, report
+    asked = [milvus_pb2.LoadCollectionRequest.FromString(each).replica_number for each in loads]
+    assert asked == [2, 1]
+    assert bed.target.loaded("twice")
 
 
 def test_a_database_that_the_target_lacks_is_made(moved: Moved) -> None:

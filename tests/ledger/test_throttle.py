@@ -1,19 +1,26 @@
 """What the ledger keeps of the pace of a copy: the throttle, why it is slow, the rate of the last minute, and what was refused."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from engine.errors import LeaseLost
+from engine.flow import SLICE_SECONDS
+from engine.heartbeat import BEAT_SECONDS, Heartbeat
 from engine.ledger import CALLS_CUT, Ledger, TransitionRefused
 from engine.lifecycle import EventName, Status
-from engine.model import Lease, Migration, Orders, Receipt, SetAside, Throttle
+from engine.model import Lease, Migration, Orders, Progress, Receipt, SetAside, Throttle
 
 At = Callable[[Status], Migration]
 Chunked = Callable[..., list[int]]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
 REFUSED = tuple(SetAside(partition="_default", pk=key, reason="no") for key in (3, "o'\0\n"))
+
+HEARD_SECONDS = 5.0
+"""After which a throttle holds, as guarantees.md says."""
+WAIT_SECONDS = 30
 
 
 def test_a_worker_hears_of_a_throttle(ledger: Ledger, lease: Lease) -> None:
@@ -31,6 +38,43 @@ def test_a_worker_hears_of_a_throttle(ledger: Ledger, lease: Lease) -> None:
         ledger.transaction() as transaction,
     ):
         transaction.throttle(lease.migration_id, allowed, "U1")
+
+
+def test_each_beat_takes_the_throttle_to_the_copy(ledger: Ledger, lease: Lease) -> None:
+    """Nobody but the heart asks: at its next beat who writes is held as the operator says, and goes on once that is lifted.
+
+    A beat that has just listened, the next one and what a waiting writer sleeps take less than what is promised.
+    """
+    assert 2 * BEAT_SECONDS + SLICE_SECONDS < HEARD_SECONDS
+    beats, said = threading.Semaphore(0), threading.Event()
+
+    def beaten(progress: Progress) -> None:
+        if progress.slowed == "Throttled by the operator to 1 entities/s.":
+            said.set()
+        beats.release()
+
+    def write() -> None:
+        with heart.flow.turn(10_000, 1):
+            pass
+
+    def allowed(throttle: Throttle | None) -> None:
+        with ledger.transaction() as transaction:
+            transaction.throttle(lease.migration_id, throttle, "U1")
+
+    writing = threading.Thread(target=write)
+    with Heartbeat(ledger, lease, threading.Event(), on_progress=beaten) as heart:
+        allowed(Throttle(entities_per_second=1))
+        assert all(beats.acquire(timeout=WAIT_SECONDS) for _ in range(2))
+        write()
+        writing.start()
+        try:
+            assert said.wait(WAIT_SECONDS)
+            allowed(None)
+            writing.join(WAIT_SECONDS)
+            assert not writing.is_alive()
+        finally:
+            heart.halt.set()
+            writing.join()
 
 
 def test_why_it_is_slow_is_forgotten_when_it_stops(ledger: Ledger, lease: Lease) -> None:

@@ -1,14 +1,31 @@
 """The throttle, the number of chunks at once, the size of requests: each by itself on a clock of the test, then together."""
 
 import threading
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine import flow as flows
 from engine.errors import ServiceUnavailable, Throttled
-from engine.flow import REQUEST_BYTES_MAX, REQUEST_BYTES_MIN, Bucket, Flow, Sizes, Window
+from engine.flow import (
+    MEGABYTE,
+    REQUEST_BYTES_MAX,
+    REQUEST_BYTES_MIN,
+    Bucket,
+    Flow,
+    Pace,
+    Sizes,
+    Window,
+)
 from engine.model import Throttle
+
+TICK_SECONDS = 0.25
+THREADS = 4
+LOOKS = 3
+"""How often a thread asks for the time before it has its turn, if it need not wait: twice; who asks once more was held."""
+WAIT_SECONDS = 30
 
 
 class Clock:
@@ -20,6 +37,83 @@ class Clock:
     def __call__(self) -> float:
         """The time that was set."""
         return self.now
+
+
+class Ticking(Clock):
+    """Seconds that go on whenever they are asked for: whoever waits need not wait for a test."""
+
+    def __call__(self) -> float:
+        """A tick later than before."""
+        self.now += TICK_SECONDS
+        return self.now
+
+
+class Crew:
+    """Threads that take turn after turn at a pace, and end each when the test lets them.
+
+    As the pace's clock it knows of each thread whether it looked and had to wait.
+    """
+
+    def __init__(self) -> None:
+        self.pace = Pace(threading.Event(), THREADS, self)
+        self._over = False
+        self._go = threading.Semaphore(0)
+        self._changed = threading.Condition()
+        self._inside: set[int] = set()
+        self._looks: Counter[int] = Counter()
+        self._ended = 0
+        self._threads = [threading.Thread(target=self._work) for _ in range(THREADS)]
+
+    def __call__(self) -> float:
+        """The time, which stands still."""
+        with self._changed:
+            self._looks[threading.get_ident()] += 1
+            self._changed.notify_all()
+        return 1_000.0
+
+    def start(self) -> int:
+        """Starts all threads; returns how many have a turn while the others must wait."""
+        for thread in self._threads:
+            thread.start()
+        return self._settled(0)
+
+    def end_one(self) -> int:
+        """Lets one turn end well; returns how many have one after that, while the others must wait."""
+        wanted = self._ended + 1
+        self._go.release()
+        return self._settled(wanted)
+
+    def end(self) -> None:
+        """Ends all threads."""
+        self._over = True
+        self._go.release(2 * THREADS)
+        for thread in self._threads:
+            thread.join(WAIT_SECONDS)
+            assert not thread.is_alive()
+
+    def _settled(self, ended: int) -> int:
+        def is_so() -> bool:
+            held = {thread for thread, looks in self._looks.items() if looks >= LOOKS}
+            return self._ended == ended and len(self._inside | held) == THREADS
+
+        with self._changed:
+            assert self._changed.wait_for(is_so, WAIT_SECONDS)
+            return len(self._inside)
+
+    def _work(self) -> None:
+        me = threading.get_ident()
+        while not self._over:
+            with self.pace.turn():
+                with self._changed:
+                    self._inside.add(me)
+                    self._changed.notify_all()
+                self._go.acquire()
+                with self._changed:
+                    self._inside.remove(me)
+            with self._changed:
+                self._ended += 1
+                self._looks.clear()
+                self._changed.notify_all()
 
 
 @given(
@@ -52,6 +146,29 @@ def test_a_bucket_without_a_rate_holds_nobody() -> None:
     assert bucket.ready_in(51.0) == 0
 
 
+@given(
+    rate=st.integers(1, 100),
+    megabytes=st.lists(st.integers(1, 100), min_size=2, max_size=8),
+    reads=st.booleans(),
+)
+def test_megabytes_a_second_are_kept(*, rate: int, megabytes: list[int], reads: bool) -> None:
+    """What went before never exceeds the operator's MB/s and one second's worth, written or read; nobody waits longer than that."""
+    clock, spent = Ticking(), 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flows, "SLICE_SECONDS", 0.0)
+        flow = Flow(threading.Event(), clock=clock)
+        flow.throttle(Throttle(megabytes_per_second=rate))
+        begun = clock.now
+        for size in megabytes:
+            with flow.source.turn() if reads else flow.turn(1, size * MEGABYTE):
+                seconds = clock.now - begun
+                assert spent <= rate * (seconds + 1)
+                assert seconds <= spent / rate + len(megabytes) * 4 * TICK_SECONDS
+            if reads:
+                flow.source.spend(1, size * MEGABYTE)
+            spent += size
+
+
 def test_a_window_halves_once_a_burst_and_grows_back() -> None:
     """Refusals that come together count once; after those that go on for long one chunk is left; then it grows to what it was."""
     window = Window(8)
@@ -67,6 +184,22 @@ def test_a_window_halves_once_a_burst_and_grows_back() -> None:
         limits.append(window.limit)
     assert limits == sorted(limits)
     assert (limits[0], limits[-1]) == (2, 8)
+
+
+def test_turns_at_once_are_as_many_as_the_window_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rate limit half of the threads have a turn and the others wait; turns that go well bring one after the other back."""
+    monkeypatch.setattr(flows, "SLICE_SECONDS", 0.01)
+    crew, window = Crew(), Window(THREADS)
+    crew.pace.refused()
+    window.refused(0.0)
+    at_once, allowed = [crew.start()], [window.limit]
+    for _ in range(3 * THREADS):
+        at_once.append(crew.end_one())
+        window.went_well()
+        allowed.append(window.limit)
+    crew.end()
+    assert at_once == allowed
+    assert (at_once[0], at_once[-1]) == (THREADS // 2, THREADS)
 
 
 def test_sizes_halve_and_grow_back() -> None:

@@ -77,6 +77,33 @@ def test_work_of_many_calls_is_repeated_only_after_its_own_failure(
     assert len(tries) == 2
 
 
+class Impatient(threading.Event):
+    """A stop that nobody sets, and at which nobody waits: it notes for how long somebody would have.
+
+    Attributes:
+        waits: Seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Returns at once."""
+        self.waits.append(timeout or 0.0)
+        return self.is_set()
+
+
+def test_waits_grow_up_to_16_seconds() -> None:
+    """Between two tries lies a random part of 0.2 s, 0.4 s, 0.8 s … and never more than 16 s."""
+    stop = Impatient()
+    call, tries = failing(100, ServiceUnavailable)
+    assert repeat(call, stop=stop) == "answer"
+    assert len(stop.waits) == len(tries) - 1
+    assert all(wait <= min(16.0, 0.2 * 2**number) for number, wait in enumerate(stop.waits))
+    assert max(stop.waits) > 8
+
+
 def test_a_stop_ends_the_waiting() -> None:
     """Once stop is set no further try is made, and a wait that has begun ends at once."""
     stop, tried = threading.Event(), threading.Event()
