@@ -138,6 +138,7 @@ def test_undo_of_a_canceled_migration(crossing: Bed, proxied: Proxied, fate: str
     assert crossing.target.client.list_collections() == (["parts"] if fate == "another" else [])
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_an_interrupted_undo_is_undone_again(bed: Bed, proxied: Proxied) -> None:
     """Killed between two drops, with a lost answer before: the second undo drops the rest and the database that was made."""
     for name in ("one", "two"):

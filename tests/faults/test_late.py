@@ -174,3 +174,19 @@ def test_a_delete_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lane
         target.arrived()
         assert target.done == [(Fault.AFTER, "Delete", 1)]
         assert run.wrong().nothing
+
+
+def test_a_drop_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lanes) -> None:
+    """A Replace's drop fails and arrives later: the new collection, which has the same name, is made after that."""
+    (lane,) = lanes(1)
+    with (
+        Network(
+            lane.target_uri,
+            lambda rpc, n: Fault.AFTER if (rpc, n) == ("DropCollection", 1) else None,
+        ) as target,
+        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
+    ):
+        assert run.work() == 0
+        target.arrived()
+        assert target.done == [(Fault.AFTER, "DropCollection", 1)]
+        assert run.wrong().nothing
