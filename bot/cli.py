@@ -22,6 +22,7 @@ from engine.ledger import AuditFilter, normal_id
 from engine.lifecycle import EventName, Status, canceling, is_terminal, zilliz_word
 from engine.model import AutoId, OnConflict
 from engine.pace import remaining_seconds
+from engine.worker import tuning
 
 app = typer.Typer(
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
@@ -293,7 +294,13 @@ def undo(
     """Drop from the target exactly what a migration made there, unless someone else wrote to it since."""
     with console.open_ledger() as ledger:
         request = ledger.migration(migration_id).request
-        undone = engine.undo(ledger, migration_id, console.secrets_of(request), force=force)
+        undone = engine.undo(
+            ledger,
+            migration_id,
+            console.secrets_of(request),
+            force=force,
+            lease_seconds=tuning()["lease_seconds"],
+        )
     if json:
         word = zilliz_word(Status(undone.state))
         terminal.as_json(undone.model_dump(mode="json") | {"status": word})

@@ -1,8 +1,9 @@
 """Undoes a migration that has ended: drops from the target exactly what it made, unless someone else wrote there since.
 
-Under a lease everything is looked at first, and nothing is changed; then each collection is counted once more and dropped. What
-was dropped is not dropped twice, so an undo that was interrupted is undone by undoing again. An undo that drops nothing leaves the
-migration as it stood. The source is never connected to, and what a replacement dropped before the copy is not brought back.
+Under a lease everything is looked at first, once no call of a worker that was lost can arrive any more, and nothing is changed;
+then each collection is counted once more and dropped. What was dropped is not dropped twice, so an undo that was interrupted is
+undone by undoing again. An undo that drops nothing leaves the migration as it stood. The source is never connected to, and what a
+replacement dropped before the copy is not brought back.
 """
 
 import threading
@@ -23,7 +24,7 @@ from engine.errors import (
     TargetChanged,
 )
 from engine.heartbeat import Heartbeat
-from engine.ledger import LEASE_SECONDS, Ledger, new_owner
+from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger, new_owner
 from engine.lifecycle import EventName, is_undoable
 from engine.milvus import definitions
 from engine.milvus.connection import Cluster, connect
@@ -145,10 +146,10 @@ def drive(
                 heartbeat.check_now()  # a wait that a shutdown cut short is no failure
                 raise
         except ShutdownRequested:
-            ledger.finish(lease, EventName.RELEASE)
+            ledger.finish(lease, EventName.RELEASE, _in_doubt(heartbeat))
             raise
         except FerryError as failure:
-            _stopped(ledger, lease, failure, drops)
+            _stopped(ledger, lease, heartbeat, failure, drops)
             return failure
         except Exception as failure:  # the outermost loop: the ledger must say how it ended
             log.exception("undo_failed", migration=lease.migration_id)
@@ -156,7 +157,7 @@ def drive(
                 f"Ferry itself failed: {type(failure).__name__}: {failure}.",
                 next_step="Undo it again; if it fails again, send us the worker's log.",
             )
-            _stopped(ledger, lease, told, drops)
+            _stopped(ledger, lease, heartbeat, told, drops)
             return told
 
 
@@ -181,6 +182,7 @@ def _undone(
         told=heartbeat.target_waits,
         patient=patient,
     ) as target:
+        heartbeat.outlast_others()  # a late creation would stand there after it, a late drop go by the name
         found = _Found(ledger, migration, migration.plan, target, heartbeat.check)
         try:
             found.look(force=force)
@@ -191,13 +193,21 @@ def _undone(
             raise
 
 
-def _stopped(ledger: Ledger, lease: Lease, failure: FerryError, drops: _Drops) -> None:
+def _stopped(
+    ledger: Ledger, lease: Lease, heartbeat: Heartbeat, failure: FerryError, drops: _Drops
+) -> None:
     """Records an undo that was not done: from the first drop on the migration has failed."""
+    in_doubt = _in_doubt(heartbeat)
     if drops.begun:
         half = ErrorText(**_half(failure, drops.fates))
-        ledger.finish(lease, EventName.FAIL, _details(drops.fates), half)
+        ledger.finish(lease, EventName.FAIL, _details(drops.fates) | in_doubt, half)
     else:
-        ledger.finish(lease, EventName.UNDO_LEFT, {"error": failure.parts})
+        ledger.finish(lease, EventName.UNDO_LEFT, {"error": failure.parts} | in_doubt)
+
+
+def _in_doubt(heartbeat: Heartbeat) -> Details:
+    """Says so if a call was lost a moment ago: whoever comes next outlasts it."""
+    return {CALLS_CUT: True} if heartbeat.has_cut else {}
 
 
 class _Found:

@@ -207,9 +207,16 @@ def work(
     undoing.drive(ledger, lease, secrets, stop, lease_seconds, patient=True)
 
 
-def undo(ledger: Ledger, migration_id: str, secrets: Secrets, *, force: bool = False) -> Undone:
+def undo(
+    ledger: Ledger,
+    migration_id: str,
+    secrets: Secrets,
+    *,
+    force: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
+) -> Undone:
     """Drops what a migration that has ended made on its target (`engine/undoing.py`)."""
-    return undoing.undo(ledger, migration_id, secrets, force=force)
+    return undoing.undo(ledger, migration_id, secrets, force=force, lease_seconds=lease_seconds)
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:

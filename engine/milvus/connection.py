@@ -147,22 +147,33 @@ class Cluster:
             raise refused
         return answer
 
-    def once_and_for_all(self, rpc: str, request: Any) -> Any:
-        """As `once`; but a call that was lost fails only when it cannot be carried out any more.
+    def once_and_for_all(
+        self,
+        rpc: str,
+        request: Any,
+        *,
+        seconds: float = CALL_SECONDS,
+        answered: Callable[[bytes], Any] | None = None,
+    ) -> Any:
+        """As `once`; but a call that was lost fails only when it cannot be carried out any more; for a read that is at once.
 
-        For writes of entities. Milvus orders them by timestamps that it gives them as it takes them up: what comes to it
-        later wins. A write that is still on its way when the next one is sent could come last, though it was sent first:
-        a late insert would double what an upsert has settled, a late delete would take away what was written after it.
+        Milvus orders writes of entities by timestamps that it gives them as it takes them up: what comes to it later wins. A
+        write that is still on its way when the next one is sent could come last, though it was sent first: a late insert
+        would double what an upsert has settled, a late delete would take away what was written after it. All else goes by
+        the name: a late drop or release would take what was made or loaded after it, a late creation or load, property or
+        alias would stand again after it was taken away.
 
         Raises:
             FerryError, StopWork: As `once`. When the attempt must end it does not wait; `told` has heard of it.
         """
         try:
-            return self.once(rpc, request)
+            return self.once(rpc, request, seconds=seconds, answered=answered)
         except failures.CallLost as lost:
-            if self.told is not None:
-                self.told(lost)
-            self.stop.wait(max(0.0, lost.void_at - time.monotonic()))
+            left = lost.void_at - time.monotonic()
+            if left > 0:
+                if self.told is not None:
+                    self.told(lost)
+                self.stop.wait(left)
             raise
 
     def call(
@@ -173,8 +184,13 @@ class Cluster:
         seconds: float = CALL_SECONDS,
         answered: Callable[[bytes], Any] | None = None,
     ) -> Any:
-        """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`); arguments as for `once`."""
-        return self.repeat(lambda: self.once(rpc, request, seconds=seconds, answered=answered))
+        """Makes a call that may be repeated without harm, until it succeeds (`retry.repeat`); arguments as for `once`.
+
+        One that changes something is repeated when the one before it is void (`once_and_for_all`).
+        """
+        return self.repeat(
+            lambda: self.once_and_for_all(rpc, request, seconds=seconds, answered=answered)
+        )
 
     def repeat(
         self, call: Callable[[], Answer], *, after: retry.Failures = retry.PASSING

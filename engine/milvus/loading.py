@@ -69,7 +69,7 @@ def ask(cluster: Cluster, collection: str, copies: int = 1) -> None:
         cluster.call("LoadCollection", request)
         return
     try:
-        cluster.once("LoadCollection", request)
+        cluster.once_and_for_all("LoadCollection", request)
     except (MilvusRefused, TemporaryFailure):
         ask(cluster, collection)
 

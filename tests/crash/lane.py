@@ -133,14 +133,18 @@ class Lane:
         if request.on_conflict is OnConflict.REPLACE:
             _fill_old(Side(self.target_uri, database))
             plan = self.planned(request)  # what may be dropped is in the plan
-        with self.ledger.transaction() as act:
-            migration_id = act.add_migration(request, requester=WHO).id
-            act.record_plan(migration_id, plan, WHO)
-            act.apply(migration_id, EventName.ENQUEUE, actor=WHO)
         try:
-            yield Run(self, migration_id, database)
+            yield self.queued(plan)
         finally:
             Side(self.target_uri, database).clear()
+
+    def queued(self, plan: Plan) -> "Run":
+        """Queues this very plan."""
+        with self.ledger.transaction() as act:
+            migration_id = act.add_migration(plan.request, requester=WHO).id
+            act.record_plan(migration_id, plan, WHO)
+            act.apply(migration_id, EventName.ENQUEUE, actor=WHO)
+        return Run(self, migration_id, plan.request.target.database)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import engine
 from engine import crashpoints
 from engine.ledger import Ledger
 from engine.model import Secrets
-from engine.worker import DATABASE_URL
+from engine.worker import DATABASE_URL, tuning
 
 
 def main() -> int:
     """Undoes the migration named on the command line, unless the process dies before."""
     crashpoints.arm(os.environ)
     with Ledger.open(os.environ[DATABASE_URL]) as ledger:
-        engine.undo(ledger, sys.argv[1], Secrets())
+        engine.undo(ledger, sys.argv[1], Secrets(), lease_seconds=tuning()["lease_seconds"])
     return 0

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.ledger import TransitionRefused
+from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
-from engine.model import Outcome, Report
+from engine.model import OnConflict, Outcome, Report
 from tests.engine.bed import (
     PARTITION_ENTITIES,
     PARTITIONS,
@@ -263,3 +263,26 @@ def test_a_failed_release_does_not_hide_a_cancel(bed: Bed, proxied: Proxied) -> 
     assert standing.error is not None
     assert "are still loaded" in standing.error.state
     assert reports[0].status is Outcome.CANCELED
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_a_cancel_does_not_forget_a_lost_drop(bed: Bed, proxied: Proxied) -> None:
+    """A Replace's drop is lost after a cancel was heard: the migration ends within 5 s, and the next worker outlasts the drop."""
+    bed.source.create("plain")
+    bed.source.insert("plain", rows(range(3)))
+    bed.target.create("plain", load=False)
+    target = proxied(bed.target)
+    target.fail_before("DropCollection", 1)
+    gate = target.hold("DropCollection", 1, only=True)
+    migration = bed.queued("plain", target_uri=target.uri, on_conflict=OnConflict.REPLACE)
+    report, seconds = canceled(bed, migration, gate)
+    assert report.status is Outcome.CANCELED
+    assert seconds < CANCEL_SECONDS
+    void = bed.ledger.migration(migration).lease_expires_at
+    assert void is not None
+    bed.act(migration, EventName.RESUME)
+    replacing = target.keep("DropCollection")
+    with running(bed, migration):
+        until(lambda: bool(replacing))
+        assert utc_now() >= void
+    bed.assert_same("plain", range(3))

@@ -142,6 +142,7 @@ def test_one_key_in_several_partitions_is_several_entities(bed: Bed, proxied: Pr
         assert sorted(row["id"] for row in found) == list(range(10))
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_lost_answers_to_reads_and_definitions_do_no_harm(crossing: Bed, proxied: Proxied) -> None:
     """A query, a partition, an index, an alias, a load, a collection whose answer is lost: each is settled by asking again."""
     source, target = proxied(crossing.source), proxied(crossing.target)

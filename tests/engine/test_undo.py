@@ -138,6 +138,7 @@ def test_undo_of_a_canceled_migration(crossing: Bed, proxied: Proxied, fate: str
     assert crossing.target.client.list_collections() == (["parts"] if fate == "another" else [])
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_an_interrupted_undo_is_undone_again(bed: Bed, proxied: Proxied) -> None:
     """Killed between two drops, with a lost answer before: the second undo drops the rest and the database that was made."""
     for name in ("one", "two"):
@@ -245,6 +246,39 @@ def test_a_worker_undoes_what_was_asked_for(crossing: Bed, proxied: Proxied) -> 
     assert names[-4:] == ["release", "undo", "drop", "undone"]
 
 
-def _handed_back(work: Callable[[threading.Event], Status], stop: threading.Event) -> None:
+def _handed_back(work: Callable[[threading.Event], object], stop: threading.Event) -> None:
     with pytest.raises(ShutdownRequested):
         work(stop)
+
+
+def test_an_undo_that_is_handed_back_does_not_forget_a_lost_drop(
+    crossing: Bed, proxied: Proxied
+) -> None:
+    """Its drop is lost, and the bot stops: the undo waits for a worker again, and whichever that is outlasts the lost drop."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+
+    def work(stop: threading.Event) -> None:
+        engine.work(crossing.ledger, migration, Secrets(), stop=stop, lease_seconds=4)
+
+    proxy.fail_before("DropCollection", 1)
+    gate, stop = proxy.hold("DropCollection", 1, only=True), threading.Event()
+    crossing.act(migration, EventName.ASK_UNDO)
+    thread = threading.Thread(target=_handed_back, args=(work, stop))
+    thread.start()
+    gate.wait()
+    stop.set()
+    gate.open.set()
+    thread.join(60)
+    waiting = crossing.ledger.migration(migration)
+    assert waiting.status is Status.UNDO_ASKED
+    assert waiting.lease_expires_at is not None
+    _handed_back(work, stop)
+    kept = crossing.ledger.migration(migration)
+    assert (kept.status, kept.lease_expires_at) == (waiting.status, waiting.lease_expires_at)
+    assert proxy.calls["DropCollection"] == 1
+    work(threading.Event())
+    assert utc_now() >= waiting.lease_expires_at
+    assert stands(crossing, migration) is Status.UNDONE
+    assert crossing.target.client.list_collections() == []

@@ -19,7 +19,8 @@ AFTER_SECONDS = 1.0
 """How long after it failed a call is applied; always before its deadline, at which a server gives a call up."""
 RATE_LIMIT, QUOTA = 8, 9
 WRITES = ("Insert", "Upsert")
-OF_ENTITIES = (*WRITES, "Delete")
+CHANGING = (*WRITES, "Delete", "Create", "Drop", "Alter", "Load", "Release")
+"""How the calls begin that change something: a read that is carried out late is no fault."""
 RATED = ("Insert", "Upsert", "Query", "Create", "Load", "Release")
 """How the calls begin that Milvus limits (`rate_limit_interceptor.go`); all but the first three answer a plain status."""
 
@@ -92,7 +93,7 @@ class Network(Proxy):
         if (
             fault is None
             or (fault is Fault.LIMITED and not rpc.startswith(RATED))
-            or (fault is Fault.AFTER and rpc not in OF_ENTITIES)
+            or (fault is Fault.AFTER and not rpc.startswith(CHANGING))
         ):
             return super()._forward(method, request, context)
         self.done.append((fault, rpc, number))

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 import engine
-from engine.lifecycle import Status
-from engine.model import OnConflict
+from engine.lifecycle import EventName, Status
+from engine.model import OnConflict, Secrets
 from tests.crash.lane import WHO, Lane
 from tests.crash.workers import KILLED, pause
 from tests.faults.network import Fault, Network
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.real_milvus
 LEASE_SECONDS = 4.0
 REPAIR_LEASE_SECONDS = 12.0
 """Longer than a repair takes."""
+UNDO_LEASE_SECONDS = 12.0
+"""Longer than an undo takes, and a plan after it."""
 
 Lanes = Callable[[int], list[Lane]]
 Until = Callable[[Callable[[], bool]], None]
@@ -174,3 +176,66 @@ def test_a_delete_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lane
         target.arrived()
         assert target.done == [(Fault.AFTER, "Delete", 1)]
         assert run.wrong().nothing
+
+
+def test_a_drop_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lanes) -> None:
+    """A Replace's drop fails and arrives later: the new collection, which has the same name, is made after that."""
+    (lane,) = lanes(1)
+    with (
+        Network(
+            lane.target_uri,
+            lambda rpc, n: Fault.AFTER if (rpc, n) == ("DropCollection", 1) else None,
+        ) as target,
+        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
+    ):
+        assert run.work() == 0
+        target.arrived()
+        assert target.done == [(Fault.AFTER, "DropCollection", 1)]
+        assert run.wrong().nothing
+
+
+def test_a_drop_of_a_killed_undo_is_void_before_it_is_undone_again(lanes: Lanes) -> None:
+    """Once a migration is undone, a fresh one of the same collections loses none to the drop of an undo that died."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work() == 0
+        late = target.hold("DropCollection", 1, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
+        late.wait()
+        dead.kill()
+        dead.wait()
+        engine.undo(lane.ledger, run.id, Secrets())
+        assert run.left() == []
+        request = lane.request(run.database, target_uri=target.uri)
+        fresh = lane.queued(lane.planned(request))
+        making = target.hold("CreateIndex", target.calls["CreateIndex"] + 1)
+        worker = lane.workers.start(fresh.id, lane.url)
+        making.wait()
+        late.open.set()
+        making.open.set()
+        assert worker.wait() == 0
+        target.drained()
+        assert fresh.wrong().nothing
+        assert target.overdue == 1
+
+
+def test_a_creation_of_a_killed_worker_is_void_before_it_is_undone(lanes: Lanes) -> None:
+    """A worker died while it made a collection, and its migration was canceled: once that is undone none appears any more."""
+    (lane,) = lanes(1)
+    with (
+        Network(lane.target_uri) as target,
+        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
+    ):
+        late = target.hold("CreateCollection", 1, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        late.wait()
+        dead.kill()
+        dead.wait()
+        with lane.ledger.transaction() as act:
+            act.apply(run.id, EventName.CANCEL, actor=WHO)
+        engine.undo(lane.ledger, run.id, Secrets())
+        late.open.set()
+        target.drained()
+        assert run.left() == [run.database]
+        assert target.overdue == 1
