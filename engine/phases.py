@@ -165,8 +165,10 @@ class Phases:
         self.source_loads.borrow(self._state(plan))
         reader = reader_of(self.source, plan, self._read_point())
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
+        counted = reader.count("")  # before the keys are listed: what comes between shares no key
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
+            self._record(plan, source_counted=counted)
             ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
             self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")
@@ -177,7 +179,7 @@ class Phases:
             lambda seconds: self._record(plan, copy_seconds=seconds),
         )
         try:
-            self._copier(plan, reader, size, clock.check).run()
+            self._copier(plan, reader, size, counted, clock.check).run()
         finally:
             clock.record()
         self._record(plan, phase="copied")
@@ -195,6 +197,7 @@ class Phases:
         plan: CollectionPlan,
         reader: CollectionReader,
         size: int,
+        counted: int,
         check: Callable[[], None],
     ) -> Copier:
         chunks = partial(self.ledger.chunks, self.lease.migration_id, plan.name)
@@ -205,7 +208,7 @@ class Phases:
             self.ledger,
             self.lease,
             size,
-            exact=reader.count("") == sum(chunk.range.entities for chunk in chunks()),
+            exact=counted == sum(chunk.range.entities for chunk in chunks()),
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
@@ -224,7 +227,8 @@ class Phases:
             return
         self._record(plan, phase="repairing")
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
-        copier = self._copier(plan, reader_of(self.source, plan), size, self.heartbeat.check)
+        reader = reader_of(self.source, plan)
+        copier = self._copier(plan, reader, size, reader.count(""), self.heartbeat.check)
         mended = Repairer(copier).run()
         if any(mended.values()):
             self.ledger.note(self.lease, REPAIRED, {"collection": plan.name, **mended})

@@ -42,6 +42,7 @@ _RECEIPT: Final = (
         digest=bindparam("its_digest"),
         copied_at=bindparam("taken_at"),
         verified=None,
+        doubted=False,
     )
 )
 
@@ -49,6 +50,9 @@ _COMPARED: Final = (
     update(ChunkRow)
     .where(col(ChunkRow.id) == bindparam("of_chunk"))
     .values(verified=bindparam("found_same"))
+)
+_DOUBTED: Final = (
+    update(ChunkRow).where(col(ChunkRow.id) == bindparam("of_chunk")).values(doubted=True)
 )
 _FINDINGS_DROPPED: Final = delete(MismatchRow).where(
     col(MismatchRow.chunk_id) == bindparam("of_chunk")
@@ -213,7 +217,7 @@ class Chunks(Leases):
         """Record what the comparison of a chunk found, nothing if it is equal; it replaces what an earlier one found.
 
         The findings may come from servers and are many at times: they are drawn between the transactions, a page for each.
-        Until the last of them is recorded the chunk counts as not compared.
+        Until the last of them is recorded the chunk counts as not compared. From the first one on it is doubted (`Chunk`).
 
         Returns:
             How many findings there were.
@@ -234,6 +238,7 @@ class Chunks(Leases):
                 if recorded == 0:
                     connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
                 if page:
+                    connection.execute(_DOUBTED, {"of_chunk": chunk_id})
                     rows = [_mismatch_values(lease, collection, chunk_id, each) for each in page]
                     connection.execute(insert(MismatchRow), rows)
             recorded += len(page)
@@ -253,6 +258,15 @@ class Chunks(Leases):
             connection = session.connection()
             connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": None})
             connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
+
+    def doubt_receipts(self, lease: Lease, collection: str) -> None:
+        """Record that no receipt of a collection is to be believed by itself (`Chunk`); raises LeaseLost."""
+        with self._fenced(lease) as session:
+            of_it = (
+                col(ChunkRow.migration_id) == lease.migration_id,
+                col(ChunkRow.collection) == collection,
+            )
+            session.connection().execute(update(ChunkRow).where(*of_it).values(doubted=True))
 
     def clear_verification(self, lease: Lease, collection: str) -> None:
         """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""

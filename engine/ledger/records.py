@@ -145,6 +145,7 @@ def chunk_of(row: ChunkRow) -> Chunk:
         attempted=row.attempted,
         receipt=_receipt_of(row),
         verified=row.verified,
+        doubted=row.doubted,
     )
 
 

@@ -55,6 +55,8 @@ class Chunk(Record):
     """A chunk as the ledger holds it: its range and, once it is copied, its receipt.
 
     `attempted` is True from the moment before the first write: a chunk with `attempted` and no receipt is in doubt and is upserted.
+    `doubted` is True from the moment when something of it was found different until it gets another receipt: the source may hold
+    other than the receipt says.
     """
 
     id: int
@@ -62,3 +64,4 @@ class Chunk(Record):
     attempted: bool = False
     receipt: Receipt | None = None
     verified: bool | None = None
+    doubted: bool = False

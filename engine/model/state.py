@@ -118,6 +118,8 @@ class CollectionState(Record):
         target_was_loaded: The same of the target's, which a new verification has loaded to read it.
         handed_over: It was proved and got everything that comes last (lifetimes, aliases): from then on those are the operator's.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
+        source_counted: What the source counted when its chunks were planned, entities that share a key among it; None where an
+            older version planned them.
         copy_seconds: Time spent copying, over all attempts.
     """
 
@@ -127,6 +129,7 @@ class CollectionState(Record):
     source_was_loaded: bool | None = None
     target_was_loaded: bool | None = None
     read_timestamp: int = 0
+    source_counted: int | None = None
     copy_seconds: float = 0.0
     report: CollectionReport | None = None
     handed_over: bool = False

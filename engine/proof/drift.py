@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from engine.content import read_range
+from engine.content import Content, read_range
 from engine.executors import pipeline
 from engine.milvus.pages import CollectionReader
 from engine.model import Chunk
@@ -31,11 +31,13 @@ class Drift:
         entities: Entities that were read.
         ranges: Ranges that were read.
         changed: Those of them that do not hold what was copied.
+        surplus: Entities that share the key of another one, in ranges that were counted.
     """
 
     entities: int = 0
     ranges: int = 0
     changed: int = 0
+    surplus: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
@@ -48,12 +50,13 @@ class Drift:
             f"{self.changed:,} do not hold what was copied."
         )
 
-    def add(self, found: tuple[int, bool]) -> None:
-        """Counts one range: its entities, and whether it changed; may be called from several threads."""
+    def add(self, found: tuple[int, bool, int]) -> None:
+        """Counts one range: its entities, whether it changed, its surplus; may be called from several threads."""
         with self._lock:
             self.entities += found[0]
             self.ranges += 1
             self.changed += found[1]
+            self.surplus += found[2]
 
 
 def reread(
@@ -64,6 +67,7 @@ def reread(
     without: str = "",
     *,
     expires: bool = False,
+    counted: bool = False,
 ) -> Drift:
     """Reads the ranges of copied chunks on the source again.
 
@@ -77,6 +81,7 @@ def reread(
         check: Called before each range; raises a `StopWork` when the work must end.
         without: A field that the receipts leave out.
         expires: Whether entities of the collection expire: a range that holds fewer than before has not changed for that.
+        counted: Whether each range is counted; else only one that does not answer what was copied.
     """
     drift = Drift()
 
@@ -87,16 +92,19 @@ def reread(
                 digest = ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
                 yield chunk, digest
 
-    def read(copied: tuple[Chunk, ContentDigest]) -> tuple[int, bool]:
-        chunk, expected = copied
-        found = read_range(
-            source, chunk.range, page_entities, without=without, known=expected.__eq__
-        )
+    def changed(found: Content, expected: ContentDigest) -> bool:
         if expires and found.digest.count < expected.count:
-            return found.digest.count, False
+            return False
         if found.counted != found.digest.count:
-            return found.digest.count, found.digest.count != expected.count
-        return found.digest.count, found.digest != expected
+            return found.digest.count != expected.count
+        return found.digest != expected
+
+    def read(copied: tuple[Chunk, ContentDigest]) -> tuple[int, bool, int]:
+        chunk, expected = copied
+        known = None if counted else expected.__eq__
+        found = read_range(source, chunk.range, page_entities, without=without, known=known)
+        entities = found.digest.count
+        return entities, changed(found, expected), max(0, found.counted - entities)
 
     pipeline(copied(), read, drift.add)
     return drift

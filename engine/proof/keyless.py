@@ -32,6 +32,7 @@ from engine.model import (
     PrimaryKey,
 )
 from engine.proof.digest import ContentDigest, entity_hashes
+from engine.proof.gaps import explain_gap
 from engine.proof.proving import Proof
 from engine.proof.tally import Listing, Uncompared
 from engine.proof.verifier import Verifier
@@ -117,15 +118,20 @@ class KeylessProof(Proof):
 
         source, verifier = self._readers()
         expected = copied_digests(chunks())
-        gap = self._held_still(source, chunks(), self._gap(source, _entities(expected)))
+        gap = self._gap(source, ledger, lease, _entities(expected))
         if gap.fault:  # the receipts are out of date: both sides are read, to name the keys
             expected = self._digests(source)
+        else:
+            doubted = {chunk.range.partition for chunk in chunks() if chunk.doubted}
+            expected |= {name: self._digest(source, name) for name in doubted}
         found = self._compared(source, verifier, expected)
         named = dict(found.named)
         for chunk in chunks():
             crashpoints.reached("compared")
             ledger.record_verified(lease, chunk.id, named.pop(chunk.range.partition, ()))
             crashpoints.reached("comparison_recorded")
+        if gap.fault:
+            gap = self._both_read(ledger, lease, gap, _entities(expected))
         report = found.added_to(self._base(verifier, gap))
         return self._judged(report, gap, Uncompared(), self._faults(verifier, gap))
 
@@ -133,7 +139,7 @@ class KeylessProof(Proof):
         """Reads both sides, whoever copied them, and compares them partition by partition."""
         source, verifier = self._readers()
         expected = self._digests(source)
-        gap = self._gap(source, _entities(expected))
+        gap = explain_gap(source, self.plan, _entities(expected))
         found = self._compared(source, verifier, expected, listing)
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
         report = found.added_to(self._base(verifier, gap))

@@ -10,7 +10,7 @@ from functools import partial
 
 from engine import crashpoints
 from engine.ledger import Ledger
-from engine.milvus import definitions, duplicates, properties
+from engine.milvus import definitions, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
@@ -24,34 +24,12 @@ from engine.model import (
     SearchComparison,
 )
 from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled
+from engine.proof.gaps import Gap, explain_gap, written
 from engine.proof.searches import RANGES, compare_searches, sentences
 from engine.proof.tally import Listing, Tally, Uncompared
 from engine.proof.verifier import Finding, Verifier
 from engine.ranges import chunk_entities, plan_ranges
 from engine.reports import findings
-
-
-@dataclass(frozen=True)
-class _Gap:
-    """What the source counts, and why it answered another number: a note explains, a fault does not.
-
-    Attributes:
-        surplus: Entities that no query answers, because they share the key of another one.
-        checked: Entities that were read again after the copy, to find other writes.
-        expired: Entities that were read and are gone since, where entities expire.
-    """
-
-    source_entities: int
-    surplus: int = 0
-    checked: int = 0
-    expired: int = 0
-    note: str = ""
-    fault: str = ""
-
-    @property
-    def answered(self) -> int:
-        """Entities that the source answered; where it did not hold still nobody knows."""
-        return self.source_entities - self.surplus + self.expired
 
 
 @dataclass(frozen=True)
@@ -80,38 +58,27 @@ class Proof:
         """
         migration, name = lease.migration_id, self.plan.name
         source, verifier = self._readers()
+        compared = partial(self._recorded, verifier, ledger, lease)
 
-        def compared(chunks: Iterable[Chunk], *, counted: bool) -> Uncompared:
-            uncompared = Uncompared()
+        def chunks() -> Iterator[Chunk]:
+            return ledger.chunks(migration, name)
 
-            def record(finding: Finding) -> None:
-                if finding.error:
-                    ledger.record_uncompared(lease, finding.chunk.id)
-                    uncompared.add(finding)
-                    return
-                crashpoints.reached("compared")
-                ledger.record_verified(lease, finding.chunk.id, finding.mismatches)
-                crashpoints.reached("comparison_recorded")
-
-            verifier.run(chunks, record, counted=counted)
-            return uncompared
-
-        unproved = (c for c in ledger.chunks(migration, name) if c.verified is not True)
-        uncompared = compared(unproved, counted=False)
+        uncompared = compared((c for c in chunks() if c.verified is not True), counted=False)
         if self._counts_otherwise(verifier, ledger, migration):
             ledger.clear_verification(lease, name)
-            uncompared = compared(ledger.chunks(migration, name), counted=True)
-        copied = sum(c.receipt.entities for c in ledger.chunks(migration, name) if c.receipt)
-        gap = self._held_still(source, ledger.chunks(migration, name), self._gap(source, copied))
+            uncompared = compared(chunks(), counted=True)
+        copied = sum(c.receipt.entities for c in chunks() if c.receipt)
+        gap = self._gap(source, ledger, lease, copied)
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
             ledger.clear_verification(lease, name)
-            unsure = map(_without_receipt, ledger.chunks(migration, name))
-            uncompared = compared(unsure, counted=True)
+            uncompared = compared(map(_without_receipt, chunks()), counted=True)
+            if not uncompared.faults:
+                gap = self._both_read(ledger, lease, gap, uncompared.others)
         report = findings(ledger, migration, self._base(verifier, gap))
 
         def searched() -> tuple[SearchComparison, ...]:
-            return self._searched(verifier, sample(ledger.chunks(migration, name), RANGES, name))
+            return self._searched(verifier, sample(chunks(), RANGES, name))
 
         return self._judged(report, gap, uncompared, self._faults(verifier, gap), searched)
 
@@ -130,7 +97,7 @@ class Proof:
         verifier.run(sampled(chunks, RANGES, self.plan.name, chosen), tally.record)
         for partition, _ in self._surplus_partitions(verifier):
             tally.whole(verifier.target, partition, MismatchKind.EXTRA, Reason.PARTITION)
-        gap = self._gap(source, tally.source_entities)
+        gap = explain_gap(source, self.plan, tally.source_entities)
         report = tally.added_to(self._base(verifier, gap))
         faults = (*self._faults(verifier, gap, settled=True), *self._missing_aliases())
         searched = partial(self._searched, verifier, chosen)
@@ -164,62 +131,103 @@ class Proof:
         absent = {partition.name for partition in self.plan.partitions} - {"", *present}
         return source, Verifier(source, target, size, self.check, frozenset(absent))
 
-    def _gap(self, source: CollectionReader, answered: int) -> _Gap:
-        """Explains why the source counts other than it answered, by the keys that entities share."""
-        counted = source.count("")
-        if counted == answered:
-            return _Gap(counted)
-        keys = sharing = 0
-        for partition in self.plan.partitions:
-            for page in source.keys(partition.name):
-                for _, entities in duplicates.repeated_keys(source, partition.name, page):
-                    keys, sharing = keys + 1, sharing + entities
-        surplus = sharing - keys
-        if surplus == counted - answered:
-            return _Gap(
-                counted,
-                surplus,
-                note=f"On the source {keys} keys are shared by {sharing} entities; a query "
-                f"answers one of each key, and that one was copied ({surplus} were not).",
-            )
-        gone = answered - (counted - surplus)
-        lifetime = properties.lifetime(self.plan.properties)
-        if gone > 0 and lifetime:
-            return _Gap(
-                counted,
-                surplus,
-                expired=gone,
-                note=f"{gone:,} entities that were read are gone from the source since, where they expire ({lifetime}): the "
-                "copy holds them. Whether someone deleted some of them cannot be told from that.",
-            )
-        return _Gap(
-            counted,
-            surplus,
-            fault=f"The source was written to meanwhile: it holds {counted} entities now, "
-            f"and {answered} were read.",
-        )
+    def _recorded(
+        self,
+        verifier: Verifier,
+        ledger: Ledger,
+        lease: Lease,
+        chunks: Iterable[Chunk],
+        *,
+        counted: bool,
+    ) -> Uncompared:
+        """Compares chunks and records every finding; one that is doubted is read on both sides."""
+        uncompared = Uncompared()
 
-    def _held_still(self, source: CollectionReader, chunks: Iterable[Chunk], gap: _Gap) -> _Gap:
+        def record(finding: Finding) -> None:
+            if finding.error:
+                ledger.record_uncompared(lease, finding.chunk.id)
+                uncompared.add(finding)
+                return
+            crashpoints.reached("compared")
+            ledger.record_verified(lease, finding.chunk.id, finding.mismatches)
+            crashpoints.reached("comparison_recorded")
+            uncompared.add_other(finding)
+
+        believed = (_without_receipt(each) if each.doubted else each for each in chunks)
+        verifier.run(believed, record, counted=counted)
+        return uncompared
+
+    def _gap(self, source: CollectionReader, ledger: Ledger, lease: Lease, copied: int) -> Gap:
+        """Explains the source's counts, and reads of it again what they do not show to be written to."""
+        shared = self._shared(ledger, lease)
+        least = 0 if properties.expires(self.plan.properties) else shared
+        sharing = None if shared is None or least is None else range(least, shared + 1)
+        chunks = ledger.chunks(lease.migration_id, self.plan.name)
+        gap = explain_gap(source, self.plan, copied, sharing)
+        gap = self._held_still(source, chunks, gap, sharing)
+        if gap.hidden:
+            ledger.doubt_receipts(lease, self.plan.name)
+        return gap
+
+    def _both_read(self, ledger: Ledger, lease: Lease, gap: Gap, answered: int) -> Gap:
+        """Where both sides were read whole and are the same, what was written to the source meanwhile is a note.
+
+        Args:
+            ledger: Holds what was found.
+            lease: The worker's right.
+            gap: Has a fault.
+            answered: Entities that the source answered when it was read.
+        """
+        if gap.hidden or ledger.mismatch_counts(lease.migration_id).get(self.plan.name):
+            return gap
+        shared = self._shared(ledger, lease)
+        sharing = None if shared is None else range(shared + 1)
+        again = explain_gap(reader_of(self.source, self.plan), self.plan, answered, sharing)
+        if again.hidden:
+            ledger.doubt_receipts(lease, self.plan.name)
+        since = f"{gap.fault} Both sides were read whole after that, and are the same."
+        return replace(again, checked=gap.checked, since="" if again.fault else since)
+
+    def _shared(self, ledger: Ledger, lease: Lease) -> int | None:
+        """How many entities shared the key of another one when the chunks were planned; None where nobody counted."""
+        states = ledger.collection_states(lease.migration_id)
+        counted = next(
+            (each.source_counted for each in states if each.name == self.plan.name), None
+        )
+        chunks = ledger.chunks(lease.migration_id, self.plan.name)
+        return None if counted is None else max(0, counted - sum(c.range.entities for c in chunks))
+
+    def _held_still(
+        self, source: CollectionReader, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
+    ) -> Gap:
         """Reads some of the source again, or all of it, where the counts do not show already that it was written to."""
         if gap.fault:
             return gap
         if not self.check_source:
             chunks = sample(chunks, SAMPLE_CHUNKS, self.plan.name)
-        size = chunk_entities(self.plan.entities, self.plan.bytes)
-        expires = properties.expires(self.plan.properties)
-        left_out = self.plan.uncompared_field
-        drift = reread(source, chunks, size, self.check, left_out, expires=expires)
+        drift = reread(
+            source,
+            chunks,
+            chunk_entities(self.plan.entities, self.plan.bytes),
+            self.check,
+            self.plan.uncompared_field,
+            expires=properties.expires(self.plan.properties),
+            counted=self.check_source,
+        )
+        if sharing is not None and drift.surplus > sharing[-1]:
+            gap = written(self.plan.name, gap.source_entities, drift.surplus, sharing)
+            return replace(gap, checked=drift.entities)
         return replace(gap, checked=drift.entities, fault=drift.fault)
 
-    def _base(self, verifier: Verifier, gap: _Gap) -> CollectionReport:
+    def _base(self, verifier: Verifier, gap: Gap) -> CollectionReport:
         return CollectionReport(
             name=self.plan.name,
             source_entities=gap.source_entities,
             extra=sum(entities for _, entities in self._surplus_partitions(verifier)),
-            notes=tuple(note for note in (gap.note, self._drift(gap)) if note),
+            notes=tuple(note for note in (gap.since, gap.note, self._drift(gap)) if note),
         )
 
-    def _drift(self, gap: _Gap) -> str:
+    def _drift(self, gap: Gap) -> str:
         """What was written to the source before its chunks were read is in the copy, but was not in the plan."""
         planned = self.plan.entities
         if gap.fault or not self.plan.loaded or gap.source_entities == planned:
@@ -232,7 +240,7 @@ class Proof:
     def _judged(
         self,
         report: CollectionReport,
-        gap: _Gap,
+        gap: Gap,
         uncompared: Uncompared,
         faults: tuple[str, ...],
         searched: Callable[[], tuple[SearchComparison, ...]] = tuple,
@@ -289,7 +297,7 @@ class Proof:
         places = [chunk.range for chunk in chunks]
         return compare_searches(verifier.source, verifier.target, self.plan, places)
 
-    def _faults(self, verifier: Verifier, gap: _Gap, *, settled: bool = False) -> tuple[str, ...]:
+    def _faults(self, verifier: Verifier, gap: Gap, *, settled: bool = False) -> tuple[str, ...]:
         surplus = self._surplus_partitions(verifier)
         return (
             *definitions.differences(self.target, self.plan, settled=settled),

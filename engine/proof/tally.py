@@ -17,10 +17,16 @@ Listing: TypeAlias = Callable[[Found], None]
 
 
 class Uncompared:
-    """The ranges of keys that could not be compared; `add` may be called from several threads."""
+    """The ranges of keys that could not be compared; both ways to add may be called from several threads.
+
+    Attributes:
+        entities: Their entities on the source.
+        others: The source's entities in the ranges that were compared.
+    """
 
     def __init__(self) -> None:
         self.entities = 0
+        self.others = 0
         self._ranges = 0
         self._first = ""
         self._lock = threading.Lock()
@@ -31,6 +37,11 @@ class Uncompared:
             self.entities += finding.source_entities
             self._ranges += 1
             self._first = self._first or finding.error
+
+    def add_other(self, finding: Finding) -> None:
+        """Counts a range that was compared."""
+        with self._lock:
+            self.others += finding.source_entities
 
     @property
     def faults(self) -> tuple[str, ...]:

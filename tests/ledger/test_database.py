@@ -119,6 +119,33 @@ def test_what_succeeded_before_it_was_asked_was_handed_over(
         assert [state.handed_over for state in states] == [True, False]
 
 
+def test_what_was_found_different_before_is_doubted(
+    url: str, wish: Request, tmp_path: Path
+) -> None:
+    """An older ledger's receipts are believed but where something was found different; what its source counted nobody knows."""
+    first = tmp_path / "first" / "versions"
+    first.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
+    database = open_database(url)
+    upgrade(database, first.parent, VERSION_TABLE)
+    values = {
+        "id": "M-0000001",
+        "now": datetime(2026, 1, 1, tzinfo=UTC),
+        "wish": wish.model_dump_json(),
+    }
+    with database.begin() as connection:
+        connection.execute(text(OLD_MIGRATION), values)
+        connection.execute(text(OLD_COLLECTION), values)
+        for ordinal, verified in enumerate((None, True, False)):
+            place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
+            connection.execute(text(OLD_CHUNK), place)
+    database.dispose()
+    with Ledger.open(url) as ledger:
+        chunks = ledger.chunks("M-0000001", "films")
+        assert [chunk.doubted for chunk in chunks] == [False, False, True]
+        assert ledger.collection_states("M-0000001")[0].source_counted is None
+
+
 OLD_MIGRATION = """
     INSERT INTO migration (id, identity, request, status, phase, requester, reason, created_at, cleared_at, attempts, lease_token)
     VALUES (:id, 'i', :wish, 'queued', '', 'U1', '', :now, :now, 0, 0)
@@ -126,6 +153,10 @@ OLD_MIGRATION = """
 OLD_COLLECTION = """
     INSERT INTO collection_state (migration_id, name, phase, read_timestamp, copy_seconds)
     VALUES (:id, 'films', 'verified', 0, 0)
+"""
+OLD_CHUNK = """
+    INSERT INTO chunk (migration_id, collection, partition, ordinal, entities, attempted, verified)
+    VALUES (:id, 'films', '_default', :ordinal, 10, true, :verified)
 """
 OLD_EVENT = """
     INSERT INTO event (migration_id, at, name, actor, from_status, to_status, details)

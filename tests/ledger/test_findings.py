@@ -1,6 +1,7 @@
 """What a comparison of a chunk found: recorded page by page, replaced whole, counted once the last of it is there."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import pytest
 
@@ -111,6 +112,36 @@ def test_a_cleared_verification_leaves_the_receipts(
     (read,) = ledger.chunks(lease.migration_id, "films")
     assert (read.receipt, read.verified) == (RECEIPT, None)
     assert [m.collection for m in ledger.mismatches(lease.migration_id)] == ["people"]
+
+
+def test_a_chunk_is_doubted_from_its_first_finding_until_its_next_receipt(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """Neither a clearing, nor a comparison that cannot be made or finds it the same, makes its receipt believed again."""
+    chunk, other = chunked(2)
+
+    def doubted() -> list[bool]:
+        return [each.doubted for each in ledger.chunks(lease.migration_id, "films")]
+
+    def breaking() -> Iterator[Mismatch]:
+        yield from [MISSING] * (PAGE + 1)
+        raise TimeoutError
+
+    for each in (chunk, other):
+        ledger.record_receipt(lease, each, RECEIPT)
+        ledger.record_verified(lease, each)
+    assert doubted() == [False, False]
+    with pytest.raises(TimeoutError):
+        ledger.record_verified(lease, chunk, chain([MISSING] * PAGE, breaking()))
+    for then in (ledger.record_uncompared, ledger.record_verified):
+        assert doubted() == [True, False]
+        then(lease, chunk)
+    ledger.clear_verification(lease, "films")
+    assert doubted() == [True, False]
+    ledger.record_receipt(lease, chunk, RECEIPT)
+    assert doubted() == [False, False]
+    ledger.doubt_receipts(lease, "films")
+    assert doubted() == [True, True]
 
 
 def test_a_forgotten_collection_can_be_planned_anew(

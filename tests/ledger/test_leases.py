@@ -84,6 +84,7 @@ LATE: dict[str, Callable[[Ledger, Lease, int], object]] = {
     "record_receipt": lambda ledger, lease, chunk: ledger.record_receipt(lease, chunk, RECEIPT),
     "record_verified": lambda ledger, lease, chunk: ledger.record_verified(lease, chunk),
     "record_uncompared": lambda ledger, lease, chunk: ledger.record_uncompared(lease, chunk),
+    "doubt_receipts": lambda ledger, lease, _: ledger.doubt_receipts(lease, "films"),
     "clear_verification": lambda ledger, lease, _: ledger.clear_verification(lease, "films"),
     "set_collection": lambda ledger, lease, _: ledger.set_collection(lease, "films", phase="late"),
     "succeed": lambda ledger, lease, _: ledger.finish(lease, EventName.SUCCEED),

@@ -29,8 +29,8 @@ def test_every_item_is_as_likely() -> None:
 def test_what_did_not_change_is_no_fault() -> None:
     """Ranges that hold what was copied give no sentence; one that does not gives its count."""
     drift = Drift()
-    drift.add((10, False))
+    drift.add((10, False, 0))
     assert (drift.fault, drift.entities) == ("", 10)
-    drift.add((5, True))
+    drift.add((5, True, 2))
     assert "of 2 ranges of keys that were read again, 1 do not hold" in drift.fault
-    assert drift.entities == 15
+    assert (drift.entities, drift.surplus) == (15, 2)

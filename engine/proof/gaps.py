@@ -1,0 +1,113 @@
+"""Explains why the source counts other than it answered: keys that entities share, entities that expired, or writes.
+
+Which of the entities of one key is the newest, and which one a query answers, no server tells. So shared keys explain a gap as far
+as they were shared when the source was copied, and no further. Nothing is written here.
+"""
+
+from dataclasses import dataclass
+
+from engine.milvus import duplicates, properties
+from engine.milvus.pages import CollectionReader
+from engine.model import CollectionPlan
+
+_UPSERT = (
+    "Upsert there what was inserted, then verify again and repair; or re-migrate. A query does not always answer the newest entity "
+    "of a key."
+)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What the source counts, and why it answered another number: a note explains, a fault does not.
+
+    Attributes:
+        surplus: Entities that no query answers, because they share the key of another one.
+        checked: Entities that were read again after the copy, to find other writes.
+        expired: Entities that were read and are gone since, where entities expire.
+        hidden: Whether more of them share a key than at the copy: what was written may be what no query answers.
+        since: What was written to the source since the copy, where both sides were read whole after that and are the same.
+    """
+
+    source_entities: int
+    surplus: int = 0
+    checked: int = 0
+    expired: int = 0
+    note: str = ""
+    fault: str = ""
+    hidden: bool = False
+    since: str = ""
+
+    @property
+    def answered(self) -> int:
+        """Entities that the source answered; where it did not hold still nobody knows."""
+        return self.source_entities - self.surplus + self.expired
+
+
+def explain_gap(
+    source: CollectionReader, plan: CollectionPlan, answered: int, sharing: range | None = None
+) -> Gap:
+    """Explains why the source counts other than it answered, by the keys that entities share.
+
+    Args:
+        source: The source's collection as it is now.
+        plan: As it was planned.
+        answered: Entities that it answered.
+        sharing: How many of them may share the key of another one; None allows any number.
+    """
+    counted = source.count("")
+    if counted == answered and (sharing is None or 0 in sharing):
+        return Gap(counted)
+    keys, entities = _shared(source, plan)
+    surplus = entities - keys
+    if sharing is not None and surplus not in sharing:
+        return written(plan.name, counted, surplus, sharing)
+    if surplus == counted - answered:
+        return Gap(
+            counted,
+            surplus,
+            note=f"On the source {keys} keys are shared by {entities} entities; a query "
+            f"answers one of each key, and that one was copied ({surplus} were not).",
+        )
+    gone = answered - (counted - surplus)
+    lifetime = properties.lifetime(plan.properties)
+    if gone > 0 and lifetime:
+        return Gap(
+            counted,
+            surplus,
+            expired=gone,
+            note=f"{gone:,} entities that were read are gone from the source since, where they expire ({lifetime}): the "
+            "copy holds them. Whether someone deleted some of them cannot be told from that.",
+        )
+    return Gap(
+        counted,
+        surplus,
+        fault=f"The source was written to meanwhile: it holds {counted} entities now, "
+        f"and {answered} were read.",
+    )
+
+
+def _shared(source: CollectionReader, plan: CollectionPlan) -> tuple[int, int]:
+    """How many keys are shared, and by how many entities."""
+    keys = entities = 0
+    for partition in plan.partitions:
+        for page in source.keys(partition.name):
+            for _, sharing in duplicates.repeated_keys(source, partition.name, page):
+                keys, entities = keys + 1, entities + sharing
+    return keys, entities
+
+
+def written(name: str, counted: int, surplus: int, sharing: range) -> Gap:
+    """The gap of a collection in which more or fewer entities share a key than at the copy.
+
+    Args:
+        name: Of the collection.
+        counted: Entities of the source.
+        surplus: Those of them that share the key of another one.
+        sharing: How many may do so; the last is how many did.
+    """
+    hidden = surplus > sharing[-1]
+    fault = (
+        f"The source was written to meanwhile: of “{name}” {surplus:,} entities share another’s key now, "
+        f"{sharing[-1]:,} at the copy."
+    )
+    return Gap(counted, surplus, fault=f"{fault} {_UPSERT}" if hidden else fault, hidden=hidden)
