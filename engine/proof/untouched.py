@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from engine.content import Content, read_range
-from engine.errors import FerryError
+from engine.errors import FerryError, TemporaryFailure
 from engine.executors import pipeline
 from engine.ledger import Ledger
 from engine.milvus import definitions, loading, properties
@@ -60,6 +60,8 @@ class Untouched:
         try:
             self._load()
             return list(self._contents())
+        except TemporaryFailure:
+            raise  # it can be seen later
         except FerryError as failure:
             self._check()  # a wait that was cut short says nothing about the collection
             return [f"it cannot be seen whether someone wrote to it ({failure.message})"]
