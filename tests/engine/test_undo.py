@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.errors import FerryError, ShutdownRequested, TargetChanged
+from engine.errors import FerryError, ServiceUnavailable, ShutdownRequested, TargetChanged
 from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
+from engine.milvus import retry
 from engine.model import OnConflict, Outcome, Secrets, Undone
 from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
 from tests.engine.proxy import Proxy
@@ -104,6 +105,22 @@ def test_undo_refuses_what_someone_else_wrote_to(crossing: Bed) -> None:
     assert crossing.target.count("parts") == len(KEYS)
     assert undo(crossing, migration, force=True).dropped == ("parts",)
     assert client.list_collections() == []
+
+
+def test_an_outage_is_nobodys_change(
+    crossing: Bed, proxied: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the target does not answer when it is asked what it holds, the undo says that, and drops nothing."""
+    target = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=target.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    first = target.calls["Query"] + 1
+    target.fail_before("Query", *range(first, first + 1_000))
+    monkeypatch.setattr(retry, "TOTAL_SECONDS_MAX", 0.1)
+    with pytest.raises(ServiceUnavailable):
+        undo(crossing, migration)
+    assert stands(crossing, migration) is Status.SUCCESSFUL
+    assert crossing.target.client.list_collections() == ["parts"]
 
 
 @pytest.mark.parametrize("fate", ["stands", "gone", "another", "written to"])
