@@ -165,7 +165,8 @@ class Phases:
         self.source_loads.borrow(self._state(plan))
         reader = reader_of(self.source, plan, self._read_point())
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
-        counted = reader.count("")  # before the keys are listed: what comes between shares no key
+        # Before the keys are listed: a new key that comes between must not pass for a shared one.
+        counted = reader.count("")
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
             self._record(plan, source_counted=counted)

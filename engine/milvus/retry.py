@@ -1,7 +1,7 @@
 """The one decision whether a call to a Milvus server is made again, and when.
 
 Only calls that may be repeated without harm are retried here; a write whose outcome is unknown is never resent by this module: the
-copier settles it by an upsert. Waits double from 0.2 s to 16 s, with a total limit.
+copier settles it by an upsert. Waits are a random part of 0.2 s, 0.4 s … 16 s, with a total limit.
 """
 
 import threading

@@ -86,7 +86,7 @@ def test_a_migration_is_refused_its_undo_verified_again_and_undone(story: Any, e
 
     taken_back_by_the_stranger(empty)
     story.restart()
-    story.hold_next("undo_begun:1")
+    story.hold_next("undo_begun:1", lease_seconds=20)  # which its successor outlasts
     sandbox.user(OLGA).click(second, UNDO)
     story.wait_for_reply(root, f"Undo asked for by <@{OLGA}>")
     sandbox.user(GRACE).click(second, UNDO)
