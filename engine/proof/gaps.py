@@ -89,10 +89,8 @@ def explain_gap(
 def _shared(source: CollectionReader, plan: CollectionPlan) -> tuple[int, int]:
     """How many keys are shared, and by how many entities."""
     if source.cluster.is_lite:
-        return (
-            0,
-            0,
-        )  # it keeps one entity of each key, and counts keys wrongly where a partition is named
+        # It keeps one entity of each key, and counts keys wrongly where a partition is named.
+        return 0, 0
     keys = entities = 0
     for partition in plan.partitions:
         for page in source.keys(partition.name):
