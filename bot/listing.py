@@ -38,7 +38,7 @@ def listing(path: Path | None) -> Iterator[Callable[[Found], None] | None]:
 
     @cache
     def begun() -> Callable[[Found], None]:
-        if file.seekable():
+        if path.is_file():
             file.truncate(0)
         return _csv(file) if path.suffix.lower() == ".csv" else _json_lines(file)
 
@@ -50,7 +50,10 @@ def listing(path: Path | None) -> Iterator[Callable[[Found], None] | None]:
 
     with file:
         yield guarded
-        begun()
+        try:
+            begun()
+        except OSError as error:
+            raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> InputRejected:

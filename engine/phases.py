@@ -33,6 +33,7 @@ from engine.model import (
 )
 from engine.ownership import Owner, owner_of
 from engine.preparer import Preparer
+from engine.proof.gaps import shared_keys
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
@@ -165,14 +166,12 @@ class Phases:
         self.source_loads.borrow(self._state(plan))
         reader = reader_of(self.source, plan, self._read_point())
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
-        # Before the keys are listed: a new key that comes between must not pass for a shared one.
-        counted = reader.count("")
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
-            self._record(plan, source_counted=counted)
             ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
             self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")
+        counted = self._counted(plan, reader)
         self._record(plan, phase="copying", read_timestamp=reader.timestamp)
         clock = _Clock(
             self._state(plan).copy_seconds,
@@ -185,6 +184,18 @@ class Phases:
             clock.record()
         self._record(plan, phase="copied")
         crashpoints.reached("copied")
+
+    def _counted(self, plan: CollectionPlan, reader: CollectionReader) -> int:
+        """What the source counts; before anything is copied it is recorded how many of these share a key."""
+        counted = reader.count("")
+        chunks = partial(self.ledger.chunks, self.lease.migration_id, plan.name)
+        unknown = self._state(plan).source_surplus is None
+        if unknown and not any(chunk.attempted for chunk in chunks()):
+            planned = sum(chunk.range.entities for chunk in chunks())
+            # Key by key: a count may lag, and keys come and go between it and the list.
+            surplus = 0 if counted == planned else shared_keys(reader, plan).surplus
+            self._record(plan, source_surplus=surplus)
+        return counted
 
     def _read_point(self) -> int:
         """A timestamp that covers all that was written to the source until a few seconds ago."""

@@ -139,7 +139,8 @@ class Chunks(Leases):
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
         with self._fenced(lease) as session:
             _drop_chunks(session, lease, collection)
-            _upsert_collection(session, lease, collection, {"planned_at": None})
+            unknown = {"planned_at": None, "source_surplus": None}
+            _upsert_collection(session, lease, collection, unknown)
 
     def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:
         """Record, before their first write, that these chunks may be on the target in part: one commit for all.

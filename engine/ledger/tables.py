@@ -99,7 +99,7 @@ class CollectionRow(LedgerTable, table=True):
     source_was_loaded: bool | None = None
     target_was_loaded: bool | None = None
     read_timestamp: int = Field(default=0, sa_type=BigInteger)
-    source_counted: int | None = Field(default=None, sa_type=BigInteger)
+    source_surplus: int | None = Field(default=None, sa_type=BigInteger)
     copy_seconds: float = 0.0
     report: str | None = Field(default=None, sa_type=Text)
     handed_over: bool = Field(default=False, sa_column_kwargs={"server_default": false()})

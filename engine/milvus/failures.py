@@ -7,6 +7,7 @@ retriable, or as the request's own fault (`is_input_error`, from 2.4 on), but lo
 (`IsRetryableErr` and `GetErrorType` look at the outermost one), so that the codes count as well.
 """
 
+import math
 from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
@@ -49,6 +50,9 @@ _CODE_BITS = 0xFFFF
 _RETRIABLE_BIT = 1 << 16
 """Milvus 2.3.0 to 2.3.2 set it in the code of what may be tried again (merr, `retryableFlag`)."""
 _INPUT_FLAG = "is_input_error"
+
+_NEVER_SENT = "failed to connect to all addresses"
+"""gRPC's word for a call that found no connection: it never left, and cannot arrive late."""
 
 _TRANSIENT = (
     grpc.StatusCode.UNAVAILABLE,
@@ -150,6 +154,7 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str, void_at: float) -> Fer
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _throttled(where, rpc, details)
     if status in _TRANSIENT:
+        void_at = -math.inf if _NEVER_SENT in details else void_at
         return CallLost(
             f"{where} did not answer {rpc}: {status.name} {details}.",
             state=_KEPT,

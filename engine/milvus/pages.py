@@ -108,9 +108,11 @@ class CollectionReader:
         )
         return frozenset(key for page in found for key in page.keys)
 
-    def keys(self, partition: str) -> Iterator[Sequence[PrimaryKey]]:
-        """Yields all primary keys of a partition ("" for all) in ascending order, page by page."""
-        found = self._pages((self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX)
+    def keys(
+        self, partition: str, lower: PrimaryKey | None = None, upper: PrimaryKey | None = None
+    ) -> Iterator[Sequence[PrimaryKey]]:
+        """Yields the primary keys of a range of a partition ("" for all) in ascending order, page by page."""
+        found = self._pages((self.key_field,), partition, (lower, upper), PAGE_ENTITIES_MAX)
         return (page.keys for page in found)
 
     def count(

@@ -118,8 +118,8 @@ class CollectionState(Record):
         target_was_loaded: The same of the target's, which a new verification has loaded to read it.
         handed_over: It was proved and got everything that comes last (lifetimes, aliases): from then on those are the operator's.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
-        source_counted: What the source counted when its chunks were planned, entities that share a key among it; None where an
-            older version planned them.
+        source_surplus: Entities of the source that shared the key of another one when its chunks were planned; None where an older
+            version copied them.
         copy_seconds: Time spent copying, over all attempts.
     """
 
@@ -129,7 +129,7 @@ class CollectionState(Record):
     source_was_loaded: bool | None = None
     target_was_loaded: bool | None = None
     read_timestamp: int = 0
-    source_counted: int | None = None
+    source_surplus: int | None = None
     copy_seconds: float = 0.0
     report: CollectionReport | None = None
     handed_over: bool = False

@@ -5,6 +5,7 @@ as they were shared when the source was copied, and no further. Nothing is writt
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.milvus import duplicates, properties
 from engine.milvus.pages import CollectionReader
@@ -57,15 +58,15 @@ def explain_gap(
     counted = source.count("")
     if counted == answered and (sharing is None or 0 in sharing):
         return Gap(counted)
-    keys, entities = _shared(source, plan)
-    surplus = entities - keys
+    shared = shared_keys(source, plan)
+    surplus = shared.surplus
     if sharing is not None and surplus not in sharing:
         return written(plan.name, counted, surplus, sharing)
     if surplus == counted - answered:
         return Gap(
             counted,
             surplus,
-            note=f"On the source {keys} keys are shared by {entities} entities; a query "
+            note=f"On the source {shared.keys} keys are shared by {shared.entities} entities; a query "
             f"answers one of each key, and that one was copied ({surplus} were not).",
         )
     gone = answered - (counted - surplus)
@@ -86,17 +87,29 @@ def explain_gap(
     )
 
 
-def _shared(source: CollectionReader, plan: CollectionPlan) -> tuple[int, int]:
+class Shared(NamedTuple):
     """How many keys are shared, and by how many entities."""
+
+    keys: int
+    entities: int
+
+    @property
+    def surplus(self) -> int:
+        """Entities that no query answers."""
+        return self.entities - self.keys
+
+
+def shared_keys(source: CollectionReader, plan: CollectionPlan) -> Shared:
+    """Looks for keys that several entities share in all of a collection."""
     if source.cluster.is_lite:
         # It keeps one entity of each key, and counts keys wrongly where a partition is named.
-        return 0, 0
+        return Shared(0, 0)
     keys = entities = 0
     for partition in plan.partitions:
         for page in source.keys(partition.name):
             for _, sharing in duplicates.repeated_keys(source, partition.name, page):
                 keys, entities = keys + 1, entities + sharing
-    return keys, entities
+    return Shared(keys, entities)
 
 
 def written(name: str, counted: int, surplus: int, sharing: range) -> Gap:

@@ -189,13 +189,9 @@ class Proof:
         return replace(again, checked=gap.checked, since="" if again.fault else since)
 
     def _shared(self, ledger: Ledger, lease: Lease) -> int | None:
-        """How many entities shared the key of another one when the chunks were planned; None where nobody counted."""
+        """How many entities shared the key of another one when the chunks were planned; None where nobody looked."""
         states = ledger.collection_states(lease.migration_id)
-        counted = next(
-            (each.source_counted for each in states if each.name == self.plan.name), None
-        )
-        chunks = ledger.chunks(lease.migration_id, self.plan.name)
-        return None if counted is None else max(0, counted - sum(c.range.entities for c in chunks))
+        return next((each.source_surplus for each in states if each.name == self.plan.name), None)
 
     def _held_still(
         self, source: CollectionReader, chunks: Iterable[Chunk], gap: Gap, sharing: range | None

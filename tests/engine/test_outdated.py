@@ -158,7 +158,7 @@ def test_a_ledger_from_before_explains_shared_keys_as_before(bed: Bed) -> None:
     migration = bed.queued("old")
     assert run(bed, migration).verified
     bed.source.insert("old", rows([57]))
-    found = proved_again(bed, migration, source_counted=None)
+    found = proved_again(bed, migration, source_surplus=None)
     assert found.verified, found
     assert "1 keys are shared by 2 entities" in found.notes[0]
 

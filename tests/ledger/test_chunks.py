@@ -216,7 +216,7 @@ def test_collections_are_recorded_field_by_field(ledger: Ledger, lease: Lease) -
     ledger.set_collection(lease, "films", target_id=2**62, source_was_loaded=False)
     ledger.set_collection(lease, "actors")
     ledger.set_collection(lease, "films", phase="copied", read_timestamp=2**62, report=report)
-    ledger.set_collection(lease, "films", source_counted=2**62)
+    ledger.set_collection(lease, "films", source_surplus=2**62)
     ledger.store_chunks(lease, "films", "p", [])
     assert ledger.collection_states(lease.migration_id) == (
         CollectionState(
@@ -225,7 +225,7 @@ def test_collections_are_recorded_field_by_field(ledger: Ledger, lease: Lease) -
             target_id=2**62,
             source_was_loaded=False,
             read_timestamp=2**62,
-            source_counted=2**62,
+            source_surplus=2**62,
             report=report,
         ),
         CollectionState(name="actors"),

@@ -143,7 +143,7 @@ def test_what_was_found_different_before_is_doubted(
     with Ledger.open(url) as ledger:
         chunks = ledger.chunks("M-0000001", "films")
         assert [chunk.doubted for chunk in chunks] == [False, False, True]
-        assert ledger.collection_states("M-0000001")[0].source_counted is None
+        assert ledger.collection_states("M-0000001")[0].source_surplus is None
 
 
 OLD_MIGRATION = """

@@ -1,13 +1,17 @@
 """From a server's words to Ferry's failure tree: one row for each thing that servers say."""
 
+import math
 from dataclasses import dataclass
 
 import grpc
 import pytest
-from pymilvus.grpc_gen import common_pb2
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
+from bot.demo.clusters import free_ports
 from engine.errors import FerryError, NotPermitted, ServiceUnavailable, Throttled
+from engine.milvus.connection import Cluster
 from engine.milvus.failures import CallLost, MessageTooLarge, MilvusRefused, from_grpc, from_status
+from engine.model import Endpoint
 
 Code = grpc.StatusCode
 RETRIABLE = 1 << 16
@@ -150,3 +154,17 @@ def test_every_failure_says_what_to_do(status: int) -> None:
     )
     assert told is not None
     assert told.next_step
+
+
+def test_a_call_that_found_no_connection_cannot_arrive_late() -> None:
+    """Where nobody listens a call never left, and is not waited for; a connection that broke may have carried it."""
+    port = free_ports(1)[0]
+    endpoint = Endpoint(name="nobody", uri=f"http://127.0.0.1:{port}")
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        cluster = Cluster(endpoint, channel, ())
+        with pytest.raises(CallLost) as lost:
+            cluster.once_and_for_all("DropCollection", milvus_pb2.DropCollectionRequest())
+    assert lost.value.void_at == -math.inf
+    broken = from_grpc(Failed(Code.UNAVAILABLE, "Socket closed"), "Insert", "there", 7.0)
+    assert isinstance(broken, CallLost)
+    assert broken.void_at == 7.0

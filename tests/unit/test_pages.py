@@ -19,7 +19,8 @@ from engine.milvus.connection import Cluster, connect
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import survey
-from engine.model import ChunkRange, Endpoint, Throttle
+from engine.model import Chunk, ChunkRange, Endpoint, Receipt, Throttle
+from engine.proof.drift import reread
 from tests.engine.bed import until
 
 KEYS = range(200)
@@ -275,3 +276,19 @@ def test_an_old_milvus_lite_is_refused_as_a_source(server: tuple[_Server, Cluste
     with pytest.raises(SourceUnusable, match="leaves entities out") as refused:
         survey(cluster, "c")
     assert "3.2.1 or newer" in str(refused.value)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_count_that_is_too_high_for_a_moment_shares_no_key(
+    server: tuple[_Server, Cluster], *, counted: bool
+) -> None:
+    """An entity that expires between the count and the pages, or a count that lags, is not taken for a key that is shared."""
+    handler, cluster = server
+    handler.counts.extend([201] * (1 + counted) + [200])
+    whole = ChunkRange(
+        collection="c", partition="", ordinal=0, lower=None, upper=None, entities=200
+    )
+    copied = Chunk(id=1, range=whole, receipt=Receipt(entities=201, bytes=1, digest="0" * 32))
+    drift = reread(reader_of(cluster), [copied], 50, lambda: None, expires=True, counted=counted)
+    assert (drift.entities, drift.changed, drift.surplus) == (200, 0, 0)
+    assert not handler.counts

@@ -1,6 +1,6 @@
-"""Which receipts are known not to tell what the source holds, and what each source counted when its chunks were planned.
+"""Which receipts are known not to tell what the source holds, and how many entities of each source shared a key when its chunks were planned.
 
-What was found different before this revision is compared with the source from now on; what older versions planned has no count.
+What was found different before this revision is compared with the source from now on; of what older versions planned nobody knows.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("collection_state", sa.Column("source_counted", sa.BigInteger()))
+    op.add_column("collection_state", sa.Column("source_surplus", sa.BigInteger()))
     op.add_column(
         "chunk", sa.Column("doubted", sa.Boolean(), nullable=False, server_default=sa.false())
     )
