@@ -152,7 +152,7 @@ def test_shared_keys_of_which_some_expired_are_a_note(bed: Bed) -> None:
 
 
 def test_a_ledger_from_before_explains_shared_keys_as_before(bed: Bed) -> None:
-    """Where nobody kept what the source counted at the copy, shared keys explain the gap."""
+    """Where nobody kept how many entities shared a key at the copy, shared keys explain the gap."""
     bed.source.create("old")
     bed.source.insert("old", rows(KEYS))
     migration = bed.queued("old")
