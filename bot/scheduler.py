@@ -94,6 +94,7 @@ class Scheduler:
         self._planning: set[str] = set()
         self._awaited: dict[str, Callable[[], None]] = {}
         self._guard = threading.Lock()
+        self._adding = threading.Lock()
         self._closed = False
         rounds = {
             "plan": (self.plan_requested, ticks.plan),
@@ -103,12 +104,13 @@ class Scheduler:
             "freeze": (note_freezes, ticks.freeze),
             "forget": (self.forget_old, ticks.forget),
         }
+        self._pools = {
+            "default": ThreadPoolExecutor(THREADS),
+            _PLANS: ThreadPoolExecutor(THREADS),
+            _ROUNDS: ThreadPoolExecutor(len(rounds)),
+        }
         self._clock = BackgroundScheduler(
-            executors={
-                "default": ThreadPoolExecutor(THREADS),
-                _PLANS: ThreadPoolExecutor(THREADS),
-                _ROUNDS: ThreadPoolExecutor(len(rounds)),
-            },
+            executors=self._pools,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
@@ -139,10 +141,14 @@ class Scheduler:
     def close(self) -> None:
         """Have the workers hand back what they do, then no more rounds; waits for those that run."""
         self._workers.close()
-        self._closed = True
-        # Its loop would hand a round that is due just now to threads that take no more, and die of it.
-        self._clock.remove_all_jobs()
-        self._clock.shutdown(wait=True)
+        with self._adding:
+            self._closed = True
+            # Its loop would hand a round that is due just now to threads that take no more, and die of it.
+            self._clock.remove_all_jobs()
+        # APScheduler would wait for the threads with the lock in hand for which a round that wakes the clock waits.
+        self._clock.shutdown(wait=False)
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
 
     def wake(self) -> None:
         """Something changed: plan, start and look for a freeze now instead of with the next tick."""
@@ -219,10 +225,10 @@ class Scheduler:
         self._records.forget_deliveries(datetime.now(UTC) - KEEP_DELIVERIES)
 
     def _later(self, work: Callable[[], None], pool: str, after_seconds: float = 0.0) -> None:
-        if self._closed:
-            return
         at = datetime.now(UTC) + timedelta(seconds=after_seconds)
-        self._clock.add_job(_reported("soon", work), "date", run_date=at, executor=pool)
+        with self._adding:
+            if not self._closed:
+                self._clock.add_job(_reported("soon", work), "date", run_date=at, executor=pool)
 
     def _timed(self, name: str, work: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:

@@ -57,6 +57,22 @@ class Rounds:
         """Nothing is held."""
 
 
+def scheduler_of(
+    ledger: Ledger, records: BotLedger, settings: Settings, planner: BlackHole, rounds: Rounds
+) -> Scheduler:
+    """A scheduler whose rounds come often."""
+    return Scheduler(
+        ledger=ledger,
+        records=records,
+        settings=settings,
+        planner=cast("Planner", planner),
+        workers=cast("Workers", rounds),
+        note_freezes=rounds.note_freezes,
+        changed=lambda: None,
+        ticks=Ticks(plan=0.05, start=0.05, rescue=0.05, expire=0.05, freeze=0.05, forget=60),
+    )
+
+
 @contextmanager
 def busy(
     ledger: Ledger,
@@ -69,16 +85,7 @@ def busy(
         for _ in range(2 * THREADS):
             assert tx.add_migration(plan_for().request, requester="U0ADA").status is Status.PLANNING
     hole, rounds = BlackHole(), Rounds()
-    scheduler = Scheduler(
-        ledger=ledger,
-        records=records,
-        settings=settings,
-        planner=cast("Planner", hole),
-        workers=cast("Workers", rounds),
-        note_freezes=rounds.note_freezes,
-        changed=lambda: None,
-        ticks=Ticks(plan=0.05, start=0.05, rescue=0.05, expire=0.05, freeze=0.05, forget=60),
-    )
+    scheduler = scheduler_of(ledger, records, settings, hole, rounds)
     scheduler.start()
     try:
         hole.wait(THREADS)
@@ -115,3 +122,31 @@ def test_a_check_does_not_wait_behind_plans(
         looked = threading.Event()
         scheduler.soon(looked.set)
         assert looked.wait(SECONDS)
+
+
+class Restless(Rounds):
+    """A round that wakes the clock and hands on work for as long as the clock goes, so that it does when the clock stops."""
+
+    scheduler: Scheduler
+
+    def rescue(self) -> None:
+        """Hand on, again and again."""
+        super().rescue()
+        while self.scheduler.is_alive():
+            self.scheduler.wake()
+            self.scheduler.soon(lambda: None)
+
+
+def test_closing_does_not_wait_for_a_round_that_waits_for_the_clock(
+    ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]
+) -> None:
+    """A round that wakes the clock at the moment the bot is stopped does not keep it from stopping."""
+    for _ in range(10):
+        rounds = Restless()
+        rounds.scheduler = scheduler_of(ledger, records, configured(), BlackHole(), rounds)
+        rounds.scheduler.start()
+        assert rounds.came["rescue"].acquire(timeout=SECONDS)
+        closing = threading.Thread(target=rounds.scheduler.close, daemon=True)
+        closing.start()
+        closing.join(SECONDS)
+        assert not closing.is_alive()
