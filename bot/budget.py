@@ -4,6 +4,7 @@ Slack's limits: `chat.update` 50 a minute for the whole workspace (tier 3), uplo
 channel (docs.slack.dev, "Rate limits"). It never sleeps: it says how long to wait.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ class Rate(NamedTuple):
 
 
 RATES: Final[Mapping[str, Rate]] = MappingProxyType(
-    {UPDATE: Rate(40 / 60, 8), POST: Rate(1.0, 3), UPLOAD: Rate(40 / 60, 6)}
+    {UPDATE: Rate(40 / 60, 8), POST: Rate(0.8, 2), UPLOAD: Rate(40 / 60, 6)}
 )
 """What the bot allows itself: below Slack's own numbers, so that an answer to a click still finds room."""
 
@@ -34,15 +35,19 @@ class Budget:
     Args:
         rates: By method; a method without one is not limited.
         clock: Monotonic seconds.
+        spent: Begin with empty buckets: what a process before this one sent last is not known.
     """
 
     def __init__(
         self,
         rates: Mapping[str, Rate] = RATES,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        spent: bool = False,
     ) -> None:
         self._rates = rates
         self._clock = clock
+        self._began = clock() if spent else -math.inf
         self._levels: dict[tuple[str, str], tuple[float, float]] = {}
         self._blocked: dict[str, float] = {}
         self._guard = threading.Lock()
@@ -80,5 +85,5 @@ class Budget:
             self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def _level(self, method: str, channel: str, rate: Rate, now: float) -> float:
-        level, at = self._levels.get((method, channel), (float(rate.burst), now))
+        level, at = self._levels.get((method, channel), (0.0, self._began))
         return min(float(rate.burst), level + (now - at) * rate.per_second)

@@ -197,7 +197,8 @@ def _wired(
     records = BotLedger(ledger)
     directory = _directory(settings, meter)
     cards = Cards(ledger, records, settings, directory, verbs)
-    courier = Courier(web_client(settings, retries=False, meter=meter), Budget(pace.rates))
+    budget = Budget(pace.rates, spent=True)
+    courier = Courier(web_client(settings, retries=False, meter=meter), budget)
     room = Room(settings.approvals_channel, ledger, records, cards, courier)
     narrator = _narrator(room, pace)
 

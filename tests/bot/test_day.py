@@ -86,7 +86,7 @@ class Day:
             verbs=EngineVerbs(),
             changed=lambda: None,
         )
-        courier = Courier(client, Budget(RATES, self.clock))
+        courier = Courier(client, Budget(RATES, self.clock, spent=True))
         room = Room(CHANNEL, self.ledger, self.records, cards, courier)
         narrator = Narrator(room, tick_seconds=STEP, clock=self.clock)
         narrator._outbox = Outbox(room, self.now)

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from bot.budget import POST, UPDATE, Budget, Rate
+from bot.budget import POST, RATES, UPDATE, UPLOAD, Budget, Rate
 from bot.ledger import BotLedger, Kind
 from bot.narrator import WAIT_OVER, is_new_wait, kinds
 from bot.notes import WAITING
 from bot.sandbox import Sandbox, words_of
+from bot.sandbox.ratelimits import RateLimits
 from engine import heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
@@ -256,6 +257,29 @@ def test_a_budget_lasts() -> None:
     clock.seconds += 1
     assert budget.take(POST, "C1") == 0.0
     assert budget.take(UPDATE) == 0.0
+
+
+@pytest.mark.parametrize("method", [POST, UPDATE, UPLOAD])
+def test_the_budget_of_bots_started_one_after_another_stays_below_slacks_limits(
+    method: str,
+) -> None:
+    """Whoever takes all that it is given, started anew whenever a bucket was full, is never told to slow down."""
+    clock, limits = SetClock(), RateLimits()
+    limits.enforced, limits.clock = True, clock
+    slack = {POST: ("chat.postMessage", 4), UPDATE: ("chat.update", 3), UPLOAD: ("files.upload", 4)}
+    said = 0
+    for started in range(40):
+        budget = Budget(RATES, clock, spent=True)
+        for _ in range(10 * (started % 7)):
+            while budget.take(method, "C1") == 0.0:
+                assert limits.retry_after("A1", *slack[method], "C1") is None
+                said += 1
+            clock.seconds += 1.0
+        clock.seconds += 0.1 * started
+        while budget.take(method, "C1") == 0.0:
+            assert limits.retry_after("A1", *slack[method], "C1") is None
+            said += 1
+    assert said > 500
 
 
 def test_retry_after_holds_for_all_channels() -> None:
