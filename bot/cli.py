@@ -19,7 +19,7 @@ from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
 from engine.ledger import AuditFilter, normal_id
-from engine.lifecycle import EventName, Status, canceling, is_terminal, zilliz_word
+from engine.lifecycle import Status, is_terminal, zilliz_word
 from engine.model import AutoId, OnConflict
 from engine.pace import remaining_seconds
 from engine.worker import tuning
@@ -229,11 +229,16 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
 @app.command()
 def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
     """Stop a migration between two chunks; it can be resumed. Also takes back an undo that has not begun."""
-    migration = console.acted(migration_id, canceling, json=json)
+    migration, loaded = console.canceled(migration_id, json=json)
     if json:
         return
     if migration.status is Status.CANCELED:
         terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
+        if loaded:
+            named = ", ".join(loaded)
+            terminal.out.print(
+                f"Still loaded, though only to be read: {named}. Release it, or resume."
+            )
     elif is_terminal(migration.status):
         terminal.out.print(f"{migration.id} is not undone; it stands as it had ended.")
     else:
@@ -243,7 +248,7 @@ def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
 @app.command()
 def pause(migration_id: MigrationId, *, json: Json = False) -> None:
     """Let a migration rest between two chunks; `ferry resume` goes on from there."""
-    migration = console.acted(migration_id, lambda _: EventName.PAUSE, json=json)
+    migration = console.paused(migration_id, json=json)
     if json:
         return
     if migration.status is Status.PAUSED:

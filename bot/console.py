@@ -30,7 +30,14 @@ from engine.errors import (
     exit_code_of,
 )
 from engine.ledger import Ledger, TransitionRefused
-from engine.lifecycle import EventName, Status, is_resumable, is_terminal, zilliz_word
+from engine.lifecycle import (
+    EventName,
+    Status,
+    canceling,
+    is_resumable,
+    is_terminal,
+    zilliz_word,
+)
 from engine.model import (
     AutoId,
     Endpoint,
@@ -164,15 +171,49 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             ) from lost
 
 
-def acted(migration_id: str, event: Callable[[Status], EventName], *, json: bool) -> Migration:
-    """Does what a person does to a migration as it stands, and with --json says how it stands now; raises TransitionRefused."""
+def paused(migration_id: str, *, json: bool) -> Migration:
+    """Pauses a migration, and with --json says how it stands now; raises TransitionRefused."""
     with open_ledger() as ledger, ledger.transaction() as act:
-        before = act.migration(migration_id)
-        migration = act.apply(before.id, event(before.status), actor=operator())
+        migration = act.apply(migration_id, EventName.PAUSE, actor=operator())
     if json:
-        word = zilliz_word(migration.status)
-        terminal.as_json({"migration": migration.id, "status": word, "state": migration.status})
+        _standing_as_json(migration)
     return migration
+
+
+def canceled(migration_id: str, *, json: bool) -> tuple[Migration, tuple[str, ...]]:
+    """Cancels a migration, or takes back an undo that has not begun, and with --json says how it stands now.
+
+    What a lost worker left loaded is released here before it ends, unless another process is at that already.
+
+    Returns:
+        The migration as it stands now, and the collections that stand loaded though they were loaded only to be read.
+
+    Raises:
+        TransitionRefused: It has ended, or is already being canceled.
+    """
+    with open_ledger() as ledger:
+        migration = ledger.migration(migration_id)
+        if not _waits_to_end(migration):
+            with ledger.transaction() as act:
+                before = act.migration(migration.id)
+                migration = act.apply(before.id, canceling(before.status), actor=operator())
+        if _waits_to_end(migration):
+            with suppress(MigrationBusy, LeaseLost):
+                engine.run(ledger, migration.id, secrets_of(migration.request), **tuning())
+            migration = ledger.migration(migration.id)
+        states = ledger.collection_states(migration.id)
+    if json:
+        _standing_as_json(migration)
+    return migration, tuple(each.name for each in states if each.borrowed)
+
+
+def _waits_to_end(migration: Migration) -> bool:
+    return migration.status is Status.QUEUED and migration.cancel_requested_at is not None
+
+
+def _standing_as_json(migration: Migration) -> None:
+    word = zilliz_word(migration.status)
+    terminal.as_json({"migration": migration.id, "status": word, "state": migration.status})
 
 
 @contextmanager

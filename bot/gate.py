@@ -83,7 +83,9 @@ class Gate:
         self._guard = threading.Lock()
 
     def passes(self, migration: Migration) -> bool:
-        """Whether an approved migration may start now; asked again with every round."""
+        """Whether an approved migration may start now; asked again with every round. A cancel is carried out whatever holds."""
+        if migration.cancel_requested_at is not None:
+            return True
         why = self._holds.why(migration, utc_now())
         if why:
             with self._guard:
@@ -101,8 +103,11 @@ class Gate:
     def is_approved(self, migration: Migration) -> bool:
         """Whether somebody approved exactly the plan that would run; what the command line queued is not the bot's to start.
 
-        The undo of what the command line migrated is, if it was asked for in Slack.
+        The undo of what the command line migrated is, if it was asked for in Slack, and so is the end of whatever was canceled: its
+        worker only releases what another one left loaded.
         """
+        if migration.cancel_requested_at is not None:
+            return True
         if migration.status is Status.UNDO_ASKED and self._ledger.noted(
             migration.id, EventName.ASK_UNDO
         ):

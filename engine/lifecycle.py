@@ -14,13 +14,13 @@
     canceled   running                                 canceled            cancel was requested
     release    running                                 queued              canceled if cancel was requested, paused if a pause
                                                                            was; attempts - 1
-    rescue     running                                 queued              no live lease; canceled or paused if requested, failed
-                                                                           if the attempts are used up
+    rescue     running                                 queued              no live lease; canceled (*) or paused if requested,
+                                                                           failed if the attempts are used up
     release    undoing                                 undo_asked          attempts - 1
     rescue     undoing                                 undo_asked          no live lease; where it stood if the attempts are used up
-    cancel     planning · awaiting_approval · queued   canceled
+    cancel     planning · awaiting_approval · queued   canceled (*)
                · paused
-    cancel     running                                 canceled            with a live lease: a flag only, stays running
+    cancel     running                                 canceled (*)        with a live lease: a flag only, stays running
     pause      queued                                  paused
     pause      running                                 paused              with a live lease: a flag only, stays running; refused
                                                                            once cancel was requested
@@ -41,6 +41,9 @@
     reopen     queued                                  planning            before it ever ran: what was approved is not what would
                                                                            run; what allowed it to run is forgotten
 
+(*) A migration whose worker was lost with collections loaded only to be read is queued instead, with the flag: a worker takes it,
+puts them back, and ends it as canceled.
+
 What is not in the table is refused, with a sentence for people. `rejected`, `expired` and `undone` have no exits; the other ends
 have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pause are flags beside the state (River,
 procrastinate): cancel wins over success, pause, the queue and a rescue; a pause is asked of a running migration alone and is
@@ -52,12 +55,21 @@ It never reads a clock, a ledger or a server: what it needs to know comes in as 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from engine.states import DONE, STANDS, EventName, Status, zilliz_word
+from engine.states import (
+    DONE,
+    STANDS,
+    Advance,
+    EventName,
+    Refused,
+    Situation,
+    Status,
+    zilliz_word,
+)
 
 __all__ = [
     "ATTEMPTS_MAX",
@@ -80,42 +92,6 @@ __all__ = [
 
 ATTEMPTS_MAX: Final = 5
 """How many workers may die over one migration before a rescue fails it instead of queueing it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """All that decides what an event does.
-
-    Attributes:
-        cancel_requested: Someone asked to cancel since the last resume.
-        lease_live: A worker holds an unexpired lease and is not known to be dead.
-        attempts: Claims since the last resume that were not handed back.
-        cleared: It was once allowed to run: approved, or queued by an operator who is alone.
-        pause_requested: Someone asked the running migration to pause.
-        stood: While an undo or a new verification is asked for or under way: where the migration stands if it is not done.
-    """
-
-    status: Status
-    cancel_requested: bool
-    lease_live: bool
-    attempts: int
-    cleared: bool
-    pause_requested: bool = False
-    stood: Status | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """The event applies; `to` is the situation after it."""
-
-    to: Situation
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The event does not apply; `sentence` tells people why."""
-
-    sentence: str
 
 
 _GOES_ON: Final = frozenset({Status.FAILED, Status.CANCELED, Status.MISMATCHED})
@@ -250,7 +226,7 @@ def _clear(situation: Situation) -> Advance:
 
 
 def _reopen(situation: Situation) -> Advance | Refused:
-    if situation.stood is not None:
+    if situation.stood is not None or situation.borrowed:
         return _refuse(EventName.REOPEN, "it has run already")
     return Advance(replace(situation, status=Status.PLANNING, cleared=False))
 
@@ -299,6 +275,8 @@ def _rescue(situation: Situation) -> Advance | Refused:
     used_up = situation.attempts >= ATTEMPTS_MAX
     if situation.status is Status.UNDOING:
         return _end(situation) if used_up else _undo_again(situation)
+    if situation.cancel_requested and situation.borrowed and not used_up:
+        return _put_back_first(situation)
     return _stopped(situation, Status.FAILED if used_up else Status.QUEUED)
 
 
@@ -309,13 +287,24 @@ def _stopped(situation: Situation, otherwise: Status) -> Advance:
     return _end(situation, Status.PAUSED if situation.pause_requested else otherwise)
 
 
+def _put_back_first(situation: Situation) -> Advance:
+    return Advance(replace(situation, status=Status.QUEUED, lease_live=False))
+
+
 def _cancel(situation: Situation) -> Advance | Refused:
     asked = replace(situation, cancel_requested=True, pause_requested=False)
-    if situation.status is not Status.RUNNING or not situation.lease_live:
+    if situation.status is Status.RUNNING and situation.lease_live:
+        stops = "its worker stops after the chunk in hand"
+        return _refuse_again(stops) if situation.cancel_requested else Advance(asked)
+    if not situation.borrowed:
         return _end(asked, Status.CANCELED)
-    if situation.cancel_requested:
-        return Refused("It is already being canceled; its worker stops after the chunk in hand.")
-    return Advance(asked)
+    if situation.cancel_requested and situation.status is Status.QUEUED:
+        return _refuse_again("a worker first releases what was loaded to be read")
+    return _put_back_first(asked)
+
+
+def _refuse_again(why: str) -> Refused:
+    return Refused(f"It is already being canceled; {why}.")
 
 
 def _pause(situation: Situation) -> Advance | Refused:

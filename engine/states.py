@@ -1,6 +1,7 @@
-"""The names of a migration's states and events, and the words for them; nothing here decides anything (`lifecycle.py` does)."""
+"""The names of a migration's states and events, the words for them, and what a decision is made of (`lifecycle.py` decides)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -133,3 +134,41 @@ def zilliz_word(status: Status) -> str:
     migration is a job in progress, an undone one a canceled job; the state beside the word tells them apart.
     """
     return _ZILLIZ[status]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that decides what an event does.
+
+    Attributes:
+        cancel_requested: Someone asked to cancel since the last resume.
+        lease_live: A worker holds an unexpired lease and is not known to be dead.
+        attempts: Claims since the last resume that were not handed back.
+        cleared: It was once allowed to run: approved, or queued by an operator who is alone.
+        pause_requested: Someone asked the running migration to pause.
+        stood: While an undo or a new verification is asked for or under way: where the migration stands if it is not done.
+        borrowed: Collections are loaded only to be read, and are to be released again.
+    """
+
+    status: Status
+    cancel_requested: bool
+    lease_live: bool
+    attempts: int
+    cleared: bool
+    pause_requested: bool = False
+    stood: Status | None = None
+    borrowed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The event applies; `to` is the situation after it."""
+
+    to: Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The event does not apply; `sentence` tells people why."""
+
+    sentence: str

@@ -125,6 +125,11 @@ class MigrationCard(Record):
         return asked and not self.ended
 
     @property
+    def putting_back(self) -> bool:
+        """Whether a cancel waits for a new worker, which first releases what a lost one had loaded to be read."""
+        return self.canceling and self.migration.status is Status.QUEUED
+
+    @property
     def pausing(self) -> bool:
         """Whether someone has asked to pause and the worker has not stopped yet."""
         return self.migration.pause_requested_at is not None

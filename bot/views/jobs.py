@@ -32,7 +32,12 @@ def job_blocks(card: MigrationCard) -> tuple[m.Block | None, ...]:
 def _beside(card: MigrationCard) -> str:
     """What Zilliz's word does not tell."""
     if card.canceling:
-        return "Being canceled; it stops within 5 seconds."
+        soon = (
+            "what was loaded only to be read is released first"
+            if card.putting_back
+            else "it stops within 5 seconds"
+        )
+        return f"Being canceled; {soon}."
     if card.pausing:
         return "Being paused; it stops within seconds."
     if card.hold and card.migration.status is Status.QUEUED:

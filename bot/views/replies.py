@@ -25,7 +25,14 @@ from bot.views.card import EMOJI, MigrationCard, amount, place
 from bot.views.refusals import refusal
 from bot.views.said import Said, by, detail
 from bot.views.said import error as error_of
-from bot.views.standing import failure, failure_lines, start, stays_behind, verdict
+from bot.views.standing import (
+    PUT_BACK_FIRST,
+    failure,
+    failure_lines,
+    start,
+    stays_behind,
+    verdict,
+)
 from engine.lifecycle import EventName, Status
 from engine.model import Event, Throttle
 
@@ -177,6 +184,11 @@ def _expire(_card: MigrationCard, _event: Event) -> Said:
 
 def _claim(card: MigrationCard, event: Event) -> Said:
     first = card.migration.started_at
+    if _was_canceled(card, event):
+        return Said(
+            "IN PROGRESS",
+            "Another process releases the collections that were loaded only to be read, then ends it as canceled.",
+        )
     if first is not None and first < event.at:
         return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
     paused = f"Writes to {place(card.source)} must stay paused until it has ended."
@@ -206,8 +218,16 @@ def _cancel(card: MigrationCard, event: Event) -> Said:
     reason = detail(event, "reason")
     if card.migration.status is Status.CANCELED:
         return Said("CANCELED", f"Canceled by {by(event)}. {stays_behind(card)}", reason)
-    asked = f"{by(event)} asked to cancel. It stops within 5 seconds; what is copied stays."
-    return Said("IN PROGRESS", asked, reason)
+    asked = f"{by(event)} asked to cancel."
+    if event.to_status is Status.QUEUED:
+        return Said("PENDING", f"{asked} {PUT_BACK_FIRST}; what is copied stays.", reason)
+    return Said("IN PROGRESS", f"{asked} It stops within 5 seconds; what is copied stays.", reason)
+
+
+def _was_canceled(card: MigrationCard, event: Event) -> bool:
+    """Whether somebody had asked to cancel before an event, and it was not resumed since."""
+    asked = card.migration.cancel_requested_at
+    return asked is not None and asked < event.at
 
 
 def _canceled(card: MigrationCard, _event: Event) -> Said:
@@ -247,6 +267,8 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
         return _paused(card)
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
+    if _was_canceled(card, event):
+        return Said("PENDING", f"{PUT_BACK_FIRST}, then ends it as canceled.")
     lost = "Its process was lost. Another one takes over and continues from what is copied; what is in doubt is written again."
     return Said("PENDING", lost)
 

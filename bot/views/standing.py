@@ -11,6 +11,8 @@ from engine.lifecycle import Status
 from engine.model import CollectionReport, ErrorText, Report
 
 RESUMABLE = "Resume continues from there."
+PUT_BACK_FIRST = "Its process was lost, so another one first releases the collections that were loaded only to be read"
+"""Of a cancel."""
 
 
 def headline(card: MigrationCard) -> str:
@@ -52,7 +54,8 @@ def _predicate(card: MigrationCard) -> str:
 def standing(card: MigrationCard) -> str:
     """The state in one to three sentences of mrkdwn, to stand behind the status word."""
     if card.canceling:
-        return f"canceling, asked by {_canceler(card)}. It stops within 5 seconds; what is copied stays."
+        stops = PUT_BACK_FIRST if card.putting_back else "It stops within 5 seconds"
+        return f"canceling, asked by {_canceler(card)}. {stops}; what is copied stays."
     if card.pausing:
         return "pausing. It stops within seconds; what is copied stays."
     return _SAYERS[card.migration.status](card)

@@ -32,7 +32,7 @@ from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
 from engine.ledger.shared import Shared
 from engine.ledger.transaction import REQUESTED, Transaction
-from engine.ledger.transitions import CALLS_CUT, TransitionRefused, situation_of
+from engine.ledger.transitions import CALLS_CUT, TransitionRefused
 
 __all__ = [
     "CALLS_CUT",
@@ -53,7 +53,6 @@ __all__ = [
     "normal_id",
     "open_database",
     "owner_is_dead",
-    "situation_of",
     "upgrade",
     "utc_now",
 ]

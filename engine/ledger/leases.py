@@ -23,9 +23,9 @@ from engine.ledger.transitions import (
     Act,
     TransitionRefused,
     append_event,
+    lease_is_live,
     load,
     move,
-    situation_of,
 )
 from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
 from engine.model import Details, ErrorText, Lease, Migration, Orders
@@ -95,7 +95,7 @@ class Leases(Database):
             try:
                 migration = move(session, migration_id, act)
             except TransitionRefused as refused:
-                if situation_of(refused.migration, act.at).lease_live:
+                if lease_is_live(refused.migration, act.at):
                     raise _busy(refused.migration) from refused
                 raise
             if stale:

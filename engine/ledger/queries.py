@@ -17,6 +17,7 @@ from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow
 from engine.ledger.transitions import (
     TransitionRefused,
     last_change,
+    lease_is_live,
     load,
     refuse,
     situation_of,
@@ -163,7 +164,7 @@ class Queries(Database):
         """
         with self._read() as session:
             running = session.exec(_HELD).all()
-        return tuple(row.id for row in running if not situation_of(row, now).lease_live)
+        return tuple(row.id for row in running if not lease_is_live(row, now))
 
     def events(
         self, *, after_id: int = 0, migration_id: str | None = None, limit: int = 500
@@ -183,7 +184,7 @@ class Queries(Database):
         """
         with self._read() as session:
             row = load(session, migration_id)
-            decision = advance(situation_of(row, self._clock()), event)
+            decision = advance(situation_of(session, row, self._clock()), event)
             if isinstance(decision, Refused):
                 return refuse(session, row, decision.sentence)
             return None

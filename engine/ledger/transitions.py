@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, insert, update
+from sqlalchemy import ColumnElement, bindparam, insert, or_, update
 from sqlmodel import Session, col, select
 
 from engine.errors import InputRejected, NeedsPerson
 from engine.ledger import audit
 from engine.ledger.owners import describe, owner_is_dead
 from engine.ledger.records import event_of, json_text, migration_of, normal_id
-from engine.ledger.tables import EventRow, MigrationRow
+from engine.ledger.tables import CollectionRow, EventRow, MigrationRow
 from engine.lifecycle import (
     DUE,
     HELD,
@@ -39,6 +39,17 @@ _LAST_CHANGE = (
     select(EventRow)
     .where(col(EventRow.migration_id) == bindparam("of"), col(EventRow.to_status).is_not(None))
     .order_by(col(EventRow.id).desc())
+    .limit(1)
+)
+_BORROWED = (
+    select(CollectionRow.id)
+    .where(
+        col(CollectionRow.migration_id) == bindparam("of"),
+        or_(
+            col(CollectionRow.source_was_loaded).is_(False),
+            col(CollectionRow.target_was_loaded).is_(False),
+        ),
+    )
     .limit(1)
 )
 _APPEND = insert(EventRow)
@@ -95,17 +106,23 @@ class Act:
     others_until: datetime | None = None
 
 
-def situation_of(migration: Migration | MigrationRow, now: datetime) -> Situation:
-    """What `advance` needs to know; a lease whose owner is certainly dead is not live."""
+def lease_is_live(migration: Migration | MigrationRow, now: datetime) -> bool:
+    """Whether a worker holds a migration; a lease whose owner is certainly dead is not live."""
     owner, expires = migration.lease_owner, migration.lease_expires_at
+    return bool(owner and expires and expires > now and not owner_is_dead(owner))
+
+
+def situation_of(session: Session, row: MigrationRow, now: datetime) -> Situation:
+    """What `advance` needs to know."""
     return Situation(
-        status=migration.status,
-        cancel_requested=migration.cancel_requested_at is not None,
-        lease_live=bool(owner and expires and expires > now and not owner_is_dead(owner)),
-        attempts=migration.attempts,
-        cleared=migration.cleared_at is not None,
-        pause_requested=migration.pause_requested_at is not None,
-        stood=migration.stood,
+        status=row.status,
+        cancel_requested=row.cancel_requested_at is not None,
+        lease_live=lease_is_live(row, now),
+        attempts=row.attempts,
+        cleared=row.cleared_at is not None,
+        pause_requested=row.pause_requested_at is not None,
+        stood=row.stood,
+        borrowed=session.exec(_BORROWED, params={"of": row.id}).first() is not None,
     )
 
 
@@ -141,7 +158,7 @@ def move(session: Session, migration_id: str, act: Act) -> Migration:
     """
     while True:
         row = load(session, migration_id)
-        before = situation_of(row, act.at)
+        before = situation_of(session, row, act.at)
         decision = advance(before, act.event)
         if isinstance(decision, Refused):
             raise refuse(session, row, decision.sentence)

@@ -135,6 +135,11 @@ class CollectionState(Record):
     handed_over: bool = False
 
     @property
+    def borrowed(self) -> bool:
+        """Whether it stands loaded, on one side, only to be read."""
+        return False in (self.source_was_loaded, self.target_was_loaded)
+
+    @property
     def begun(self) -> bool:
         """Whether the migration ever began to make it on the target."""
         return self.phase != "waiting"

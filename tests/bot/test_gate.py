@@ -110,6 +110,22 @@ def test_a_cluster_that_does_not_answer_holds_it_and_is_asked_again(
     ]
 
 
+def test_a_cancel_is_carried_out_whatever_holds(
+    gated: Gated, approved: Migration, service: Service, ledger: Ledger
+) -> None:
+    """What a lost worker left loaded is released during a freeze too, and for whoever started the migration."""
+    service.freeze("U0OWNER", "audit")
+    assert not gated.gate.passes(approved)
+    lease = ledger.claim(approved.id, new_owner())
+    ledger.set_collection(lease, "c", source_was_loaded=False)
+    ledger.renew(lease, -1)
+    assert service.cancel(Click("U0OTHER", approved.id)).done
+    left = ledger.migration(approved.id)
+    assert left.status is Status.QUEUED
+    assert gated.gate.is_approved(left.model_copy(update={"plan": None}))
+    assert gated.gate.passes(left)
+
+
 @pytest.mark.parametrize("ended", ["before the freeze", "during the freeze"])
 def test_a_plan_that_was_made_again_before_a_freeze_does_not_count_after_it(
     gated: Gated, approved: Migration, service: Service, ended: str

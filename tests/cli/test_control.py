@@ -45,3 +45,28 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         assert (status, undone["status"], undone["state"]) == (0, "CANCELED", "undone")
         assert undone["dropped"] == ["cargo"]
     assert target.client.list_collections() == []
+
+
+def test_cancel_puts_back_what_a_killed_migration_left_loaded(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """After a SIGKILL in the middle `ferry cancel` releases the source's collection itself, and says what it could not release."""
+    source.client.release_collection("crew")
+    with Proxy(source.uri) as near, Proxy(target.uri) as far:
+        for refused in (False, True):
+            gate = far.hold("Insert", far.calls["Insert"] + 1)
+            command = ("migrate", near.uri, far.uri, "--collection", "crew")
+            with shell.start(*command, FERRY_LEASE_SECONDS="2") as process:
+                gate.wait()
+                process.kill()
+            gate.open.set()
+            (job, *_) = shell.object("jobs")[1]["migrations"]
+            assert source.loaded("crew")
+            if refused:
+                near.fail_before("ReleaseCollection", *range(1, 100))
+            told = shell.run("cancel", job["id"])
+            assert told.returncode == 0, told.stderr
+            assert told.stdout.startswith(f"{job['id']} is canceled.")
+            assert ("Still loaded" in told.stdout) is refused
+            assert source.loaded("crew") is refused
+            shell.run("undo", job["id"])

@@ -13,7 +13,7 @@ from typing import Any
 
 import engine
 from engine import crashpoints
-from engine.lifecycle import Status
+from engine.lifecycle import EventName, Status
 from tests.crash.lane import RESTING, WHO, Lane, Run
 from tests.crash.workers import KILLED
 
@@ -127,6 +127,28 @@ def undoes(lane: Lane, points: Iterable[str], tally: Tally) -> None:
             tally.killed(point.partition(":")[0])
         assert lane.ledger.migration(run.id).status is Status.UNDONE
         tally.wrong += [f"undone, and still there: {name}" for name in run.left()]
+
+
+def cancels(lane: Lane, points: Iterable[str], tally: Tally) -> None:
+    """Kills one migration at the first of these points, cancels it, and kills the workers that carry that out at the others."""
+    with lane.migration() as run:
+        first, *others = points
+        assert run.work(first) == KILLED, f"no worker ever reaches {first}"
+        with lane.ledger.transaction() as act:
+            act.apply(run.id, EventName.CANCEL, actor=WHO)
+        for point in others:
+            assert run.work(point) == KILLED, f"no cancel ever reaches {point}"
+        if lane.ledger.migration(run.id).status in UNFINISHED:
+            assert run.work() == 0
+        standing = lane.ledger.migration(run.id)
+        for point in (first, *others):
+            tally.killed(point.partition(":")[0])
+        if standing.status is not Status.CANCELED or standing.error:
+            tally.wrong.append(
+                f"killed at {first} and canceled: {standing.status} {standing.error}"
+            )
+        if lane.source.loaded(RESTING):
+            tally.wrong.append(f"killed at {first} and canceled: {RESTING} was left loaded")
 
 
 def single(lane: Lane, number: int, log: Path, tally: Tally) -> bool:

@@ -64,6 +64,16 @@ def test_a_kill_at_each_named_point(
     assert tally.wrong == []
 
 
+def test_a_cancel_releases_what_a_killed_worker_left_loaded(lanes: Lanes) -> None:
+    """Canceled after its worker was killed, and killed again as it releases the source, a migration leaves it as it was found."""
+    tally = Tally()
+    (lane,) = lanes(1)
+    for points in (["loading_source:1"], ["source_loaded:1", "releasing:1", "released:1"]):
+        sweep.cancels(lane, points, tally)
+    assert tally.wrong == []
+    assert tally.kills == len(tally.points) == 4
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(SWEEP_SECONDS)
 @pytest.mark.parametrize("keys", ["", "new_keys_"])

@@ -235,7 +235,7 @@ def test_collections_are_recorded_field_by_field(ledger: Ledger, lease: Lease) -
 
 
 def test_a_source_that_nobody_put_back_is_told(ledger: Ledger, wish: Request, clock: Any) -> None:
-    """A worker that loaded a collection of the source and died, and a cancel before the next one came: the report says so."""
+    """A source's collection that was loaded for the copy, and that no worker could release before a cancel ended, is told."""
     plan = Plan(
         request=wish,
         source_version="2",
@@ -252,6 +252,8 @@ def test_a_source_that_nobody_put_back_is_told(ledger: Ledger, wish: Request, cl
     clock.pass_seconds(31)
     with ledger.transaction() as transaction:
         transaction.apply(migration.id, EventName.CANCEL, actor="me")
+    assert ledger.migration(migration.id).status is Status.QUEUED
+    ledger.finish(ledger.claim(migration.id, new_owner()), EventName.CANCELED)
     assert ledger.migration(migration.id).status is Status.CANCELED
     (note,) = engine.report(ledger, migration.id).collections[0].notes
     assert "no worker came to release it again" in note

@@ -108,6 +108,20 @@ class LedgerFollowsTheTable(RuleBasedStateMachine):
         self.expires = self.now + timedelta(seconds=SECONDS)
         self.pass_time(0)
 
+    @rule(worker=WORKERS, loaded=st.booleans())
+    def load(self, worker: int, loaded: bool) -> None:
+        """A worker loads a collection to read it, or puts it back, as the holder or late."""
+        lease = self.leases[worker]
+        if lease is None:
+            return
+        found = None if not loaded else False
+        if self.holder != worker:
+            with pytest.raises(LeaseLost):
+                self.ledger.set_collection(lease, "c", source_was_loaded=found)
+            return
+        self.ledger.set_collection(lease, "c", source_was_loaded=found)
+        self.table = replace(self.table, borrowed=loaded)
+
     @rule(event=PEOPLE)
     def act(self, event: EventName) -> None:
         """Someone acts, or the scheduler."""

@@ -37,7 +37,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.AWAITING_APPROVAL, E.EXPIRE): {S.EXPIRED},
     (S.AWAITING_APPROVAL, E.CANCEL): {S.CANCELED},
     (S.QUEUED, E.CLAIM): {S.RUNNING},
-    (S.QUEUED, E.CANCEL): {S.CANCELED} | PROVED,
+    (S.QUEUED, E.CANCEL): {S.QUEUED, S.CANCELED} | PROVED,
     (S.RUNNING, E.CLAIM): {S.RUNNING},
     (S.RUNNING, E.SUCCEED): {S.SUCCESSFUL},
     (S.RUNNING, E.MISMATCH): {S.MISMATCHED},
@@ -45,7 +45,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.RUNNING, E.CANCELED): {S.CANCELED} | PROVED,
     (S.RUNNING, E.RELEASE): {S.QUEUED, S.CANCELED, S.PAUSED} | PROVED,
     (S.RUNNING, E.RESCUE): {S.QUEUED, S.CANCELED, S.FAILED, S.PAUSED} | PROVED,
-    (S.RUNNING, E.CANCEL): {S.RUNNING, S.CANCELED} | PROVED,
+    (S.RUNNING, E.CANCEL): {S.RUNNING, S.QUEUED, S.CANCELED} | PROVED,
     (S.FAILED, E.RESUME): {S.QUEUED},
     (S.CANCELED, E.RESUME): {S.QUEUED},
     (S.MISMATCHED, E.RESUME): {S.QUEUED},
@@ -57,7 +57,7 @@ TABLE: dict[tuple[Status, EventName], set[Status]] = {
     (S.RUNNING, E.PAUSE): {S.RUNNING, S.PAUSED},
     (S.RUNNING, E.RESUME): {S.RUNNING},
     (S.PAUSED, E.RESUME): {S.QUEUED},
-    (S.PAUSED, E.CANCEL): {S.CANCELED} | PROVED,
+    (S.PAUSED, E.CANCEL): {S.QUEUED, S.CANCELED} | PROVED,
     (S.SUCCESSFUL, E.UNDO_NOW): {S.UNDOING},
     (S.MISMATCHED, E.UNDO_NOW): {S.UNDOING},
     (S.FAILED, E.UNDO_NOW): {S.UNDOING},
@@ -88,9 +88,11 @@ def situations(status: Status) -> list[Situation]:
     stood = (
         STOOD if status in undone else PROVED if status in {S.QUEUED, S.RUNNING, S.PAUSED} else ()
     )
+    borrowed = (False,) if status in {S.PLANNING, S.AWAITING_APPROVAL} else flags
+    attempts = (0, 1, ATTEMPTS_MAX)
     return [
         Situation(status, *rest)
-        for rest in product(flags, flags, (0, 1, ATTEMPTS_MAX), flags, flags, (None, *stood))
+        for rest in product(flags, flags, attempts, flags, flags, (None, *stood), borrowed)
     ]
 
 
@@ -151,6 +153,26 @@ def test_cancel_of_a_dead_worker_is_immediate() -> None:
     decision = advance(running(lease_live=False), E.CANCEL)
     assert isinstance(decision, Advance)
     assert decision.to.status is S.CANCELED
+
+
+def test_what_a_lost_worker_left_loaded_is_put_back_before_a_cancel_is_done() -> None:
+    """A worker takes the canceled migration, puts back and ends it; a second cancel is told so, and who keeps dying is given up."""
+    left = replace(running(lease_live=False), borrowed=True)
+    flagged = replace(left, cancel_requested=True)
+    queued = replace(flagged, status=S.QUEUED)
+    for status in (S.RUNNING, S.QUEUED, S.PAUSED):
+        assert to_of(advance(replace(left, status=status), E.CANCEL)) == queued
+    assert to_of(advance(flagged, E.RESCUE)) == queued
+    again = advance(queued, E.CANCEL)
+    assert isinstance(again, Refused)
+    assert "already being canceled" in again.sentence
+    assert isinstance(advance(queued, E.PAUSE), Refused)
+    assert isinstance(advance(queued, E.REOPEN), Refused)
+    taken = to_of(advance(queued, E.CLAIM))
+    assert taken.cancel_requested
+    assert to_of(advance(replace(taken, borrowed=False), E.CANCELED)).status is S.CANCELED
+    dead = replace(taken, lease_live=False, attempts=ATTEMPTS_MAX)
+    assert to_of(advance(dead, E.RESCUE)).status is S.CANCELED
 
 
 @pytest.mark.parametrize("event", [E.SUCCEED, E.MISMATCH])

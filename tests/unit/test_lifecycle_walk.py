@@ -72,6 +72,12 @@ def steps(world: World, decide: Decide) -> Iterator[tuple[str, World]]:
         if holds is not None:
             yield f"crash of {worker}", replace(world, held=put(world.held, worker, None))
         ends = WORKER_EVENTS if holds == "current" and situation.status in HELD else frozenset()
+        if ends and situation.status is Status.RUNNING:
+            borrowed = replace(situation, borrowed=not situation.borrowed)
+            yield (
+                f"{'load' if borrowed.borrowed else 'put back'} by {worker}",
+                replace(world, situation=borrowed),
+            )
         for event in TAKING_EVENTS | ends:
             yield from apply(world, event, decide, worker)
     for event in PEOPLE:
@@ -179,6 +185,7 @@ NEVER: dict[str, Rule] = {
     "a paused migration went on without a resume": lambda before, step, after: (
         before.situation.status is Status.PAUSED
         and after.situation.status not in {Status.PAUSED, before.verified or Status.CANCELED}
+        and not after.promised
         and not step.startswith("resume")
     ),
     "an acknowledged pause was forgotten by whoever let go of it": lambda before, step, after: (
@@ -194,6 +201,16 @@ NEVER: dict[str, Rule] = {
     ),
     "a result after an acknowledged cancel": lambda _, __, after: (
         after.promised and after.situation.status in RESULTS
+    ),
+    "canceled and left loaded though no worker had tried to put it back": lambda before, step, after: (
+        is_terminal(after.situation.status)
+        and before.situation.status not in UNDO_STATES
+        and after.situation.borrowed
+        and step.startswith(("cancel ", "rescue"))
+        and before.situation.attempts < ATTEMPTS_MAX
+    ),
+    "planned anew though a cancel was acknowledged": lambda _, __, after: (
+        after.promised and after.situation.status is Status.PLANNING
     ),
     "canceled though nobody asked": lambda _, __, after: (
         after.situation.status is Status.CANCELED and not after.promised
@@ -278,6 +295,14 @@ def without_pause_flag(situation: Situation, event: EventName) -> Advance | Refu
     return advance(replace(situation, pause_requested=False) if blind else situation, event)
 
 
+def without_memory_of_loads(situation: Situation, event: EventName) -> Advance | Refused:
+    """A table that cancels what nobody works on without a thought of what it left loaded."""
+    decision = advance(replace(situation, borrowed=False), event)
+    if isinstance(decision, Refused):
+        return decision
+    return Advance(replace(decision.to, borrowed=situation.borrowed))
+
+
 def without_undo_guard(situation: Situation, event: EventName) -> Advance | Refused:
     """A table that lets two processes drop at once."""
     blind = event is EventName.UNDO
@@ -314,6 +339,10 @@ def without_approval_guard(situation: Situation, event: EventName) -> Advance | 
         (without_approval_guard, "running without approval"),
         (without_pause_flag, "an acknowledged pause was forgotten by whoever let go of it"),
         (without_undo_guard, "a live lease was taken over"),
+        (
+            without_memory_of_loads,
+            "canceled and left loaded though no worker had tried to put it back",
+        ),
         (without_memory_of_drops, "it stands as if nothing had been dropped"),
         (without_memory_of_the_verified, "a verification that was not done changed how it stands"),
     ],

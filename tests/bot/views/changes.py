@@ -10,6 +10,7 @@ from engine.model import Event, Migration
 
 _UNDOING = frozenset({Status.UNDO_ASKED, Status.UNDOING})
 _VERIFIED_IN = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
+_BORROWS = frozenset(Status) - {Status.PLANNING, Status.AWAITING_APPROVAL}
 _RESULTS = (Status.SUCCESSFUL, Status.MISMATCHED)
 _STOOD = (Status.SUCCESSFUL, Status.MISMATCHED, Status.FAILED, Status.CANCELED)
 
@@ -24,7 +25,7 @@ class Change(NamedTuple):
 
 def changes() -> tuple[Change, ...]:
     """All changes that `advance` allows from any situation, in the order of their names."""
-    flags = product((False, True), repeat=4)
+    flags = product((False, True), repeat=5)
     situations = [
         Situation(
             status,
@@ -34,11 +35,13 @@ def changes() -> tuple[Change, ...]:
             cleared=cleared,
             pause_requested=pause,
             stood=stood,
+            borrowed=borrowed,
         )
-        for status, (cancel, lease, cleared, pause), attempts in product(
+        for status, (cancel, lease, cleared, pause, borrowed), attempts in product(
             Status, list(flags), (0, ATTEMPTS_MAX)
         )
         for stood in _stood(status)
+        if not borrowed or status in _BORROWS
     ]
     found = {
         Change(each.status, event, decided.to.status)

@@ -91,7 +91,7 @@ REPLIES: dict[str, tuple[str, Status]] = {
     "expire": (EventName.EXPIRE, Status.EXPIRED),
     "claim": (EventName.CLAIM, Status.RUNNING),
     "cancel-running": (EventName.CANCEL, Status.RUNNING),
-    "cancel-queued": (EventName.CANCEL, Status.CANCELED),
+    "cancel-canceled": (EventName.CANCEL, Status.CANCELED),
     "canceled": (EventName.CANCELED, Status.CANCELED),
     "release": (EventName.RELEASE, Status.QUEUED),
     "rescue": (EventName.RESCUE, Status.QUEUED),
@@ -242,6 +242,11 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "progress-estimating": lambda s: _progress(s, 200, seconds=2.0),
     "progress-copying": lambda s: _progress(s, 12_000),
     "progress-verifying": lambda s: _progress(s, 31_000, phase="verify", verified=9_000),
+    "root-putting-back": lambda s: root_message(_putting_back(s)),
+    "status-putting-back": lambda s: status_message(_putting_back(s)),
+    "progress-putting-back": lambda s: progress_message(_putting_back(s), s.progress(), s.now),
+    "reply-claim-canceling": lambda s: reply(_putting_back(s), s.event(EventName.CLAIM, "worker")),
+    "reply-rescue-canceling": lambda s: reply(_putting_back(s), s.event(EventName.RESCUE, "ferry")),
     "progress-canceling": lambda s: progress_message(_canceling(s), s.progress(), s.now),
     "progress-pausing": lambda s: progress_message(
         s.card(Status.RUNNING, pause_requested_at=s.now), s.progress(), s.now
@@ -353,6 +358,11 @@ def _forced(s: Any) -> Any:
     (decision,) = s.decisions(Status.QUEUED)
     forced = decision.model_copy(update={"verdict": "forced", "comment": "The disk <fails>."})
     return s.card(Status.QUEUED, decisions=(forced,), approvals_needed=2)
+
+
+def _putting_back(s: Any) -> Any:
+    asked = {"cancel_requested_at": s.now - timedelta(hours=1), "cancel_requested_by": "U03CAROL"}
+    return s.card(Status.QUEUED, started_at=s.now - timedelta(hours=2), **asked)
 
 
 def _canceling(s: Any) -> Any:
