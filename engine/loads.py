@@ -30,7 +30,7 @@ class Loads:
     """
 
     def __init__(self, cluster: Cluster, ledger: Ledger, lease: Lease, mark: Mark) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
         self._ledger = ledger
         self._lease = lease
         self._mark: Mark = mark
@@ -39,11 +39,11 @@ class Loads:
         """Has a collection loaded from now on; as it was found it was recorded, if not before, then now."""
         name = state.name
         if getattr(state, self._mark) is None:
-            found = not loading.is_released(self._cluster, name) and not self._is_anothers(name)
+            found = not loading.is_released(self.cluster, name) and not self._is_anothers(name)
             self._set(name, found=found)
-        if not loading.is_loaded(self._cluster, name):
+        if not loading.is_loaded(self.cluster, name):
             crashpoints.reached("loading_source")
-            loading.load(self._cluster, name)
+            loading.load(self.cluster, name)
             crashpoints.reached("source_loaded")
 
     def put_back(self) -> None:
@@ -56,7 +56,7 @@ class Loads:
         found = getattr(state, self._mark)
         if found is False and not self._handed_on(state.name):
             crashpoints.reached("releasing")
-            loading.release(self._cluster, state.name)
+            loading.release(self.cluster, state.name)
             crashpoints.reached("released")
         if found is not None:
             self._set(state.name, found=None)

@@ -131,13 +131,6 @@ class Phases:
         reports = [self._state(plan).report for plan in self.plan.collections]
         return all(report is not None and report.verified for report in reports)
 
-    def put_back(self) -> None:
-        """Releases the collections that were loaded to be read: the source's, and those that a new verification read."""
-        try:
-            self.source_loads.put_back()
-        finally:
-            self.target_loads.put_back()
-
     def _enter(self, phase: str) -> None:
         self.heartbeat.check_now()
         self.ledger.set_phase(self.lease, phase)

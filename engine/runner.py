@@ -5,7 +5,7 @@ What happens in between is `phases.py`; how the process around it starts and end
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -21,8 +21,9 @@ from engine.errors import (
 from engine.heartbeat import Heartbeat
 from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
+from engine.loads import SOURCE, TARGET, Loads
 from engine.memory import keep_small
-from engine.milvus.connection import connect
+from engine.milvus.connection import Cluster, connect
 from engine.model import Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
 from engine.ranges import CHUNK_BYTES
@@ -125,44 +126,45 @@ def _attempt(
     heartbeat: Heartbeat,
     chunk_bytes: int,
 ) -> _End:
-    ends = (
-        (plan.request.source, secrets.source, heartbeat.source_waits, heartbeat.flow.source),
-        (plan.request.target, secrets.target, heartbeat.target_waits, heartbeat.flow.target),
+    """Opens both sides and goes through the phases; each side that was opened is put back, also when the other cannot be opened."""
+    opened = partial(
+        connect,
+        stop=heartbeat.halt,
+        permit=heartbeat.permit,
+        patient=True,
+        cutting=heartbeat.cutting,
     )
-    with ExitStack() as stack:
-        source, target = (
-            stack.enter_context(
-                connect(
-                    endpoint,
-                    token,
-                    stop=heartbeat.halt,
-                    permit=heartbeat.permit,
-                    told=told,
-                    patient=True,
-                    cutting=heartbeat.cutting,
-                    pace=pace,
-                )
-            )
-            for endpoint, token, told, pace in ends
-        )
+    flow, wish = heartbeat.flow, plan.request
 
+    def go_through(source: Cluster, target: Cluster) -> _End:
         def cut() -> None:
             source.cut()
             target.cut()
 
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         with heartbeat.cutting(cut):
-            end = _ended(heartbeat, lambda: _End(phases.run()))
-        source.mend()
-        target.mend()
-        with heartbeat.cutting(cut):
-            return _put_back(phases, end)
+            return _End(phases.run())
+
+    def with_source(source: Cluster) -> _End:
+        told = heartbeat.target_waits
+        with opened(wish.target, secrets.target, told=told, pace=flow.target) as target:
+            loads = Loads(target, ledger, lease, TARGET)
+            return _put_back(
+                heartbeat, loads, _ended(heartbeat, partial(go_through, source, target))
+            )
+
+    told = heartbeat.source_waits
+    with opened(wish.source, secrets.source, told=told, pace=flow.source) as source:
+        loads = Loads(source, ledger, lease, SOURCE)
+        return _put_back(heartbeat, loads, _ended(heartbeat, partial(with_source, source)))
 
 
-def _put_back(phases: Phases, end: _End) -> _End:
-    """Leaves what was read as it was found; where that fails, the migration says so and can be resumed."""
+def _put_back(heartbeat: Heartbeat, loads: Loads, end: _End) -> _End:
+    """Leaves a side as it was found; where that fails, the migration says so and can be resumed."""
+    loads.cluster.mend()
     try:
-        phases.put_back()
+        with heartbeat.cutting(loads.cluster.cut):
+            loads.put_back()
     except FerryError as failure:
         proved = end.event is EventName.SUCCEED
         copy = "Everything is copied and proved. " if proved else ""

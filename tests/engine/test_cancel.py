@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from engine.ledger import TransitionRefused, utc_now
+from engine.ledger import TransitionRefused, new_owner, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Outcome, Report
 from tests.engine.bed import (
@@ -263,6 +263,23 @@ def test_a_failed_release_does_not_hide_a_cancel(bed: Bed, proxied: Proxied) -> 
     assert standing.error is not None
     assert "are still loaded" in standing.error.state
     assert reports[0].status is Outcome.CANCELED
+
+
+def test_a_cancel_releases_the_source_though_the_target_is_gone(bed: Bed, proxied: Proxied) -> None:
+    """What a lost worker left loaded is released by whoever carries out the cancel, though the target answers nothing any more."""
+    bed.source.create("idle", load=False)
+    target = proxied(bed.target)
+    migration = bed.queued("idle", target_uri=target.uri)
+    lost = bed.ledger.claim(migration, new_owner())
+    bed.ledger.set_collection(lost, "idle", source_was_loaded=False)
+    bed.source.client.load_collection("idle")
+    bed.ledger.renew(lost, -1)
+    bed.act(migration, EventName.CANCEL)
+    target.fail_before("GetVersion", *range(1, 1_000))
+    assert bed.run(migration).status is Outcome.CANCELED
+    assert target.calls["GetVersion"] > 0
+    assert not bed.source.loaded("idle")
+    assert not bed.ledger.collection_states(migration)[0].borrowed
 
 
 @pytest.mark.usefixtures("short_leases")
