@@ -144,8 +144,9 @@ def migrate(
                 console.require_same_check(migration, check_source=check_source)
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
-            console.limit(ledger, migration, console.throttle_of(entities, megabytes))
-            finish(console.driven(ledger, migration, secrets))
+            with console.about(ledger, migration, json=json):
+                console.limit(ledger, migration, console.throttle_of(entities, megabytes))
+                finish(console.driven(ledger, migration, secrets))
 
 
 @app.command()
@@ -153,7 +154,8 @@ def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     """Continue a migration that failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
-        finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+        with console.about(ledger, migration, json=json):
+            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
 
 @app.command()
@@ -161,15 +163,19 @@ def repair(migration_id: MigrationId, *, json: Json = False) -> None:
     """Copy or delete just the entities that did not verify, and verify them again."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = engine.repair(ledger, migration_id, console.operator())
-        finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+        with console.about(ledger, migration, json=json):
+            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
 
 @app.command()
 def remigrate(migration_id: MigrationId, *, json: Json = False) -> None:
     """Delete on the target what a migration made and could not prove, and migrate it again from a fresh plan."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
-        again = console.made_again(ledger, ledger.migration(migration_id))
-        finish(console.driven(ledger, again, console.secrets_of(again.request)))
+        old = ledger.migration(migration_id)
+        with console.about(ledger, old, json=json):
+            again = console.made_again(ledger, old)
+        with console.about(ledger, again, json=json):
+            finish(console.driven(ledger, again, console.secrets_of(again.request)))
 
 
 @app.command()
@@ -293,19 +299,20 @@ def undo(
 ) -> None:
     """Drop from the target exactly what a migration made there, unless someone else wrote to it since."""
     with console.open_ledger() as ledger:
-        request = ledger.migration(migration_id).request
-        undone = engine.undo(
-            ledger,
-            migration_id,
-            console.secrets_of(request),
-            force=force,
-            lease_seconds=tuning()["lease_seconds"],
-        )
+        migration = ledger.migration(migration_id)
+        with console.about(ledger, migration, json=json):
+            undone = engine.undo(
+                ledger,
+                migration.id,
+                console.secrets_of(migration.request),
+                force=force,
+                lease_seconds=tuning()["lease_seconds"],
+            )
     if json:
         word = zilliz_word(Status(undone.state))
         terminal.as_json(undone.model_dump(mode="json") | {"status": word})
     else:
-        terminal.undone(undone, request.target)
+        terminal.undone(undone, migration.request.target)
 
 
 @app.command()

@@ -206,10 +206,33 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
     raise typer.Exit(_exit_status(report))
 
 
-def failed_object(error: FerryError) -> None:
-    """Prints a failure as the one object of --json, in the shape of a report."""
-    told = ErrorText(**error.parts)
-    failed = Report(migration=None, status=Outcome.FAILED, error=told)
+@contextmanager
+def about(ledger: Ledger, migration: Migration, *, json: bool) -> Iterator[None]:
+    """With --json, a failure of the block ends as the one object with this migration in it."""
+    try:
+        yield
+    except FerryError as error:
+        if not json:
+            raise
+        failed_object(error, ledger.migration(migration.id))
+        raise typer.Exit(error.exit_code) from error
+
+
+def failed_object(error: FerryError, migration: Migration | None = None) -> None:
+    """Prints a failure as the one object of --json, in the shape of a report: what failed is the command.
+
+    Args:
+        error: Why.
+        migration: What the command was about, as it stands now; a refusal brings it along.
+    """
+    if isinstance(error, TransitionRefused):
+        migration = error.migration
+    failed = Report(
+        migration=migration.id if migration else None,
+        status=Outcome.FAILED,
+        state=migration.status if migration else "",
+        error=ErrorText(**error.parts),
+    )
     terminal.as_json(failed.model_dump(mode="json"))
 
 
