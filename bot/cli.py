@@ -307,6 +307,7 @@ def undo(
                 console.secrets_of(migration.request),
                 force=force,
                 lease_seconds=tuning()["lease_seconds"],
+                on_progress=terminal.waits(),
             )
     if json:
         word = zilliz_word(Status(undone.state))

@@ -4,7 +4,7 @@ Results go to standard output, everything else to standard error. Nothing is dec
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -201,6 +201,19 @@ def progress() -> Iterator[Any]:
             )
 
         yield show
+
+
+def waits() -> Callable[[Reached], None]:
+    """A function that takes the progress, and says on standard error what is being waited for when that is another than before."""
+    said = ""
+
+    def say(reached: Reached) -> None:
+        nonlocal said
+        if reached.slowed not in {"", said}:
+            err.print(reached.slowed, markup=False)
+        said = reached.slowed
+
+    return say
 
 
 def _left(reached: Reached) -> str:

@@ -1,6 +1,7 @@
 """`ferry pause | throttle | undo` as processes: a running migration rests, is limited, goes on, and is taken back."""
 
 import json
+import re
 
 from tests.cli.conftest import ENTITIES, Shell
 from tests.engine.bed import Side
@@ -44,4 +45,25 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         status, undone = shell.object("undo", migration)
         assert (status, undone["status"], undone["state"]) == (0, "CANCELED", "undone")
         assert undone["dropped"] == ["cargo"]
+    assert target.client.list_collections() == []
+
+
+def test_an_undo_says_why_it_waits(shell: Shell, source: Side, target: Side) -> None:
+    """After a worker was lost, an undo tells on standard error what may still arrive and until when, and then drops."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo")
+        with shell.start(*command, FERRY_LEASE_SECONDS="6") as process:
+            gate.wait()
+            process.kill()
+            process.communicate()
+        gate.open.set()
+        proxy.drained()
+        (job,) = shell.object("jobs")[1]["migrations"]
+        assert shell.run("cancel", job["id"]).returncode == 0
+        done = shell.run("undo", job["id"])
+    assert done.returncode == 0, done.stderr
+    (said,) = done.stderr.splitlines()
+    waited = r"Waiting: Calls of a worker that was lost may still reach the target until \d\d:\d\d:\d\d UTC\."
+    assert re.fullmatch(waited, said)
     assert target.client.list_collections() == []
