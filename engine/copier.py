@@ -58,7 +58,7 @@ class Copier:
             slept through its takeover must not insert what another one wrote meanwhile.
         settle: Returns once no write of a worker that was lost can arrive any more; raises as `check`.
         turn: A writer's turn for so many entities and bytes (`flow.Flow.turn`).
-        sizes: How large a request may be.
+        sizes: How many bytes a request to the target may have: what was learned on another collection counts here too.
         tally: What the target took and refused.
     """
 
@@ -73,7 +73,7 @@ class Copier:
     fence: Callable[[], None]
     turn: Callable[[int, int], AbstractContextManager[None]]
     settle: Callable[[], None]
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: Sizes
     tally: Tally = field(default_factory=Tally)
 
     def run(self) -> None:
