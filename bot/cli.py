@@ -26,6 +26,8 @@ from engine.worker import tuning
 
 app = typer.Typer(
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
+    epilog="Exit status: 0 done and verified · 2 refused, something must be changed · 3 mismatch found · 5 try again later · "
+    "6 canceled · 7 a person must look.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -40,7 +42,13 @@ Collections = Annotated[
     list[str] | None, typer.Option("--collection", help="Only this one; repeatable.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Conflict = Annotated[OnConflict, typer.Option("--on-conflict", help="When the target has it.")]
+Conflict = Annotated[
+    OnConflict,
+    typer.Option(
+        "--on-conflict",
+        help="Where the target has a collection of that name: fail before anything is written, or replace it (delete, then copy).",
+    ),
+]
 Keys = Annotated[
     AutoId | None,
     typer.Option(
@@ -264,7 +272,7 @@ def pause(migration_id: MigrationId, *, json: Json = False) -> None:
 def throttle(
     migration_id: MigrationId,
     limit: Annotated[
-        list[str] | None, typer.Argument(metavar=f"[{throttles.TAKES}]", help="As in Slack.")
+        list[str] | None, typer.Argument(metavar=f"[{throttles.TAKES}]", help=throttles.HOW)
     ] = None,
     entities: EntitiesPerSecond = None,
     megabytes: MegabytesPerSecond = None,
@@ -293,7 +301,7 @@ def undo(
     migration_id: MigrationId,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if someone else wrote there since.")
+        bool, typer.Option("--force", help="Even if someone else wrote there since: that goes too.")
     ] = False,
     json: Json = False,
 ) -> None:

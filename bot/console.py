@@ -90,7 +90,8 @@ def require_same_keys(migration: Migration, auto_id: AutoId) -> None:
         raise InputRejected(
             f"{migration.id} was begun with --auto-id {begun}, and is not finished.",
             state="Nothing was changed.",
-            next_step=f"Continue it without --auto-id, or undo it first: ferry cancel {migration.id}, then drop what it made.",
+            next_step=f"Continue it without --auto-id, or drop first what it made: `ferry undo {migration.id}`, "
+            f"after `ferry cancel {migration.id}` if it has not ended.",
         )
 
 
@@ -137,7 +138,8 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             state="Nothing was started.",
             next_step=f"Have it approved there, or cancel it: ferry cancel {migration.id}.",
         )
-    if is_resumable(migration.status) or migration.pause_requested_at is not None:
+    ended = is_terminal(migration.status)  # where it cannot go on, the refusal says why
+    if ended or is_resumable(migration.status) or migration.pause_requested_at is not None:
         with ledger.transaction() as act:
             act.apply(migration.id, EventName.RESUME, actor=operator())
     stop = threading.Event()
@@ -203,6 +205,8 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
+        if report.state == Status.QUEUED:
+            terminal.handed_back(report)
     raise typer.Exit(_exit_status(report))
 
 
