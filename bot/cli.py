@@ -26,6 +26,8 @@ from engine.worker import tuning
 
 app = typer.Typer(
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
+    epilog="Exit status: 0 done and verified · 2 refused, something must be changed · 3 mismatch found · 5 try again later · "
+    "6 canceled · 7 a person must look.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -40,7 +42,13 @@ Collections = Annotated[
     list[str] | None, typer.Option("--collection", help="Only this one; repeatable.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Conflict = Annotated[OnConflict, typer.Option("--on-conflict", help="When the target has it.")]
+Conflict = Annotated[
+    OnConflict,
+    typer.Option(
+        "--on-conflict",
+        help="Where the target has a collection of that name: fail before anything is written, or replace it (delete, then copy).",
+    ),
+]
 Keys = Annotated[
     AutoId | None,
     typer.Option(
@@ -144,8 +152,9 @@ def migrate(
                 console.require_same_check(migration, check_source=check_source)
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
-            console.limit(ledger, migration, console.throttle_of(entities, megabytes))
-            finish(console.driven(ledger, migration, secrets))
+            with console.about(ledger, migration, json=json):
+                console.limit(ledger, migration, console.throttle_of(entities, megabytes))
+                finish(console.driven(ledger, migration, secrets))
 
 
 @app.command()
@@ -153,7 +162,8 @@ def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     """Continue a migration that failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
-        finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+        with console.about(ledger, migration, json=json):
+            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
 
 @app.command()
@@ -161,15 +171,19 @@ def repair(migration_id: MigrationId, *, json: Json = False) -> None:
     """Copy or delete just the entities that did not verify, and verify them again."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = engine.repair(ledger, migration_id, console.operator())
-        finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+        with console.about(ledger, migration, json=json):
+            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
 
 @app.command()
 def remigrate(migration_id: MigrationId, *, json: Json = False) -> None:
     """Delete on the target what a migration made and could not prove, and migrate it again from a fresh plan."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
-        again = console.made_again(ledger, ledger.migration(migration_id))
-        finish(console.driven(ledger, again, console.secrets_of(again.request)))
+        old = ledger.migration(migration_id)
+        with console.about(ledger, old, json=json):
+            again = console.made_again(ledger, old)
+        with console.about(ledger, again, json=json):
+            finish(console.driven(ledger, again, console.secrets_of(again.request)))
 
 
 @app.command()
@@ -263,7 +277,7 @@ def pause(migration_id: MigrationId, *, json: Json = False) -> None:
 def throttle(
     migration_id: MigrationId,
     limit: Annotated[
-        list[str] | None, typer.Argument(metavar=f"[{throttles.TAKES}]", help="As in Slack.")
+        list[str] | None, typer.Argument(metavar=f"[{throttles.TAKES}]", help=throttles.HOW)
     ] = None,
     entities: EntitiesPerSecond = None,
     megabytes: MegabytesPerSecond = None,
@@ -292,25 +306,27 @@ def undo(
     migration_id: MigrationId,
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if someone else wrote there since.")
+        bool, typer.Option("--force", help="Even if someone else wrote there since: that goes too.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Drop from the target exactly what a migration made there, unless someone else wrote to it since."""
     with console.open_ledger() as ledger:
-        request = ledger.migration(migration_id).request
-        undone = engine.undo(
-            ledger,
-            migration_id,
-            console.secrets_of(request),
-            force=force,
-            lease_seconds=tuning()["lease_seconds"],
-        )
+        migration = ledger.migration(migration_id)
+        with console.about(ledger, migration, json=json):
+            undone = engine.undo(
+                ledger,
+                migration.id,
+                console.secrets_of(migration.request),
+                force=force,
+                lease_seconds=tuning()["lease_seconds"],
+                on_progress=terminal.waits(),
+            )
     if json:
         word = zilliz_word(Status(undone.state))
         terminal.as_json(undone.model_dump(mode="json") | {"status": word})
     else:
-        terminal.undone(undone, request.target)
+        terminal.undone(undone, migration.request.target)
 
 
 @app.command()

@@ -97,7 +97,8 @@ def require_same_keys(migration: Migration, auto_id: AutoId) -> None:
         raise InputRejected(
             f"{migration.id} was begun with --auto-id {begun}, and is not finished.",
             state="Nothing was changed.",
-            next_step=f"Continue it without --auto-id, or undo it first: ferry cancel {migration.id}, then drop what it made.",
+            next_step=f"Continue it without --auto-id, or drop first what it made: `ferry undo {migration.id}`, "
+            f"after `ferry cancel {migration.id}` if it has not ended.",
         )
 
 
@@ -144,7 +145,8 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             state="Nothing was started.",
             next_step=f"Have it approved there, or cancel it: ferry cancel {migration.id}.",
         )
-    if is_resumable(migration.status) or migration.pause_requested_at is not None:
+    ended = is_terminal(migration.status)  # where it cannot go on, the refusal says why
+    if ended or is_resumable(migration.status) or migration.pause_requested_at is not None:
         with ledger.transaction() as act:
             act.apply(migration.id, EventName.RESUME, actor=operator())
     stop = threading.Event()
@@ -244,13 +246,38 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
+        if report.state == Status.QUEUED:
+            terminal.handed_back(report)
     raise typer.Exit(_exit_status(report))
 
 
-def failed_object(error: FerryError) -> None:
-    """Prints a failure as the one object of --json, in the shape of a report."""
-    told = ErrorText(**error.parts)
-    failed = Report(migration=None, status=Outcome.FAILED, error=told)
+@contextmanager
+def about(ledger: Ledger, migration: Migration, *, json: bool) -> Iterator[None]:
+    """With --json, a failure of the block ends as the one object with this migration in it."""
+    try:
+        yield
+    except FerryError as error:
+        if not json:
+            raise
+        failed_object(error, ledger.migration(migration.id))
+        raise typer.Exit(error.exit_code) from error
+
+
+def failed_object(error: FerryError, migration: Migration | None = None) -> None:
+    """Prints a failure as the one object of --json, in the shape of a report: what failed is the command.
+
+    Args:
+        error: Why.
+        migration: What the command was about, as it stands now; a refusal brings it along.
+    """
+    if isinstance(error, TransitionRefused):
+        migration = error.migration
+    failed = Report(
+        migration=migration.id if migration else None,
+        status=Outcome.FAILED,
+        state=migration.status if migration else "",
+        error=ErrorText(**error.parts),
+    )
     terminal.as_json(failed.model_dump(mode="json"))
 
 

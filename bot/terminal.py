@@ -4,9 +4,10 @@ Results go to standard output, everything else to standard error. Nothing is dec
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from engine import pace
 from engine.errors import FerryError
+from engine.ledger.owners import describe
 from engine.lifecycle import Status, is_terminal, zilliz_word
 from engine.model import (
     CollectionReport,
@@ -32,7 +34,7 @@ from engine.model import Progress as Reached
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
 
-_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDO_ASKED, Status.UNDOING})
+_TOLD_STATES = frozenset({Status.PAUSED, Status.UNDO_ASKED, Status.UNDOING, Status.UNDONE})
 """States that the Jobs page's word alone does not tell."""
 
 _MISMATCHED = (
@@ -40,6 +42,12 @@ _MISMATCHED = (
     "`ferry remigrate {id}` deletes these collections on the target and copies them again, `ferry show {id} --mismatches FILE` "
     "lists all findings."
 )
+
+_GOES_ON: Final[Mapping[str, str]] = {
+    Status.CANCELED: "What was copied stands on the target: `ferry resume {id}` goes on from there, `ferry undo {id}` drops it.",
+    Status.PAUSED: "`ferry resume {id}` goes on from there; the source must stay as it is until then.",
+}
+"""What to do with a migration that was stopped."""
 
 _DIFFERENT = (
     "Both sides were only read. `--mismatches FILE` lists all findings; `ferry migrate` with `--on-conflict replace` deletes "
@@ -117,8 +125,16 @@ def report(report: Report) -> None:
     if report.status == Outcome.MISMATCHED:
         again = _MISMATCHED.format(id=report.migration) if report.migration else _DIFFERENT
         out.print(again, markup=False)
+    if report.state in _GOES_ON and report.collections:
+        out.print(_GOES_ON[report.state].format(id=report.migration), markup=False)
     if report.error:
         failure(report.error)
+
+
+def handed_back(report: Report) -> None:
+    """Says of a migration that this process was asked to leave that it waits for another one."""
+    again = f"`ferry resume {report.migration}` goes on from there."
+    out.print(f"It was handed back to the queue; {again}", markup=False)
 
 
 def undone(undone: Undone, target: Endpoint) -> None:
@@ -132,7 +148,9 @@ def undone(undone: Undone, target: Endpoint) -> None:
 
 def jobs(migrations: Iterable[Migration]) -> None:
     """Lists migrations, newest first, as the Jobs page does."""
-    table = _table("id", "status", "source → target", "entities", "start", "end", "created by")
+    table = _table(
+        "id", "status", "source → target", "entities", "start (UTC)", "end (UTC)", "created by"
+    )
     for each in migrations:
         entities = f"{each.plan.entities:,}" if each.plan else "–"
         cells = (
@@ -165,11 +183,16 @@ def standing(migration: Migration, reached: Reached) -> None:
 
 def events(events: Iterable[Event]) -> None:
     """Lists what happened to a migration, oldest first."""
-    table = _table("when", "what", "who", "details")
+    table = _table("when (UTC)", "what", "who", "details")
     for each in events:
-        details = ", ".join(f"{key}={value}" for key, value in each.details.items())
-        table.add_row(*map(escape, (_moment(each.at), each.name, each.actor, details)))
+        details = ", ".join(f"{key}={_detail(value)}" for key, value in each.details.items())
+        table.add_row(*map(escape, (_moment(each.at), each.name, describe(each.actor), details)))
     out.print(table)
+
+
+def _detail(value: Any) -> Any:
+    """What is said of a failure stands for the whole of it; --json has its other parts."""
+    return value.get("message", value) if isinstance(value, dict) else value
 
 
 @contextmanager
@@ -201,6 +224,19 @@ def progress() -> Iterator[Any]:
             )
 
         yield show
+
+
+def waits() -> Callable[[Reached], None]:
+    """A function that takes the progress, and says on standard error what is being waited for when that is another than before."""
+    said = ""
+
+    def say(reached: Reached) -> None:
+        nonlocal said
+        if reached.slowed not in {"", said}:
+            err.print(reached.slowed, markup=False)
+        said = reached.slowed
+
+    return say
 
 
 def _left(reached: Reached) -> str:
@@ -264,7 +300,7 @@ def _list(title: str, sentences: Iterable[str]) -> None:
 
 
 def _moment(at: Any) -> str:
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "–"
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "–"
 
 
 def _size(count: float) -> str:

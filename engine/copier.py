@@ -58,7 +58,7 @@ class Copier:
             slept through its takeover must not insert what another one wrote meanwhile.
         settle: Returns once no write of a worker that was lost can arrive any more; raises as `check`.
         turn: A writer's turn for so many entities and bytes (`flow.Flow.turn`).
-        sizes: How large a request may be.
+        sizes: How many bytes a request to the target may have: what was learned on another collection counts here too.
         tally: What the target took and refused.
     """
 
@@ -73,7 +73,7 @@ class Copier:
     fence: Callable[[], None]
     turn: Callable[[int, int], AbstractContextManager[None]]
     settle: Callable[[], None]
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: Sizes
     tally: Tally = field(default_factory=Tally)
 
     def run(self) -> None:
@@ -121,23 +121,24 @@ class Copier:
     def _write(self, content: ReadChunk) -> tuple[SetAside, ...]:
         """Writes a chunk; what the target does not take is found and returned."""
         key_range, writes = content.chunk.range, _Writes(self, content.chunk.attempted)
-        lower, size = key_range.lower, content.receipt.bytes
-        try:
-            for page in content.pages:
-                size = page.bytes
-                if size > self.sizes.now:  # it was read before a request of that size was refused
-                    break
+        lower = key_range.lower
+        for page in content.pages:  # which may be read only now: what the source refuses is raised
+            if page.bytes > self.sizes.now:  # it was read before a request of that size was refused
+                break
+            try:
                 writes.put(key_range.partition, page)
-                lower = page.keys[-1]
-                self.tally.took(key_range.partition, lower)
-            else:
-                self.sizes.went_well()
-                return ()
-        except MessageTooLarge:
-            self.sizes.too_large(size)
-        except MilvusRefused as refusal:
-            if not may_be_an_entitys(refusal):
-                raise
+            except MessageTooLarge:
+                self.sizes.too_large(page.bytes)
+                break
+            except MilvusRefused as refusal:
+                if not may_be_an_entitys(refusal):
+                    raise
+                break
+            lower = page.keys[-1]
+            self.tally.took(key_range.partition, lower)
+        else:
+            self.sizes.went_well()
+            return ()
         rest, at_first = key_range.model_copy(update={"lower": lower}), self.sizes.now
         # After any other failure, as of the ledger or the source, a part stands there that was inserted and is not in doubt.
         refused = self.target.repeat(
@@ -162,13 +163,14 @@ class Copier:
         if known is None:
             return False
         partition, key = known
+        page = next(self.reader.among(partition, [key], limit=1), None)
+        if page is None:
+            return False
         try:
-            for page in self.reader.among(partition, [key], limit=1):
-                self.put(partition, page)
-                return True
+            self.put(partition, page)
         except (MessageTooLarge, MilvusRefused):
             return False
-        return False
+        return True
 
     def put(self, partition: str, page: Page) -> None:
         """Upserts one page, until the target acknowledged it; a repeated upsert changes nothing."""

@@ -164,17 +164,23 @@ class Heartbeat:
             StopWork: As `check`, also while it waits.
         """
         until = self._lease.others_until
-        while until is not None and (left := (until - self._ledger.now()).total_seconds()) > 0:
-            self._waits_for = (
-                "Writes of a worker that was lost may still arrive; its lease must end first."
+        if until is None:
+            return
+        while (left := (until - self._ledger.now()).total_seconds()) > 0:
+            self._tell(
+                f"Calls of a worker that was lost may still reach the target until {until:%H:%M:%S} UTC."
             )
             self.halt.wait(min(left, BEAT_SECONDS))
             self.check()
+        self._tell("")
 
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
-        self._waits_for = getattr(failure, "message", str(failure))
-        self.flow.waits(self._waits_for)
+        self._tell(getattr(failure, "message", str(failure)))
+
+    def _tell(self, reason: str) -> None:
+        self._waits_for = reason
+        self.flow.waits(reason)
 
     def source_waits(self, failure: BaseException) -> None:
         """As `waits`, for the source, which may have asked for fewer requests."""

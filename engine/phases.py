@@ -14,6 +14,7 @@ from engine import crashpoints, handover
 from engine.copier import Copier
 from engine.descent import Tally
 from engine.errors import MustStartOver
+from engine.flow import Sizes
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
@@ -82,6 +83,7 @@ class Phases:
         self.target = target
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
+        self.sizes = Sizes()
         self._read_point_taken, self._timestamp = -math.inf, 0
         self.source_loads = Loads(source, ledger, lease, SOURCE)
         self.target_loads = Loads(target, ledger, lease, TARGET)
@@ -217,8 +219,9 @@ class Phases:
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
-            tally=Tally.of(chunks()),
             settle=self.heartbeat.outlast_others,
+            sizes=self.sizes,
+            tally=Tally.of(chunks()),
         )
 
     def _load(self, plan: CollectionPlan) -> None:

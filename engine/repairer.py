@@ -125,17 +125,17 @@ class Repairer:
     ) -> list[SetAside]:
         """Writes the source's entities of these keys; where the target refuses a request, ever fewer at a time."""
         copier = self.copier
-        try:
-            for page in copier.reader.among(partition, keys, limit=copier.page_entities):
+        for page in copier.reader.among(partition, keys, limit=copier.page_entities):
+            try:
                 copier.put(partition, page)
-        except (MessageTooLarge, MilvusRefused) as refused:
-            if isinstance(refused, MilvusRefused) and not may_be_an_entitys(refused):
-                raise
-            if len(keys) == 1:
-                if not (refused.certain or keys[0] in before or copier.takes_again()):
-                    raise undecided(copier.reader.collection, keys[0], refused) from refused
-                return [SetAside(partition=partition, pk=keys[0], reason=refused.message)]
-            middle = len(keys) // 2
-            halves = keys[:middle], keys[middle:]
-            return [each for half in halves for each in self._put(partition, half, before)]
+            except (MessageTooLarge, MilvusRefused) as refused:
+                if isinstance(refused, MilvusRefused) and not may_be_an_entitys(refused):
+                    raise
+                if len(keys) == 1:
+                    if not (refused.certain or keys[0] in before or copier.takes_again()):
+                        raise undecided(copier.reader.collection, keys[0], refused) from refused
+                    return [SetAside(partition=partition, pk=keys[0], reason=refused.message)]
+                middle = len(keys) // 2
+                halves = keys[:middle], keys[middle:]
+                return [each for half in halves for each in self._put(partition, half, before)]
         return []

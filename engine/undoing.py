@@ -36,6 +36,7 @@ from engine.model import (
     Lease,
     Migration,
     Plan,
+    Progress,
     Secrets,
     Undone,
 )
@@ -71,6 +72,7 @@ def undo(
     *,
     force: bool = False,
     lease_seconds: float = LEASE_SECONDS,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Undone:
     """Drops what a migration made on its target, in this process.
 
@@ -80,6 +82,7 @@ def undo(
         secrets: The clusters' tokens; the target's is used.
         force: Drops what it made although someone else wrote to it, or it cannot be seen whether someone did.
         lease_seconds: How long the migration is this process's own from each sign of life.
+        on_progress: Called twice a second, from a thread of its own; `slowed` says what is being waited for.
 
     Raises:
         TargetChanged: Someone else wrote there since; nothing was dropped.
@@ -95,7 +98,9 @@ def undo(
         raise refused
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, event)
     try:
-        end = drive(ledger, lease, secrets, threading.Event(), lease_seconds, force=force)
+        end = drive(
+            ledger, lease, secrets, threading.Event(), on_progress, lease_seconds, force=force
+        )
     except LeaseLost as lost:
         raise MigrationBusy(
             f"Another process took {lease.migration_id} over.",
@@ -112,6 +117,7 @@ def drive(
     lease: Lease,
     secrets: Secrets,
     stop: threading.Event,
+    on_progress: Callable[[Progress], None] | None = None,
     lease_seconds: float = LEASE_SECONDS,
     *,
     force: bool = False,
@@ -124,6 +130,7 @@ def drive(
         lease: From `ledger.claim` with UNDO.
         secrets: The clusters' tokens; the target's is used.
         stop: Set it to hand the undo back to whoever waits for such.
+        on_progress: As of `undo`.
         lease_seconds: How long the lease lasts from each renewal.
         force: As of `undo`.
         patient: Waits for a target that does not answer.
@@ -135,7 +142,7 @@ def drive(
         ShutdownRequested: It was handed back.
         LeaseLost: Another worker took over; it records the end.
     """
-    with Heartbeat(ledger, lease, stop, None, lease_seconds) as heartbeat:
+    with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
         drops = _Drops()
         try:
             try:
@@ -181,15 +188,19 @@ def _undone(
         permit=heartbeat.permit,
         told=heartbeat.target_waits,
         patient=patient,
+        cutting=heartbeat.cutting,
     ) as target:
-        heartbeat.outlast_others()  # a late creation would stand there after it, a late drop go by the name
         found = _Found(ledger, migration, migration.plan, target, heartbeat.check)
         try:
-            found.look(force=force)
-            crashpoints.reached("undo_checked")
-            return _dropped(found, lease, heartbeat, drops)
+            with heartbeat.cutting(target.cut):
+                heartbeat.outlast_others()  # a late creation would stand there after it, a late drop go by the name
+                found.look(force=force)
+                crashpoints.reached("undo_checked")
+                return _dropped(found, lease, heartbeat, drops)
         except (FerryError, StopWork):
-            found.put_back()
+            target.mend()
+            with heartbeat.cutting(target.cut):
+                found.put_back()
             raise
 
 
@@ -219,6 +230,9 @@ class _Found:
         plan: Its plan.
         target: The open target.
         check: Called between chunks; raises a `StopWork` when the work must end.
+
+    Attributes:
+        here: Whether the target's database is there; known once it was looked at.
     """
 
     def __init__(
@@ -233,13 +247,14 @@ class _Found:
         self.ledger = ledger
         self.migration = migration
         self.target = target
-        self.here = target.database in definitions.database_names(target)
+        self.here = False
         states = {state.name: state for state in ledger.collection_states(migration.id)}
         self.begun = [(each, states[each.name]) for each in plan.collections if each.name in states]
         self._untouched: dict[str, Untouched] = {}
 
     def look(self, *, force: bool) -> None:
-        """Raises TargetChanged if someone else wrote to what this migration made; looks at nothing if `force`."""
+        """Raises TargetChanged if someone else wrote to what this migration made; looks for the database alone if `force`."""
+        self.here = self.target.database in definitions.database_names(self.target)
         if not self.here or force:
             return
         obstacles = [said for plan, state in self.begun for said in self._obstacles(plan, state)]

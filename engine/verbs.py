@@ -204,7 +204,7 @@ def work(
         )
         return
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
-    undoing.drive(ledger, lease, secrets, stop, lease_seconds, patient=True)
+    undoing.drive(ledger, lease, secrets, stop, lease_seconds=lease_seconds, patient=True)
 
 
 def undo(
@@ -214,9 +214,17 @@ def undo(
     *,
     force: bool = False,
     lease_seconds: float = LEASE_SECONDS,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Undone:
     """Drops what a migration that has ended made on its target (`engine/undoing.py`)."""
-    return undoing.undo(ledger, migration_id, secrets, force=force, lease_seconds=lease_seconds)
+    return undoing.undo(
+        ledger,
+        migration_id,
+        secrets,
+        force=force,
+        lease_seconds=lease_seconds,
+        on_progress=on_progress,
+    )
 
 
 def report(ledger: Ledger, migration_id: str) -> Report:

@@ -1,6 +1,8 @@
 """`ferry pause | throttle | undo` as processes: a running migration rests, is limited, goes on, and is taken back."""
 
 import json
+import re
+from datetime import UTC, datetime
 
 from tests.cli.conftest import ENTITIES, Shell
 from tests.engine.bed import Side
@@ -24,6 +26,7 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         report = json.loads(out)
         assert (report["status"], report["state"]) == ("IN PROGRESS", "paused")
         assert "IN PROGRESS (paused)" in shell.run("jobs").stdout
+        assert f"`ferry resume {migration}` goes on" in shell.run("show", migration).stdout
         both = ("--entities-per-second", "100000", "--megabytes-per-second", "50")
         limited = shell.run("throttle", migration, *both)
         assert limited.stdout == f"{migration} copies at most 100,000 entities/s and 50 MB/s.\n"
@@ -44,6 +47,39 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
         status, undone = shell.object("undo", migration)
         assert (status, undone["status"], undone["state"]) == (0, "CANCELED", "undone")
         assert undone["dropped"] == ["cargo"]
+    assert target.client.list_collections() == []
+    with shell.start("show", migration, TZ="Asia/Tokyo") as process:
+        shown, _ = process.communicate(timeout=60)
+    ended = datetime.fromisoformat(shell.object("show", migration)[1]["events"][-1]["at"])
+    assert shown.startswith(f"CANCELED (undone)  {migration}")
+    assert "when (UTC)" in shown
+    last = shown.splitlines()[-1]
+    assert last.startswith(f"{ended.astimezone(UTC):%Y-%m-%d %H:%M:%S}  undone")
+    assert " process " in last
+    assert "error=Someone else has changed" in shown
+    assert "{" not in shown
+
+
+def test_an_undo_says_why_it_waits(shell: Shell, source: Side, target: Side) -> None:
+    """After a worker was lost, an undo tells on standard error what may still arrive and until when, and then drops."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo")
+        with shell.start(*command, FERRY_LEASE_SECONDS="6") as process:
+            gate.wait()
+            process.kill()
+            process.communicate()
+        gate.open.set()
+        proxy.drained()
+        (job,) = shell.object("jobs")[1]["migrations"]
+        assert shell.run("cancel", job["id"]).returncode == 0
+        canceled = shell.run("show", job["id"]).stdout
+        assert f"`ferry resume {job['id']}` goes on from there" in canceled
+        done = shell.run("undo", job["id"])
+    assert done.returncode == 0, done.stderr
+    (said,) = done.stderr.splitlines()
+    waited = r"Waiting: Calls of a worker that was lost may still reach the target until \d\d:\d\d:\d\d UTC\."
+    assert re.fullmatch(waited, said)
     assert target.client.list_collections() == []
 
 

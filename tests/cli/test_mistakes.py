@@ -121,3 +121,23 @@ def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) 
     done = shell.run("verify", source.uri, target.uri, "--collection", "crew")
     assert done.returncode == 3
     assert "Both sides were only read. `--mismatches FILE` lists all findings" in done.stdout
+
+
+def test_a_refusal_says_with_json_how_the_migration_stands(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """Whatever is refused of a migration, its id and its state stand beside the error; it can even be undone after that."""
+    status, report = shell.object("migrate", source.uri, target.uri, "--collection", "crew")
+    assert (status, report["status"]) == (0, "SUCCESSFUL")
+    migration = report["migration"]
+    target.client.create_alias("crew", "theirs")
+    for command in ("resume", "repair", "remigrate", "undo", "throttle", "pause"):
+        limit = ("5000",) if command == "throttle" else ()
+        status, refused = shell.object(command, migration.lower(), *limit)
+        told = (status, refused["status"], refused["migration"], refused["state"])
+        assert told == (2, "FAILED", migration, "successful"), command
+    target.client.drop_alias("theirs")
+    status, undone = shell.object("undo", migration)
+    assert (status, undone["state"]) == (0, "undone")
+    status, refused = shell.object("resume", migration)
+    assert (status, refused["state"]) == (2, "undone")

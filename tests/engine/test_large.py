@@ -57,6 +57,24 @@ def test_messages_shrink_until_they_pass(
     mixed.assert_same("mixed", range(SMALL + LARGE))
 
 
+def test_what_a_target_passes_is_learned_once(bed: Bed, proxied: Proxied) -> None:
+    """Two collections whose chunks are too large for one message: only the first one's are refused."""
+    names, keys = ("one", "two"), range(40)
+    for name in names:
+        bed.source.create(name)
+        bed.source.insert(name, (row | {"text": TEXT} for row in rows(keys)))
+    target = proxied(bed.target)
+    target.limit("Insert", LIMIT // 2)
+    inserts = target.keep("Insert")
+    report = bed.run(bed.queued(*names, target_uri=target.uri))
+    assert report.status is Outcome.SUCCESSFUL, report
+    sent = [milvus_pb2.InsertRequest.FromString(each).collection_name for each in inserts]
+    refused = {name for name, each in zip(sent, inserts, strict=True) if len(each) > LIMIT // 2}
+    assert refused == {"one"}
+    for name in names:
+        bed.assert_same(name, keys)
+
+
 def test_many_entities_that_never_pass_end_it(mixed: Bed, proxied: Proxied) -> None:
     """When the target accepts none of a hundred and more entities, the migration ends and says so."""
     target = proxied(mixed.target)

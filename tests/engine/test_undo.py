@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,26 @@ from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
 from engine.milvus import retry
 from engine.model import OnConflict, Outcome, Secrets, Undone
-from tests.engine.bed import PARTITION_ENTITIES, PARTITIONS, Bed, Side, rows, running, until
+from tests.engine.bed import (
+    PARTITION_ENTITIES,
+    PARTITIONS,
+    Bed,
+    Side,
+    rows,
+    running,
+    stalls,
+    until,
+)
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
 KEYS = range(PARTITIONS * PARTITION_ENTITIES)
+SHUTDOWN_SECONDS = 5.0
+"""As for a cancel, from the request to the end."""
+LEASE_SECONDS = 9.0
+"""A drop that hangs would end with its lease, later than that."""
+
 Proxied = Callable[[Side], Proxy]
 
 
@@ -297,5 +312,39 @@ def test_an_undo_that_is_handed_back_does_not_forget_a_lost_drop(
     assert proxy.calls["DropCollection"] == 1
     work(threading.Event())
     assert utc_now() >= waiting.lease_expires_at
+    assert stands(crossing, migration) is Status.UNDONE
+    assert crossing.target.client.list_collections() == []
+
+
+@pytest.mark.parametrize(
+    "rpc", ["Query", "DropCollection", pytest.param("GetVersion", marks=pytest.mark.soak)]
+)
+def test_a_server_that_hangs_does_not_hold_an_undo_that_is_handed_back(
+    crossing: Bed, proxied: Proxied, rpc: str
+) -> None:
+    """The bot stops: an undo ends within 5 s whatever its target answers, releases what it loaded, and the next worker does it."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    crossing.target.client.release_collection("parts")
+
+    def work(stop: threading.Event) -> None:
+        engine.work(crossing.ledger, migration, Secrets(), stop=stop, lease_seconds=LEASE_SECONDS)
+
+    gate, stop = proxy.hold(rpc, proxy.calls[rpc] + 1), threading.Event()
+    crossing.act(migration, EventName.ASK_UNDO)
+    thread = threading.Thread(target=_handed_back, args=(work, stop))
+    with stalls() as late:
+        thread.start()
+        gate.wait()
+        asked = time.monotonic() - late()
+        stop.set()
+        until(lambda: stands(crossing, migration) is Status.UNDO_ASKED)
+        seconds = time.monotonic() - late() - asked
+        assert not crossing.target.loaded("parts")
+        gate.open.set()
+        thread.join(60)
+    assert seconds < SHUTDOWN_SECONDS
+    work(threading.Event())
     assert stands(crossing, migration) is Status.UNDONE
     assert crossing.target.client.list_collections() == []

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,15 +13,26 @@ import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
 from engine.content import read_range
+from engine.copier import Copier, ReadChunk
 from engine.errors import DataUnreadable, ServiceUnavailable, SourceUnusable, Throttled
-from engine.flow import Flow
+from engine.flow import MEGABYTE, Flow, Sizes
+from engine.ledger import Ledger
 from engine.milvus import pages
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import survey
-from engine.model import Chunk, ChunkRange, Endpoint, Receipt, Throttle
+from engine.model import (
+    Chunk,
+    ChunkRange,
+    CollectionPlan,
+    Endpoint,
+    Lease,
+    Receipt,
+    Throttle,
+)
 from engine.proof.drift import reread
+from tests.beds.ledgers import put
 from tests.engine.bed import until
 
 KEYS = range(200)
@@ -147,6 +159,47 @@ def test_one_entity_that_is_too_large_is_told(server: tuple[_Server, Cluster]) -
     with pytest.raises(MessageTooLarge, match="The entity 0 of “c” cannot be read"):
         read(reader_of(cluster), 64)
     assert handler.asked == [64, 32, 16, 8, 4, 2, 1, 1]
+
+
+def nothing() -> None:
+    """Nobody asks the work to end."""
+
+
+def test_what_the_source_cannot_answer_is_not_the_targets_limit(
+    server: tuple[_Server, Cluster], tmp_path: Path
+) -> None:
+    """A chunk is read again as it is written, and the source refuses: that is told, and requests to the target stay as large."""
+    handler, cluster = server
+    plan = CollectionPlan.model_construct(name="c", entities=len(KEYS), bytes=MEGABYTE)
+    turn, sizes = Flow(threading.Event()).turn, Sizes()
+    whole = ChunkRange(
+        collection="c", partition="", ordinal=0, lower=None, upper=None, entities=len(KEYS)
+    )
+    receipt = Receipt(entities=len(KEYS), bytes=MEGABYTE, digest="0" * 32)
+    with Ledger.open(put(f"sqlite:///{tmp_path}/ferry.db")) as ledger:
+        lease = Lease(migration_id="M-0000000", token=1, owner="")
+        reader = reader_of(cluster)
+        copier = Copier(
+            reader,
+            cluster,
+            plan,
+            ledger,
+            lease,
+            page_entities=64,
+            exact=True,
+            check=nothing,
+            fence=nothing,
+            turn=turn,
+            settle=nothing,
+            sizes=sizes,
+        )
+        handler.entities_max = 0
+        again = ReadChunk(Chunk(id=1, range=whole), reader.pages("", limit=64), receipt)
+        with pytest.raises(MessageTooLarge, match="The entity 0 of “c” cannot be read"):
+            copier.write(again)
+        assert sizes.now == Sizes().now
+        with pytest.raises(MessageTooLarge, match="The entity 0 of “c” cannot be read"):
+            copier.takes_again(("", 0))
 
 
 def test_a_page_that_does_not_advance_ends_the_reading(server: tuple[_Server, Cluster]) -> None:
