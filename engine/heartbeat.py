@@ -6,8 +6,9 @@ One thread beside the copy; it never touches a cluster. What it hears it only no
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, Self
 
 import structlog
@@ -164,12 +165,26 @@ class Heartbeat:
             StopWork: As `check`, also while it waits.
         """
         until = self._lease.others_until
-        while until is not None and (left := (until - self._ledger.now()).total_seconds()) > 0:
-            self._waits_for = (
-                "Writes of a worker that was lost may still arrive; its lease must end first."
+        while until is not None and until > self._ledger.now():
+            self._outlast(
+                until,
+                "Writes of a worker that was lost may still arrive; its lease must end first.",
             )
-            self.halt.wait(min(left, BEAT_SECONDS))
-            self.check()
+
+    def outlast_migrations(self, names: Collection[str]) -> None:
+        """Returns once no call that another migration lost can be applied to the target's collections of these names any more.
+
+        Those of its live workers are not waited for.
+
+        Raises:
+            StopWork: As `check`, also while it waits.
+        """
+        while (late := self._ledger.late_calls(self._lease, names)) is not None:
+            self._outlast(
+                late.until,
+                f"Calls that {late.migration} lost may still change collections of these names on the target; "
+                f"they are void at {late.until:%H:%M:%S} UTC.",
+            )
 
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
@@ -187,6 +202,13 @@ class Heartbeat:
             self._void_at = max(self._void_at, failure.void_at)
         self.flow.refused(failure)
         self.waits(failure)
+
+    def _outlast(self, until: datetime, why: str) -> None:
+        """Waits for a beat at most."""
+        self._waits_for = why
+        left = (until - self._ledger.now()).total_seconds()
+        self.halt.wait(max(0.0, min(left, BEAT_SECONDS)))
+        self.check()
 
     def _left(self) -> float:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
