@@ -6,8 +6,9 @@ One thread beside the copy; it never touches a cluster. What it hears it only no
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final, Self
 
 import structlog
@@ -164,15 +165,30 @@ class Heartbeat:
             StopWork: As `check`, also while it waits.
         """
         until = self._lease.others_until
-        if until is None:
-            return
-        while (left := (until - self._ledger.now()).total_seconds()) > 0:
-            self._tell(
-                f"Calls of a worker that was lost may still reach the target until {until:%H:%M:%S} UTC."
-            )
-            self.halt.wait(min(left, BEAT_SECONDS))
-            self.check()
-        self._tell("")
+
+        def late() -> tuple[datetime, str] | None:
+            if until is None or until <= self._ledger.now():
+                return None
+            return until, "Calls of a worker that was lost may still reach the target"
+
+        self._outlast(late)
+
+    def outlast_migrations(self, names: Collection[str]) -> None:
+        """Returns once no call that another migration lost can be applied to the target's collections of these names any more.
+
+        Those of its live workers are not waited for.
+
+        Raises:
+            StopWork: As `check`, also while it waits.
+        """
+
+        def late() -> tuple[datetime, str] | None:
+            found = self._ledger.late_calls(self._lease, names)
+            if found is None:
+                return None
+            return found.until, f"Calls that {found.migration} lost may still reach the target"
+
+        self._outlast(late)
 
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
@@ -193,6 +209,19 @@ class Heartbeat:
             self._void_at = max(self._void_at, failure.void_at)
         self.flow.refused(failure)
         self.waits(failure)
+
+    def _outlast(self, late: Callable[[], tuple[datetime, str] | None]) -> None:
+        """Waits for as long as `late` says until when something may arrive, and what."""
+        waited = False
+        while (found := late()) is not None:
+            until, what = found
+            self._tell(f"{what} until {until:%H:%M:%S} UTC.")
+            left = (until - self._ledger.now()).total_seconds()
+            self.halt.wait(max(0.0, min(left, BEAT_SECONDS)))
+            self.check()
+            waited = True
+        if waited:
+            self._tell("")
 
     def _left(self) -> float:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()

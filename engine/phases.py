@@ -95,6 +95,7 @@ class Phases:
             plan.request,
             heartbeat.check_now,
             heartbeat.outlast_others,
+            heartbeat.outlast_migrations,
         )
 
     def run(self) -> EventName:
@@ -110,6 +111,8 @@ class Phases:
             return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH
         self._read_point()  # the source reaches it while the target's collections are made
         self._enter("create")
+        # Before the database is looked for: another one's late drop takes it as long as it is empty.
+        self.heartbeat.outlast_migrations([plan.name for plan in self.plan.collections])
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")

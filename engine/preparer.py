@@ -4,7 +4,7 @@ Nothing that stands on the target is touched unless this migration made it, or i
 entity is written here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from engine import crashpoints
@@ -37,6 +37,7 @@ class Preparer:
         check: Called before each collection and before anything is dropped; asks the ledger and raises a
             `StopWork` when the work must end.
         outlast: Returns once no write of a worker that was lost can arrive any more.
+        outlast_migrations: As `outlast`, for what other migrations lost on the way to the target's collections of these names.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Preparer:
         request: Request,
         check: Callable[[], None],
         outlast: Callable[[], None],
+        outlast_migrations: Callable[[Collection[str]], None],
     ) -> None:
         self.source = source
         self.target = target
@@ -56,6 +58,7 @@ class Preparer:
         self.request = request
         self.check = check
         self.outlast = outlast
+        self.outlast_migrations = outlast_migrations
 
     def database(self, database_properties: Mapping[str, str]) -> None:
         """Makes the target's database with these properties if it is not there."""
@@ -76,6 +79,7 @@ class Preparer:
             SourceChanged: The source's definition is not the planned one any more.
         """
         self.check()
+        self.outlast_migrations((plan.name,))  # their late calls go by the name too
         self._check_source(plan)
         match owner_of(self.target, plan, state):
             case Owner.NOBODY:

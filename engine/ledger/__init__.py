@@ -6,7 +6,7 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
     questions          migrations, totals, events …            queries.py
-    what is shared     is_loaded_for_another, hand_load_on     shared.py
+    what is shared     hand_load_on, late_calls …              shared.py
     the list of jobs   jobs, page_above, targets               jobs.py
     the audit trail    audit, check_audit                      audit.py
 """

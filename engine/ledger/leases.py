@@ -90,7 +90,6 @@ class Leases(Database):
         with self._write(ordered=True) as session:
             act = Act(event, owner, self._clock(), lease_seconds=lease_seconds)
             row = load(session, migration_id)
-            others_until = row.lease_expires_at
             stale = event is EventName.CLAIM and proofs.lapsed(session, row, act.at)
             try:
                 migration = move(session, migration_id, act)
@@ -100,12 +99,13 @@ class Leases(Database):
                 raise
             if stale:
                 proofs.forget(session, migration.id)
-        return Lease(
-            migration_id=migration.id,
-            token=migration.lease_token,
-            owner=owner,
-            others_until=others_until,
-        )
+            taken = load(session, migration.id)
+            return Lease(
+                migration_id=taken.id,
+                token=taken.lease_token,
+                owner=owner,
+                others_until=taken.others_until,
+            )
 
     def renew(self, lease: Lease, lease_seconds: float = LEASE_SECONDS) -> None:
         """Hold on to the migration for that long from now; raises LeaseLost."""
@@ -132,14 +132,7 @@ class Leases(Database):
             raise ValueError(f"a worker does not end its attempt with {event}")
         with self._write(ordered=True) as session:
             self._check(session, lease)
-            act = Act(
-                event,
-                lease.owner,
-                self._clock(),
-                details,
-                error,
-                others_until=lease.others_until,
-            )
+            act = Act(event, lease.owner, self._clock(), details, error)
             try:
                 return move(session, lease.migration_id, act)
             except TransitionRefused as refused:

@@ -1,22 +1,38 @@
-"""What the migrations of one ledger share: collections that several of them read, or would take for their own.
+"""What the migrations of one ledger share: collections that several of them read, would take for their own, or make in turn.
 
 Whoever loaded a source's collection releases it when its attempt ends, unless another migration that has not ended still reads it:
-then that one does. A target's collection belongs to the one that recorded its id first. What clusters hold is not asked here.
+then that one does. A target's collection belongs to the one that recorded its id first. Calls that one of them lost may still be
+applied to what another one makes under the same name. What clusters hold is not asked here.
 """
 
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import Update, update
+from sqlalchemy import Update, bindparam, update
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from engine.ledger.leases import Leases
+from engine.ledger.records import listed_plan_of
 from engine.ledger.tables import CollectionRow, MigrationRow
-from engine.ledger.transitions import load
-from engine.lifecycle import Status
-from engine.model import Endpoint, Lease, Request
+from engine.ledger.transitions import late_calls_until, load
+from engine.lifecycle import HELD, Status
+from engine.model import Endpoint, LateCalls, Lease, Request
 
 _READING: Final = (Status.RUNNING, Status.QUEUED)
 """A queued migration with a mark was handed back by a crash, and goes on."""
+
+_UNSETTLED: Final = (
+    select(MigrationRow)
+    .where(
+        col(MigrationRow.id) != bindparam("of"),
+        col(MigrationRow.status).in_(HELD)
+        | (col(MigrationRow.lease_expires_at) > bindparam("now")),
+    )
+    .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # SQLModel types it as what a row holds
+)
+"""The other migrations that have calls under way, or lost some a moment ago."""
+_REQUEST: Final = select(MigrationRow.request).where(col(MigrationRow.id) == bindparam("of"))
 
 
 class Shared(Leases):
@@ -66,6 +82,25 @@ class Shared(Leases):
             session.connection().execute(own)
             return True
 
+    def late_calls(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
+        """What another migration lost that may still be applied to collections of these names on the lease's target.
+
+        Returns:
+            That of the migration whose calls may arrive longest; None where none can.
+        """
+        now, of = self._clock(), lease.migration_id
+        with self._read() as session:
+            own = _target(session.exec(_REQUEST, params={"of": of}).one())
+            doubted = [
+                LateCalls(migration=row.id, until=until)
+                for row in session.exec(_UNSETTLED, params={"of": of, "now": now})
+                if (until := late_calls_until(row)) is not None
+                and until > now
+                and _target(row.request) == own
+                and _makes(row, names)
+            ]
+        return max(doubted, key=lambda late: late.until, default=None)
+
 
 def _own_row(lease: Lease, name: str) -> Update:
     return update(CollectionRow).where(
@@ -94,10 +129,23 @@ def _is_anothers(session: Session, lease: Lease, name: str) -> bool:
             col(CollectionRow.source_was_loaded).is_(False),
         )
     )
-    own = _place(load(session, lease.migration_id).request)
-    return any(_place(request) == own for request in session.exec(query))
+    own = _source(load(session, lease.migration_id).request)
+    return any(_source(request) == own for request in session.exec(query))
 
 
-def _place(request: str) -> tuple[str, str]:
-    source: Endpoint = Request.model_validate_json(request).source
-    return source.uri.rstrip("/"), source.database
+def _makes(row: MigrationRow, names: Collection[str]) -> bool:
+    """Whether it may have made or dropped one of these; of a plan in another format nobody knows."""
+    plan = listed_plan_of(row.plan)
+    return plan is None or any(each.name in names for each in plan.collections)
+
+
+def _source(request: str) -> tuple[str, str]:
+    return _place(Request.model_validate_json(request).source)
+
+
+def _target(request: str) -> tuple[str, str]:
+    return _place(Request.model_validate_json(request).target)
+
+
+def _place(endpoint: Endpoint) -> tuple[str, str]:
+    return endpoint.uri.rstrip("/"), endpoint.database

@@ -52,10 +52,19 @@ class LedgerTable(SQLModel, registry=registry(metadata=MetaData(naming_conventio
 
 
 class MigrationRow(LedgerTable, table=True):
-    """`engine.model.Migration`; `number` orders migrations, `id` is what people type."""
+    """`engine.model.Migration`; `number` orders migrations, `id` is what people type.
+
+    `lease_expires_at` of one that nobody holds, and `others_until` of one that somebody does, say until when calls of workers that
+    are gone may still be applied.
+    """
 
     __tablename__ = "migration"
-    __table_args__ = (Index(None, "identity"), Index(None, "status"), GROWING)
+    __table_args__ = (
+        Index(None, "identity"),
+        Index(None, "status"),
+        Index(None, "lease_expires_at"),
+        GROWING,
+    )
 
     number: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     id: str = Field(unique=True, max_length=32)
@@ -80,6 +89,7 @@ class MigrationRow(LedgerTable, table=True):
     lease_owner: str | None = Field(default=None, sa_type=Text)
     lease_token: int = Field(default=0, sa_type=BigInteger)
     lease_expires_at: datetime | None = None
+    others_until: datetime | None = None
     error: str | None = Field(default=None, sa_type=Text)
     throttle: str | None = Field(default=None, sa_type=Text)
     slowed: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": ""})

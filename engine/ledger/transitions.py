@@ -94,7 +94,6 @@ class Act:
         actor: Who did it: a Slack user id, `user@host`, or a lease's owner.
         error: Stored with the migration; a claim, a resume and the end of an undo clear it.
         lease_seconds: For a claim or an undo: how long the actor holds the migration.
-        others_until: For the end of an attempt: as in its lease.
     """
 
     event: EventName
@@ -103,7 +102,6 @@ class Act:
     details: Details | None = None
     error: ErrorText | None = None
     lease_seconds: float = 0.0
-    others_until: datetime | None = None
 
 
 def lease_is_live(migration: Migration | MigrationRow, now: datetime) -> bool:
@@ -303,8 +301,21 @@ def _calls_until(row: MigrationRow, act: Act) -> datetime | None:
     """
     waited = act.event in WORKER_EVENTS and not (act.details or {}).get(CALLS_CUT)
     own = None if waited else row.lease_expires_at
-    others = act.others_until if act.others_until and act.others_until > act.at else None
-    return max(filter(None, (own, others)), default=None)
+    others = row.others_until if row.others_until and row.others_until > act.at else None
+    return _later(own, others)
+
+
+def late_calls_until(row: MigrationRow) -> datetime | None:
+    """Until when a call may still be applied that no worker waits for any more; those of a live worker are its own affair.
+
+    A worker is live until its lease ends, unless it is certainly dead: of another machine nobody can say that.
+    """
+    gone = row.lease_owner is None or owner_is_dead(row.lease_owner)
+    return _later(row.lease_expires_at if gone else None, row.others_until)
+
+
+def _later(*moments: datetime | None) -> datetime | None:
+    return max(filter(None, moments), default=None)
 
 
 def _lease_changes(
@@ -316,6 +327,7 @@ def _lease_changes(
             "lease_owner": act.actor,
             "lease_token": row.lease_token + 1,
             "lease_expires_at": act.at + timedelta(seconds=act.lease_seconds),
+            "others_until": _later(row.lease_expires_at, row.others_until),
             "started_at": row.started_at or act.at,
         }
     if before.status in HELD and after.status is not before.status:
@@ -323,6 +335,7 @@ def _lease_changes(
             "lease_owner": None,
             "lease_token": row.lease_token + 1,
             "lease_expires_at": _calls_until(row, act),
+            "others_until": None,
             "slowed": "",
         }
     return {}

@@ -158,6 +158,17 @@ class Lease(Record):
     others_until: AwareDatetime | None = None
 
 
+class LateCalls(Record):
+    """Calls that a migration lost: until then they may still be applied, and nobody waits for them.
+
+    Attributes:
+        migration: The id of the migration that lost them.
+    """
+
+    migration: str
+    until: AwareDatetime
+
+
 class Orders(Record):
     """What people asked of a migration while a worker holds it."""
 

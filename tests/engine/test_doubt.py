@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
+from engine.heartbeat import WAITING
 from engine.ledger import CALLS_CUT
 from engine.lifecycle import EventName
-from engine.model import Outcome
+from engine.model import OnConflict, Outcome
 from engine.worker import LEASE_SECONDS
 from tests.engine.bed import (
     PARTITION_ENTITIES,
@@ -150,3 +151,72 @@ def test_a_cancel_does_not_forget_a_lost_write(
     )
     assert ended.details[CALLS_CUT] is True
     assert target.calls["Upsert"] == 0
+
+
+@pytest.fixture
+def loser(bed: Bed, target: Proxy, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A migration of `plain` that was canceled while it waited for a lost insert, which may still arrive for a minute."""
+    monkeypatch.setenv(LEASE_SECONDS, "60")
+    target.fail_before("Insert", 1)
+    migration = bed.queued("plain", target_uri=target.uri)
+    with running(bed, migration) as (reports, _):
+        until(lambda: bed.ledger.totals(migration).slowed.startswith("Waiting: "))
+        bed.act(migration, EventName.CANCEL)
+    assert reports[0].status is Outcome.CANCELED
+    return migration
+
+
+def test_the_wait_for_another_migrations_lost_write_is_told_and_can_be_canceled(
+    bed: Bed, target: Proxy, loser: str
+) -> None:
+    """Who would replace the collection waits, says whose calls it waits for, touches nothing, and ends when it is canceled."""
+    other = bed.queued("plain", target_uri=target.uri, on_conflict=OnConflict.REPLACE)
+    made = target.calls["CreateCollection"]
+    with running(bed, other) as (reports, _):
+        until(lambda: bed.ledger.noted(other, WAITING))
+        bed.act(other, EventName.CANCEL)
+    assert reports[0].status is Outcome.CANCELED
+    (waited,) = (each for each in bed.ledger.events(migration_id=other) if each.name == WAITING)
+    assert f"Calls that {loser} lost may still reach the target until" in waited.details["reason"]
+    assert (target.calls["DropCollection"], target.calls["CreateCollection"]) == (0, made)
+
+
+def test_a_lost_write_does_not_hold_up_migrations_of_other_collections(
+    bed: Bed, target: Proxy, loser: str
+) -> None:
+    """Beside a collection that late calls may still change another one is made and copied at once."""
+    bed.source.create("beside")
+    bed.source.insert("beside", rows(KEYS))
+    other = bed.queued("beside", target_uri=target.uri)
+    assert bed.run(other).status is Outcome.SUCCESSFUL
+    assert not bed.ledger.noted(other, WAITING)
+    lost = bed.ledger.migration(loser).lease_expires_at
+    assert lost is not None
+    assert bed.ledger.now() < lost
+    bed.assert_same("beside", KEYS)
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_what_another_migration_loses_while_this_one_makes_others_is_outlasted(
+    bed: Bed, target: Proxy
+) -> None:
+    """A call is lost and its migration canceled after this one has begun: it comes to that collection when the call is void."""
+    bed.source.create("first")
+    bed.source.insert("first", rows(KEYS))
+    target.fail_before("Insert", 1)
+    losing = bed.queued("plain", target_uri=target.uri)
+    both = bed.queued("first", "plain", target_uri=target.uri)
+    gate = target.hold("CreateCollection", 1, only=True)
+    with running(bed, both) as (reports, _):
+        gate.wait()
+        with running(bed, losing):
+            until(lambda: bed.ledger.totals(losing).slowed.startswith("Waiting: "))
+            bed.act(losing, EventName.CANCEL)
+        void = bed.ledger.migration(losing).lease_expires_at
+        assert void is not None
+        asked = target.keep("DescribeCollection")
+        gate.open.set()
+        until(lambda: any(b"plain" in request for request in asked))
+        assert bed.ledger.now() >= void
+    assert reports[0].error is not None
+    assert reports[0].error.code == "E-TARGET-NOT-EMPTY"

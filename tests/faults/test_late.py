@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 import engine
+from engine.heartbeat import WAITING
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Secrets
-from tests.crash.lane import WHO, Lane
+from tests.crash.lane import WHO, Lane, Run
 from tests.crash.workers import KILLED, pause
 from tests.faults.network import Fault, Network
 
@@ -20,6 +21,9 @@ REPAIR_LEASE_SECONDS = 12.0
 """Longer than a repair takes."""
 UNDO_LEASE_SECONDS = 12.0
 """Longer than an undo takes, and a plan after it."""
+
+REPLACED_LEASE_SECONDS = 8.0
+"""Longer than another migration takes until it makes its first collection."""
 
 Lanes = Callable[[int], list[Lane]]
 Until = Callable[[Callable[[], bool]], None]
@@ -239,3 +243,83 @@ def test_a_creation_of_a_killed_worker_is_void_before_it_is_undone(lanes: Lanes)
         target.drained()
         assert run.left() == [run.database]
         assert target.overdue == 1
+
+
+def test_a_canceled_migrations_insert_is_void_before_another_migration_makes_its_collections(
+    lanes: Lanes,
+) -> None:
+    """A worker died over an insert and its migration was canceled: another one that replaces what it made gets none of it."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        late = target.hold("Insert", 2, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, **lease)
+        late.wait()
+        other = replacing(lane, run, target)
+        dead.kill()
+        dead.wait()
+        with lane.ledger.transaction() as act:
+            act.apply(run.id, EventName.CANCEL, actor=WHO)
+        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
+        worker = lane.workers.start(other.id, lane.url)
+        writing.wait()
+        late.open.set()
+        writing.open.set()
+        assert worker.wait() == 0
+        target.drained()
+        assert other.wrong().nothing
+        assert target.overdue == 1
+
+
+def test_a_drop_of_a_killed_undo_is_void_before_another_migration_makes_its_collections(
+    lanes: Lanes,
+) -> None:
+    """An undo died over a drop, and nobody has taken it over yet: another migration of that name loses nothing to it."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work() == 0
+        other = replacing(lane, run, target)
+        late = target.hold("DropCollection", 1, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
+        late.wait()
+        dead.kill()
+        dead.wait()
+        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
+        worker = lane.workers.start(other.id, lane.url)
+        writing.wait()
+        late.open.set()
+        writing.open.set()
+        assert worker.wait() == 0
+        target.drained()
+        assert other.wrong().nothing
+        assert target.overdue == 1
+
+
+def test_a_drop_of_a_database_of_a_killed_undo_takes_no_other_migrations_database(
+    lanes: Lanes, until: Until
+) -> None:
+    """An undo died over the drop of its database: another migration looks whether that is there when the drop is void."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work() == 0
+        other = replacing(lane, run, target)
+        late = target.hold("DropDatabase", 1, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
+        late.wait()
+        dead.kill()
+        dead.wait()
+        worker = lane.workers.start(other.id, lane.url)
+        until(lambda: lane.ledger.noted(other.id, WAITING))
+        late.open.set()
+        assert worker.wait() == 0
+        target.drained()
+        assert target.overdue == 0  # it came in its time
+        assert other.wrong().nothing
+
+
+def replacing(lane: Lane, run: Run, target: Network) -> Run:
+    """Another migration onto the same database, which replaces what stands there now."""
+    request = lane.request(run.database, target_uri=target.uri, on_conflict=OnConflict.REPLACE)
+    return lane.queued(lane.planned(request))

@@ -1,0 +1,143 @@
+"""What a migration is told of calls that another one lost: until when they may still change collections of its names."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from engine.ledger import CALLS_CUT, Ledger, new_owner
+from engine.lifecycle import EventName, Status
+from engine.model import CollectionPlan, Details, LateCalls, Lease, Plan, Request
+from tests.ledger.test_chunks import collection_plan
+
+LEASE_SECONDS = 30
+CUT: Details = {CALLS_CUT: True}
+
+Making = Callable[..., Lease]
+
+
+def dead_owner() -> str:
+    """The name of a process of this machine that certainly runs no more."""
+    host, _, boot, random = new_owner().split(":")
+    return f"{host}:{2**31 - 1}:{boot}:{random}"
+
+
+@pytest.fixture
+def making(ledger: Ledger, wish: Request, plan: Plan) -> Making:
+    """`making(*names)` is the lease of a migration whose plan has these collections; `uri` and `database` are its target's."""
+
+    def make(
+        *names: str, uri: str = "http://new:19530", database: str = "default", owner: str = ""
+    ) -> Lease:
+        target = wish.target.model_copy(update={"uri": uri, "database": database})
+        asked = wish.model_copy(update={"target": target})
+        planned: tuple[CollectionPlan, ...] = tuple(collection_plan(name, 30) for name in names)
+        with ledger.transaction() as act:
+            made = act.add_migration(asked, requester="me")
+            act.record_plan(made.id, plan.model_copy(update={"collections": planned}), "me")
+            act.apply(made.id, EventName.ENQUEUE, actor="me")
+        return ledger.claim(made.id, owner or new_owner(), LEASE_SECONDS)
+
+    return make
+
+
+def act_on(ledger: Ledger, lease: Lease, event: EventName) -> None:
+    """Someone acts on the migration."""
+    with ledger.transaction() as act:
+        act.apply(lease.migration_id, event, actor="U1")
+
+
+@pytest.mark.parametrize("event", [EventName.RELEASE, EventName.FAIL, EventName.CANCELED])
+def test_calls_that_were_cut_are_told_to_other_migrations(
+    ledger: Ledger, making: Making, clock: Any, event: EventName
+) -> None:
+    """However an attempt ended that did not wait for its calls, others hear of them until its lease would have ended."""
+    own, other = making("films", "people"), making("films")
+    if event is EventName.CANCELED:
+        act_on(ledger, other, EventName.CANCEL)
+    ledger.finish(other, event, CUT)
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=other.migration_id, until=until)
+    assert ledger.late_calls(own, ["people", "films"]) == told
+    clock.pass_seconds(LEASE_SECONDS)
+    assert ledger.late_calls(own, ["people", "films"]) is None
+
+
+def test_where_nothing_is_in_doubt_nothing_is_told(ledger: Ledger, making: Making) -> None:
+    """Neither a live worker's migration nor one that ended with all its calls answered is waited for, nor is one's own."""
+    own, other = making("films"), making("films")
+    assert ledger.late_calls(own, ["films"]) is None
+    ledger.finish(other, EventName.SUCCEED)
+    assert ledger.late_calls(own, ["films"]) is None
+    ledger.finish(own, EventName.RELEASE, CUT)
+    again = ledger.claim(own.migration_id, new_owner(), LEASE_SECONDS)
+    assert again.others_until is not None
+    assert ledger.late_calls(again, ["films"]) is None
+
+
+def test_calls_of_other_names_and_targets_are_of_no_concern(ledger: Ledger, making: Making) -> None:
+    """What was lost on the way to another collection, database or cluster changes nothing here; a slash at a URI's end does not."""
+    own = making("films")
+    for names, place in (
+        (("people",), {}),
+        (("films",), {"database": "other"}),
+        (("films",), {"uri": "http://third:19530"}),
+    ):
+        ledger.finish(making(*names, **place), EventName.FAIL, CUT)
+        assert ledger.late_calls(own, ["films"]) is None
+    ledger.finish(making("films", uri="http://new:19530/"), EventName.FAIL, CUT)
+    assert ledger.late_calls(own, ["films"]) is not None
+
+
+def test_a_dead_workers_calls_are_told_before_and_after_someone_notices(
+    ledger: Ledger, making: Making, clock: Any
+) -> None:
+    """A worker that is certainly dead may have lost calls: while it still has its lease, and when it was rescued."""
+    own, dead = making("films"), making("films", owner=dead_owner())
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=dead.migration_id, until=until)
+    assert ledger.late_calls(own, ["films"]) == told
+    act_on(ledger, dead, EventName.RESCUE)
+    assert ledger.migration(dead.migration_id).status is Status.QUEUED
+    assert ledger.late_calls(own, ["films"]) == told
+
+
+def test_a_lost_call_is_told_also_while_its_migration_is_worked_on_again(
+    ledger: Ledger, making: Making, clock: Any
+) -> None:
+    """No later worker's lease hides what one before it lost, however long it is and however it ends, until that is void."""
+    own, lost = making("films"), making("films")
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=lost.migration_id, until=until)
+    ledger.finish(lost, EventName.RELEASE, CUT)
+    clock.pass_seconds(10)
+    live = ledger.claim(lost.migration_id, new_owner(), LEASE_SECONDS)
+    assert ledger.late_calls(own, ["films"]) == told
+    ledger.renew(live, LEASE_SECONDS)
+    assert ledger.late_calls(own, ["films"]) == told
+    ledger.finish(live, EventName.RELEASE)
+    assert ledger.late_calls(own, ["films"]) == told
+    brief = ledger.claim(lost.migration_id, dead_owner(), 1)
+    assert brief.others_until == until
+    clock.pass_seconds(2)
+    assert ledger.late_calls(own, ["films"]) == told
+    assert ledger.claim(lost.migration_id, dead_owner(), 1).others_until == until
+    act_on(ledger, lost, EventName.RESCUE)
+    assert ledger.late_calls(own, ["films"]) == told
+    assert ledger.claim(lost.migration_id, new_owner(), LEASE_SECONDS).others_until == until
+    clock.pass_seconds(18)
+    assert ledger.late_calls(own, ["films"]) is None
+
+
+def test_of_several_the_longest_is_told(ledger: Ledger, making: Making, clock: Any) -> None:
+    """Whoever waits hears of the calls that may arrive longest."""
+    own, first = making("films"), making("films")
+    clock.pass_seconds(5)
+    second, third = making("films"), making("films")
+    for lease in (second, first):
+        ledger.finish(lease, EventName.FAIL, CUT)
+    ledger.finish(third, EventName.FAIL)
+    late = ledger.late_calls(own, ["films"])
+    assert late is not None
+    assert late.migration == second.migration_id
