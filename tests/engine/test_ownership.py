@@ -9,6 +9,8 @@ import engine
 from engine.errors import InputRejected, SourceUnusable
 from engine.ledger import Ledger
 from engine.lifecycle import EventName, Status
+from engine.milvus import definitions
+from engine.milvus.connection import connect
 from engine.model import OnConflict, Outcome, Replaced, Secrets
 from engine.worker import spawn
 from tests.beds.ledgers import put
@@ -301,3 +303,22 @@ def test_an_alias_is_no_collection(crossing: Bed) -> None:
     """An alias that is asked for by name is refused, with the name of its collection."""
     with pytest.raises(SourceUnusable, match="“pieces” is an alias of “parts”"):
         engine.plan(crossing.request("pieces"), Secrets())
+
+
+def test_a_drop_that_was_lost_takes_nothing_that_was_made_since(bed: Bed, proxied: Proxied) -> None:
+    """Between a drop that was carried out, and lost, and the next one somebody makes a collection of that name: it stands."""
+    bed.target.create("ours", load=False)
+    proxy = proxied(bed.target)
+    proxy.lose_answer("DropCollection", 1)
+    place = bed.target.endpoint.model_copy(update={"uri": proxy.uri})
+    told: list[BaseException] = []
+
+    def made(failure: BaseException) -> None:
+        if not told:
+            bed.target.create("ours", load=False)
+        told.append(failure)
+
+    with connect(place, "", permit=lambda: 0.5, told=made) as target:
+        definitions.drop(target, "ours")
+    assert told
+    assert bed.target.client.list_collections() == ["ours"]
