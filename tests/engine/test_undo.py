@@ -182,7 +182,7 @@ def test_an_interrupted_undo_is_undone_again(bed: Bed, proxied: Proxied) -> None
     migration = bed.enqueue(request.model_copy(update={"target": there}))
     assert bed.run(migration).status is Outcome.SUCCESSFUL
     proxy.lose_answer("DropCollection", 1)
-    gate = proxy.hold("DropCollection", 3)
+    gate = proxy.hold("DropCollection", 2)
     program = str(Path(sys.executable).with_name("ferry"))
     folder = Path(bed.url.removeprefix("sqlite:///")).parent
     process = subprocess.Popen([program, "undo", migration], cwd=folder)
