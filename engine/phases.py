@@ -102,6 +102,9 @@ class Phases:
             SUCCEED when everything is proved, MISMATCH when something is not the same.
         """
         asked = self.ledger.asked_of(self.lease.migration_id)
+        if asked is not None:
+            # What was lost before may be another work's: a late drop of an undo would take what is proved here.
+            self.heartbeat.outlast_others()
         if asked is EventName.VERIFY:
             self._enter("verify")
             self._verify_again()
