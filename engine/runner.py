@@ -4,8 +4,9 @@ What happens in between is `phases.py`; how the process around it starts and end
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
@@ -23,7 +24,7 @@ from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.memory import keep_small
 from engine.milvus.connection import connect
-from engine.model import Details, ErrorText, Lease, Plan, Progress, Secrets
+from engine.model import CollectionReport, Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
 from engine.ranges import CHUNK_BYTES
 
@@ -65,17 +66,19 @@ def drive(
         crashpoints.reached("finishing")
         details: Details | None = {CALLS_CUT: True} if heartbeat.has_cut else None
         try:
-            ledger.finish(lease, attempt.event, details, _told(ledger, lease, attempt))
+            told = _told(ledger, lease, attempt)
+            ledger.finish(lease, attempt.event, details, told, attempt.verdicts)
         except CancelRequested:
             ledger.finish(lease, EventName.CANCELED, details)
         crashpoints.reached("finished")
 
 
 class _End(NamedTuple):
-    """How an attempt ends."""
+    """How an attempt ends; `verdicts` are a new verification's."""
 
     event: EventName
     error: ErrorText | None = None
+    verdicts: Mapping[str, CollectionReport] = MappingProxyType({})
 
 
 def _told(ledger: Ledger, lease: Lease, end: _End) -> ErrorText | None:
@@ -152,7 +155,7 @@ def _attempt(
 
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         with heartbeat.cutting(cut):
-            end = _ended(heartbeat, lambda: _End(phases.run()))
+            end = _ended(heartbeat, lambda: _End(phases.run(), verdicts=phases.verdicts))
         source.mend()
         target.mend()
         with heartbeat.cutting(cut):
@@ -173,6 +176,5 @@ def _put_back(phases: Phases, end: _End) -> _End:
                 "next_step": f"Release them there, or resume once it answers{again}.",
             }
         )
-        ended = EventName.FAIL if end.event is EventName.SUCCEED else end.event
-        return _End(ended, end.error or told)
+        return _End(EventName.FAIL, told) if proved else end._replace(error=end.error or told)
     return end
