@@ -81,7 +81,7 @@ class Preparer:
         self.check()
         self.outlast_migrations((plan.name,))  # their late calls go by the name too
         self._check_source(plan)
-        match owner_of(self.target, plan, state):
+        match self._owner(plan, state):
             case Owner.NOBODY:
                 self._create(plan)
             case Owner.OURS if self._in_doubt(plan):
@@ -93,8 +93,6 @@ class Preparer:
                 definitions.complete(self.target, plan)
                 self._record(plan)
             case Owner.REPLACED:
-                self.outlast()  # a late drop goes by the name, and would take what is made here
-                self.check()
                 self._require_as_counted(plan)
                 crashpoints.reached("replacing")
                 definitions.drop(self.target, plan.name)
@@ -142,6 +140,16 @@ class Preparer:
                 state="All of its entities are there and proved.",
                 next_step="Set this by hand on the target, or look why it does not take it, then resume.",
             )
+
+    def _owner(self, plan: CollectionPlan, state: CollectionState | None) -> Owner:
+        """Whose the collection of that name is, when nothing late can meet what is made in its place."""
+        owner = owner_of(self.target, plan, state)
+        ours_is_gone = owner is Owner.NOBODY and state is not None and state.target_id is not None
+        if not (owner is Owner.REPLACED or ours_is_gone):
+            return owner
+        self.outlast()  # a late drop, or a late insert, goes by the name
+        self.check()
+        return owner_of(self.target, plan, state)
 
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.

@@ -4,8 +4,9 @@ What happens in between is `phases.py`; how the process around it starts and end
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
@@ -24,7 +25,7 @@ from engine.lifecycle import EventName
 from engine.loads import SOURCE, TARGET, Loads
 from engine.memory import keep_small
 from engine.milvus.connection import Cluster, connect
-from engine.model import Details, ErrorText, Lease, Plan, Progress, Secrets
+from engine.model import CollectionReport, Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
 from engine.ranges import CHUNK_BYTES
 
@@ -66,17 +67,19 @@ def drive(
         crashpoints.reached("finishing")
         details: Details | None = {CALLS_CUT: True} if heartbeat.has_cut else None
         try:
-            ledger.finish(lease, attempt.event, details, _told(ledger, lease, attempt))
+            told = _told(ledger, lease, attempt)
+            ledger.finish(lease, attempt.event, details, told, attempt.verdicts)
         except CancelRequested:
             ledger.finish(lease, EventName.CANCELED, details)
         crashpoints.reached("finished")
 
 
 class _End(NamedTuple):
-    """How an attempt ends."""
+    """How an attempt ends; `verdicts` are a new verification's."""
 
     event: EventName
     error: ErrorText | None = None
+    verdicts: Mapping[str, CollectionReport] = MappingProxyType({})
 
 
 def _told(ledger: Ledger, lease: Lease, end: _End) -> ErrorText | None:
@@ -143,7 +146,7 @@ def _attempt(
 
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         with heartbeat.cutting(cut):
-            return _End(phases.run())
+            return _End(phases.run(), verdicts=phases.verdicts)
 
     def with_source(source: Cluster) -> _End:
         told = heartbeat.target_waits
@@ -175,6 +178,5 @@ def _put_back(heartbeat: Heartbeat, loads: Loads, end: _End) -> _End:
                 "next_step": f"Release them there, or resume once it answers{again}.",
             }
         )
-        ended = EventName.FAIL if end.event is EventName.SUCCEED else end.event
-        return _End(ended, end.error or told)
+        return _End(EventName.FAIL, told) if proved else end._replace(error=end.error or told)
     return end

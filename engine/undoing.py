@@ -298,6 +298,8 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
             found.ledger.finish(lease, EventName.DROP)
             drops.begun = True
             crashpoints.reached("undo_begun")
+        # Its aliases go before it does: whoever resumes what stops in between makes them anew.
+        found.ledger.set_collection(lease, plan.name, handed_over=False)
         fates[plan.name] = drop_created(found.target, plan, state)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)

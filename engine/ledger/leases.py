@@ -5,7 +5,7 @@ statement that writes: a worker that slept through its takeover changes nothing 
 alone a late write is taken, by id and token never). People's acts are in `transaction.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -17,8 +17,8 @@ from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import proofs
 from engine.ledger.database import Database
 from engine.ledger.owners import describe
-from engine.ledger.records import throttle_of
-from engine.ledger.tables import MigrationRow
+from engine.ledger.records import collection_values, throttle_of
+from engine.ledger.tables import CollectionRow, MigrationRow
 from engine.ledger.transitions import (
     Act,
     TransitionRefused,
@@ -28,7 +28,7 @@ from engine.ledger.transitions import (
     move,
 )
 from engine.lifecycle import HELD, TAKING_EVENTS, WORKER_EVENTS, EventName, Status
-from engine.model import Details, ErrorText, Lease, Migration, Orders
+from engine.model import CollectionReport, Details, ErrorText, Lease, Migration, Orders
 
 LEASE_SECONDS: Final = 30.0
 """How long a lease lasts; its worker renews it every third of that (procrastinate: 10 s and 30 s)."""
@@ -53,6 +53,12 @@ _ORDERS = select(
     MigrationRow.throttle,
     MigrationRow.status,
 ).where(*HOLDS)
+
+
+_CONCLUDED = update(CollectionRow).where(
+    col(CollectionRow.migration_id) == bindparam("held_id"),
+    col(CollectionRow.name) == bindparam("its_name"),
+)
 
 
 def held_by(lease: Lease) -> dict[str, str | int]:
@@ -118,10 +124,18 @@ class Leases(Database):
         event: EventName,
         details: Details | None = None,
         error: ErrorText | None = None,
+        verdicts: Mapping[str, CollectionReport] | None = None,
     ) -> Migration:
         """End this attempt (succeed, mismatch, fail, canceled, release, undo_left or undone) and give up the lease.
 
         DROP ends nothing: the lease still holds after it.
+
+        Args:
+            lease: The attempt's.
+            event: How it ends.
+            details: Of the event.
+            error: Why it failed.
+            verdicts: Reports of collections that count together with this end, or not at all.
 
         Raises:
             LeaseLost: Another worker holds the migration, or it ended.
@@ -134,11 +148,16 @@ class Leases(Database):
             self._check(session, lease)
             act = Act(event, lease.owner, self._clock(), details, error)
             try:
-                return move(session, lease.migration_id, act)
+                ended = move(session, lease.migration_id, act)
             except TransitionRefused as refused:
                 if refused.migration.cancel_requested_at is not None:
                     raise CancelRequested(refused.sentence) from refused
                 raise
+            for name, report in (verdicts or {}).items():
+                values = collection_values({"phase": "verified", "report": report})
+                its_row = {"held_id": ended.id, "its_name": name}
+                session.connection().execute(_CONCLUDED.values(values), its_row)
+            return ended
 
     def set_phase(self, lease: Lease, phase: str) -> None:
         """Say in which phase the migration is; raises LeaseLost."""

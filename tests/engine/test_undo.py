@@ -241,6 +241,26 @@ def test_an_undo_that_stops_half_way_can_be_resumed(bed: Bed, proxied: Proxied) 
         bed.assert_same(name, range(5))
 
 
+def test_an_undo_that_stops_after_an_alias_can_be_resumed(
+    crossing: Bed, proxied: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It dropped the alias, and the collection stayed: whoever resumes the migration has both again."""
+    proxy = proxied(crossing.target)
+    migration = crossing.queued("parts", target_uri=proxy.uri)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    proxy.fail_before("DropCollection", *range(1, 1_000))
+    monkeypatch.setattr(retry, "TOTAL_SECONDS_MAX", 0.1)
+    with pytest.raises(ServiceUnavailable):
+        engine.undo(crossing.ledger, migration, Secrets(), lease_seconds=2)
+    assert stands(crossing, migration) is Status.FAILED
+    client = crossing.target.client
+    assert client.describe_collection("parts")["aliases"] == []
+    crossing.act(migration, EventName.RESUME)
+    assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert client.describe_collection("parts")["aliases"] == ["pieces"]
+    crossing.assert_same("parts", KEYS)
+
+
 def test_a_worker_undoes_what_was_asked_for(crossing: Bed, proxied: Proxied) -> None:
     """Refused, it leaves the migration as it stood, with the reason in the event; shut down, the wish waits; then it drops."""
     proxy = proxied(crossing.target)

@@ -196,3 +196,24 @@ def test_one_that_is_not_done_changes_nothing(
     assert told["next_step"].startswith("Verify it again")
     target.answer_no_more()
     assert verified_again(crossing, migration)[1].missing == 1
+
+
+def test_one_that_is_canceled_at_its_very_end_changes_nothing(bed: Bed, proxied: Proxied) -> None:
+    """Canceled while the source is put back, when all is compared, the migration still stands with the report it had ended with."""
+    fill(bed, "late")
+    source = proxied(bed.source)
+    bed.source.ready()
+    bed.source.client.flush("late")
+    bed.source.client.release_collection("late")
+    migration = bed.queued("late", source_uri=source.uri)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    before = bed.report(migration).collections
+    bed.target.client.delete("late", ids=[7])
+    bed.act(migration, EventName.VERIFY)
+    gate = source.hold("ReleaseCollection", source.calls["ReleaseCollection"] + 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.act(migration, EventName.CANCEL)
+        gate.open.set()
+    assert (reports[0].state, reports[0].collections) == (Status.SUCCESSFUL, before)
+    assert verified_again(bed, migration)[1].missing == 1

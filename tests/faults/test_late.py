@@ -10,8 +10,9 @@ import engine
 from engine.heartbeat import WAITING
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Secrets
-from tests.crash.lane import WHO, Lane, Run
+from tests.crash.lane import NUMBERS, WHO, Lane, Run
 from tests.crash.workers import KILLED, pause
+from tests.engine.bed import Side
 from tests.faults.network import Fault, Network
 
 pytestmark = pytest.mark.real_milvus
@@ -67,6 +68,32 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
         assert run.wrong().nothing
 
 
+def test_an_insert_of_a_killed_worker_is_void_before_its_collection_is_made_anew(
+    lanes: Lanes,
+) -> None:
+    """Somebody drops what a killed worker had begun: it is copied again from its start, and a late insert doubles nothing there."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        late = target.hold("Insert", 2, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, **lease)
+        late.wait()
+        dead.kill()
+        dead.wait()
+        there = Side(lane.target_uri, run.database)
+        there.drop(NUMBERS)
+        there.client.close()
+        making = target.hold("CreateIndex", target.calls["CreateIndex"] + 1)
+        heir = lane.workers.start(run.id, lane.url)
+        making.wait()
+        late.open.set()
+        making.open.set()
+        assert heir.wait() == 0
+        target.drained()
+        assert run.wrong().nothing
+        assert target.overdue == 1
+
+
 def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
     lanes: Lanes, until: Until
 ) -> None:
@@ -89,6 +116,30 @@ def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
         writing.open.set()
         assert heir.wait() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
+        assert run.wrong().nothing
+
+
+def test_a_drop_of_a_killed_worker_may_arrive_while_it_is_waited_for(
+    lanes: Lanes, until: Until
+) -> None:
+    """What was to be replaced is gone when the dead worker's drop is void: that is what was wanted, and no failure."""
+    (lane,) = lanes(1)
+    with (
+        Network(lane.target_uri) as target,
+        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
+    ):
+        late = target.hold("DropCollection", 1, only=True)
+        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
+        late.wait()
+        dead.kill()
+        dead.wait()
+        heir = lane.workers.start(run.id, lane.url)
+        until(
+            lambda: any(event.name == WAITING for event in lane.ledger.events(migration_id=run.id))
+        )
+        late.open.set()
+        assert heir.wait() == 0
+        assert (target.overdue, target.calls["DropCollection"]) == (0, 1)
         assert run.wrong().nothing
 
 
@@ -221,6 +272,27 @@ def test_a_drop_of_a_killed_undo_is_void_before_it_is_undone_again(lanes: Lanes)
         assert worker.wait() == 0
         target.drained()
         assert fresh.wrong().nothing
+        assert target.overdue == 1
+
+
+def test_a_drop_of_a_killed_undo_is_void_before_it_is_resumed(lanes: Lanes) -> None:
+    """Who keeps what an undo that died had begun to drop, and resumes it, loses nothing to that drop after it was proved."""
+    (lane,) = lanes(1)
+    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
+        assert run.work() == 0
+        late = target.hold("DropCollection", 1, only=True)
+        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
+        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
+        late.wait()
+        dead.kill()
+        dead.wait()
+        with lane.ledger.transaction() as act:
+            for event in (EventName.RESCUE, EventName.KEEP, EventName.RESUME):
+                act.apply(run.id, event, actor=WHO)
+        assert run.work() == 0
+        late.open.set()
+        target.drained()
+        assert run.wrong().nothing
         assert target.overdue == 1
 
 
