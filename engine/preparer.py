@@ -154,7 +154,13 @@ class Preparer:
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
         self.ledger.forget_chunks(self.lease, plan.name)
-        anew = {"phase": CREATING, "target_id": None, "report": None, "handed_over": False}
+        anew = {
+            "phase": CREATING,
+            "target_id": None,
+            "report": None,
+            "handed_over": False,
+            "target_was_loaded": None,
+        }
         self.ledger.set_collection(self.lease, plan.name, **anew)
         crashpoints.reached("creating")
         definitions.create(self.target, plan)

@@ -51,6 +51,7 @@ _NOT_THERE: Final[Details] = {
     "target_id": None,
     "report": None,
     "handed_over": False,
+    "target_was_loaded": None,
 }
 """What is known of a collection from its drop on: what stands under its name now is not the migration's, and nothing is proved."""
 

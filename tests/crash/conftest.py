@@ -18,6 +18,7 @@ from tests.beds.shared import Lent
 from tests.crash.kept_keys import KeptKeysLane
 from tests.crash.lane import Lane
 from tests.crash.new_keys import NewKeysLane
+from tests.crash.walk_lane import NewKeysWalkLane, WalkLane
 from tests.crash.workers import Workers
 from tests.engine.bed import Side
 
@@ -75,6 +76,27 @@ def new_keys_lanes(
     """As `lanes`, where the target makes all keys anew."""
     folder = tmp_path_factory.mktemp("new-keys-lanes")
     yield from _given(NewKeysLane, real_milvus_pair, workers, folder)
+
+
+@pytest.fixture(scope="module")
+def walk_lanes(
+    real_milvus_pair: tuple[Lent, Lent],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """As `lanes`, for random walks."""
+    yield from _given(WalkLane, real_milvus_pair, workers, tmp_path_factory.mktemp("walk-lanes"))
+
+
+@pytest.fixture(scope="module")
+def new_keys_walk_lanes(
+    real_milvus_pair: tuple[Lent, Lent],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """As `walk_lanes`, where the target makes the keys of one collection anew."""
+    folder = tmp_path_factory.mktemp("new-keys-walk-lanes")
+    yield from _given(NewKeysWalkLane, real_milvus_pair, workers, folder)
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ class Lane:
         names = target.client.list_collections()
         if sorted(names) != sorted(self.held):
             return Wrong(0, 0, (f"collections {names}",))
-        found = [_differences(target, name, held) for name, held in self.held.items()]
+        found = [differences(target, name, held) for name, held in self.held.items()]
         other = [word for each in found for word in each.other]
         if RESTING in self.held and self.source.loaded(RESTING):
             other.append(f"{RESTING} was left loaded on the source")
@@ -131,7 +131,7 @@ class Lane:
         request = self.request(database, **changes)
         plan = self._plan.model_copy(update={"request": request})
         if request.on_conflict is OnConflict.REPLACE:
-            _fill_old(Side(self.target_uri, database))
+            fill_old(Side(self.target_uri, database))
             plan = self.planned(request)  # what may be dropped is in the plan
         try:
             yield self.queued(plan)
@@ -197,7 +197,8 @@ class Run:
         return Wrong(found.lost, found.doubled, (*other, *found.other))
 
 
-def _differences(target: Side, name: str, held: Held) -> Wrong:
+def differences(target: Side, name: str, held: Held) -> Wrong:
+    """Compares a collection of the target with what the source holds, entity by entity."""
     if not target.loaded(name):
         return Wrong(0, 0, (f"{name} is not loaded",))
     counted = target.count(name)
@@ -244,7 +245,7 @@ def _fill(source: Side) -> dict[str, Held]:
     return held
 
 
-def _fill_old(target: Side) -> None:
+def fill_old(target: Side) -> None:
     """Makes what is to be replaced: a collection of the same name with other entities, some under the same keys."""
     target.create(NUMBERS, load=False)
     target.insert(NUMBERS, rows(range(-5, 5), text="old"))

@@ -122,6 +122,22 @@ def test_a_killed_verification_is_tidied_by_the_next(bed: Bed) -> None:
     assert not bed.target.loaded("idle")
 
 
+def test_what_is_made_anew_is_not_released_for_an_earlier_verification(bed: Bed) -> None:
+    """What a lost verification had loaded was dropped since: a resume makes it anew, and it ends loaded."""
+    bed.source.create("idle")
+    bed.source.insert("idle", rows(range(5)))
+    migration = bed.queued("idle")
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    bed.act(migration, EventName.VERIFY)
+    died = bed.ledger.claim(migration, new_owner())
+    bed.ledger.set_collection(died, "idle", target_was_loaded=False)
+    bed.target.drop("idle")
+    bed.ledger.finish(died, EventName.MISMATCH)
+    bed.act(migration, EventName.RESUME)
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    assert bed.target.loaded("idle")
+
+
 def test_a_strangers_collection_is_not_read(bed: Bed) -> None:
     """Where another collection took the place of the migration's own, that is what is told; the stranger's stays as it is."""
     fill(bed, "taken")

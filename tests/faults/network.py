@@ -37,28 +37,32 @@ class Fault(StrEnum):
     LIMITED = "is refused for its rate"
 
 
+FaultOf = Callable[[str, int], Fault | None]
+"""Says by a call's name and its number (from 1) what happens to it."""
+
+
 class Network(Proxy):
     """A proxy that does faults at chosen calls.
 
     Args:
         behind: `http://host:port` of the real server.
-        fault_of: Says by the call's name and its number (from 1) what happens to it.
+        fault_of: Says what happens to a call.
 
     Attributes:
         done: What it did: the fault, the call's name and number.
         denied: How many writes it refused.
         overdue: How many calls were not passed on, because their deadline was over when they got here.
+        after_seconds: How long after it failed a call is applied.
     """
 
-    def __init__(
-        self, behind: str, fault_of: Callable[[str, int], Fault | None] | None = None
-    ) -> None:
+    def __init__(self, behind: str, fault_of: FaultOf | None = None) -> None:
         # It listens there again after a cut; a port that connections are given could be another's by then.
         super().__init__(behind, free_ports(1)[0])
         self.done: list[tuple[Fault, str, int]] = []
         self.denied = 0
         self.overdue = 0
         self.size_max = 0
+        self.after_seconds = AFTER_SECONDS
         self._denied_code = 0
         self._fault_of = fault_of or (lambda _rpc, _number: None)
         self._restarting = threading.Lock()
@@ -122,7 +126,7 @@ class Network(Proxy):
         return answer
 
     def _apply_after(self, method: str, request: bytes, context: grpc.ServicerContext) -> None:
-        seconds = min(AFTER_SECONDS, context.time_remaining() * 0.8)
+        seconds = min(self.after_seconds, context.time_remaining() * 0.8)
 
         def apply() -> None:
             threading.Event().wait(seconds)

@@ -13,7 +13,7 @@ from engine.heartbeat import WAITING
 from engine.lifecycle import EventName, Status
 from tests.crash.lane import WHO, Lane, Run
 from tests.crash.workers import CHUNK_BYTES
-from tests.faults.network import QUOTA, RATE_LIMIT, Fault, Network
+from tests.faults.network import QUOTA, RATE_LIMIT, Fault, FaultOf, Network
 
 pytestmark = pytest.mark.real_milvus
 
@@ -30,7 +30,6 @@ PATIENCE_SECONDS = 200
 Lanes = Callable[[int], list[Lane]]
 Say = Callable[[str], None]
 Until = Callable[[Callable[[], bool]], None]
-FaultOf = Callable[[str, int], Fault | None]
 
 
 @dataclass
