@@ -176,7 +176,7 @@ class Heartbeat:
     def outlast_migrations(self, names: Collection[str]) -> None:
         """Returns once no call that another migration lost can be applied to the target's collections of these names any more.
 
-        Those of its live workers are not waited for.
+        The end of its undo is waited for; other calls of its live workers are not.
 
         Raises:
             StopWork: As `check`, also while it waits.
@@ -186,7 +186,7 @@ class Heartbeat:
             found = self._ledger.late_calls(self._lease, names)
             if found is None:
                 return None
-            return found.until, f"Calls that {found.migration} lost may still reach the target"
+            return found.until, f"Calls of {found.migration} may still reach the target"
 
         self._outlast(late)
 

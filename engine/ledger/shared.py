@@ -83,7 +83,7 @@ class Shared(Leases):
             return True
 
     def late_calls(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
-        """What another migration lost that may still be applied to collections of these names on the lease's target.
+        """What another migration lost, or is undoing, that may still change collections of these names on the lease's target.
 
         Returns:
             That of the migration whose calls may arrive longest; None where none can.

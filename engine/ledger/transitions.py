@@ -306,12 +306,14 @@ def _calls_until(row: MigrationRow, act: Act) -> datetime | None:
 
 
 def late_calls_until(row: MigrationRow) -> datetime | None:
-    """Until when a call may still be applied that no worker waits for any more; those of a live worker are its own affair.
+    """Until when a call may still be applied that no worker waits for any more, or a drop of an undo that is under way.
 
-    A worker is live until its lease ends, unless it is certainly dead: of another machine nobody can say that.
+    Other calls of a live worker are its own affair. It is live until its lease ends, unless it is certainly dead: of another
+    machine nobody can say that.
     """
     gone = row.lease_owner is None or owner_is_dead(row.lease_owner)
-    return _later(row.lease_expires_at if gone else None, row.others_until)
+    counts = gone or row.status is Status.UNDOING
+    return _later(row.lease_expires_at if counts else None, row.others_until)
 
 
 def _later(*moments: datetime | None) -> datetime | None:

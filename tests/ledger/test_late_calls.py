@@ -76,6 +76,18 @@ def test_where_nothing_is_in_doubt_nothing_is_told(ledger: Ledger, making: Makin
     assert ledger.late_calls(again, ["films"]) is None
 
 
+def test_an_undo_is_waited_for_while_it_goes_on(ledger: Ledger, making: Making, clock: Any) -> None:
+    """A live undo drops by the name: others hear of it until its lease ends, and no more once it is done."""
+    own, other = making("films"), making("films")
+    ledger.finish(other, EventName.SUCCEED)
+    undo = ledger.claim(other.migration_id, new_owner(), LEASE_SECONDS, EventName.UNDO_NOW)
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=other.migration_id, until=until)
+    assert ledger.late_calls(own, ["films"]) == told
+    ledger.finish(undo, EventName.UNDONE)
+    assert ledger.late_calls(own, ["films"]) is None
+
+
 def test_calls_of_other_names_and_targets_are_of_no_concern(ledger: Ledger, making: Making) -> None:
     """What was lost on the way to another collection, database or cluster changes nothing here; a slash at a URI's end does not."""
     own = making("films")
