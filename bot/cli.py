@@ -248,15 +248,13 @@ def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
         return
     if migration.status is Status.CANCELED:
         terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
-        if loaded:
-            named = ", ".join(loaded)
-            terminal.out.print(
-                f"Still loaded, though only to be read: {named}. Release it, or resume."
-            )
     elif is_terminal(migration.status):
-        terminal.out.print(f"{migration.id} is not undone; it stands as it had ended.")
+        terminal.out.print(f"{migration.id} stands as it had ended; nothing more is done.")
     else:
         terminal.out.print(f"{migration.id} stops after the chunks under way.")
+    if loaded and is_terminal(migration.status):
+        named = ", ".join(loaded)
+        terminal.out.print(f"Still loaded, though only to be read: {named}. Release it there.")
 
 
 @app.command()

@@ -195,27 +195,37 @@ def canceled(migration_id: str, *, json: bool) -> tuple[Migration, tuple[str, ..
     """
     with open_ledger() as ledger:
         migration = ledger.migration(migration_id)
-        if not _waits_to_end(migration):
+        if not migration.putting_back:
             with ledger.transaction() as act:
                 before = act.migration(migration.id)
                 migration = act.apply(before.id, canceling(before.status), actor=operator())
-        if _waits_to_end(migration):
-            with suppress(MigrationBusy, LeaseLost):
-                engine.run(ledger, migration.id, secrets_of(migration.request), **tuning())
+        if migration.putting_back:
+            _put_back(ledger, migration)
             migration = ledger.migration(migration.id)
         states = ledger.collection_states(migration.id)
+    loaded = tuple(each.name for each in states if each.borrowed)
     if json:
-        _standing_as_json(migration)
-    return migration, tuple(each.name for each in states if each.borrowed)
+        _standing_as_json(migration, still_loaded=loaded)
+    return migration, loaded
 
 
-def _waits_to_end(migration: Migration) -> bool:
-    return migration.status is Status.QUEUED and migration.cancel_requested_at is not None
+def _put_back(ledger: Ledger, migration: Migration) -> None:
+    """Ends a cancel as its worker; where nobody can connect any more it ends all the same."""
+    try:
+        secrets = secrets_of(migration.request)
+    except FerryError as error:
+        terminal.err.print(error.message, markup=False)
+        with suppress(TransitionRefused), ledger.transaction() as act:
+            act.apply(migration.id, EventName.CANCEL, actor=operator())
+        return
+    # Another process may be at it, or have ended it just now.
+    with suppress(MigrationBusy, LeaseLost, TransitionRefused):
+        engine.run(ledger, migration.id, secrets, **tuning())
 
 
-def _standing_as_json(migration: Migration) -> None:
+def _standing_as_json(migration: Migration, **more: tuple[str, ...]) -> None:
     word = zilliz_word(migration.status)
-    terminal.as_json({"migration": migration.id, "status": word, "state": migration.status})
+    terminal.as_json({"migration": migration.id, "status": word, "state": migration.status} | more)
 
 
 @contextmanager

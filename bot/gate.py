@@ -84,7 +84,7 @@ class Gate:
 
     def passes(self, migration: Migration) -> bool:
         """Whether an approved migration may start now; asked again with every round. A cancel is carried out whatever holds."""
-        if migration.cancel_requested_at is not None:
+        if migration.putting_back:
             return True
         why = self._holds.why(migration, utc_now())
         if why:
@@ -106,7 +106,7 @@ class Gate:
         The undo of what the command line migrated is, if it was asked for in Slack, and so is the end of whatever was canceled: its
         worker only releases what another one left loaded.
         """
-        if migration.cancel_requested_at is not None:
+        if migration.putting_back:
             return True
         if migration.status is Status.UNDO_ASKED and self._ledger.noted(
             migration.id, EventName.ASK_UNDO

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Final
 
 import structlog
@@ -140,6 +141,9 @@ class Workers:
         try:
             secrets = self._secrets(migration.request)
         except FerryError as error:
+            if migration.putting_back:
+                self._give_up_release(migration.id, error)
+                return
             self._pause(migration.id)
             _log.error("not_started", migration=migration.id, error=str(error))
             self._note_not_started(migration.id, error)
@@ -149,6 +153,14 @@ class Workers:
         process = self._verbs.spawn(migration.id, self._database_url, secrets)
         _log.info("worker_started", migration=migration.id, pid=process.pid)
         self._running[migration.id] = _Worker(process, secrets)
+
+    def _give_up_release(self, migration_id: str, error: FerryError) -> None:
+        """A cancel must end, also where nobody can connect any more to release what was loaded: its report says what is left."""
+        _log.error("not_put_back", migration=migration_id, error=str(error))
+        details: Details = {"reason": str(error)}
+        with suppress(TransitionRefused), self._ledger.transaction() as tx:
+            tx.apply(migration_id, EventName.CANCEL, actor=ACTOR, details=details)
+        self._changed()
 
     def _note_not_started(self, migration_id: str, error: FerryError) -> None:
         """The thread says why, once for each reason since somebody last did something about it; a person must look."""

@@ -31,8 +31,8 @@ BEAT_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 2.5
 """How long calls under way may take to end once the attempt must end; then their connections are cut (design.md: 5 s in all)."""
 
-TIDY_SECONDS: Final = 1.0
-"""How long what is done after that (the source is put back) may take even then."""
+TIDY_SECONDS: Final = 0.7
+"""How long what is done after that (a side is put back) may take even then; there are two sides."""
 
 LAST_BEAT_SECONDS: Final = 0.1
 """The time between beats once the attempt must end: what hangs is cut on time."""
@@ -169,14 +169,14 @@ class Heartbeat:
         def late() -> tuple[datetime, str] | None:
             if until is None or until <= self._ledger.now():
                 return None
-            return until, "Calls of a worker that was lost may still reach the target"
+            return until, _may_arrive("Calls that were lost", until)
 
         self._outlast(late)
 
     def outlast_migrations(self, names: Collection[str]) -> None:
-        """Returns once no call that another migration lost can be applied to the target's collections of these names any more.
+        """Returns once nothing that another migration lost can change the target's collections of these names, and none is undone.
 
-        The end of its undo is waited for; other calls of its live workers are not.
+        Other calls of live workers are not waited for.
 
         Raises:
             StopWork: As `check`, also while it waits.
@@ -186,7 +186,9 @@ class Heartbeat:
             found = self._ledger.late_calls(self._lease, names)
             if found is None:
                 return None
-            return found.until, f"Calls of {found.migration} may still reach the target"
+            if found.undoing:
+                return found.until, f"{found.migration} is being undone; that must end first."
+            return found.until, _may_arrive(f"Calls that {found.migration} lost", found.until)
 
         self._outlast(late)
 
@@ -211,11 +213,11 @@ class Heartbeat:
         self.waits(failure)
 
     def _outlast(self, late: Callable[[], tuple[datetime, str] | None]) -> None:
-        """Waits for as long as `late` says until when something may arrive, and what."""
+        """Waits for as long as `late` says until when something may arrive, and why that is waited for."""
         waited = False
         while (found := late()) is not None:
-            until, what = found
-            self._tell(f"{what} until {until:%H:%M:%S} UTC.")
+            until, why = found
+            self._tell(why)
             left = (until - self._ledger.now()).total_seconds()
             self.halt.wait(max(0.0, min(left, BEAT_SECONDS)))
             self.check()
@@ -294,6 +296,10 @@ class Heartbeat:
         if not self.halt.is_set():
             self._halted_at = _now()
             self.halt.set()
+
+
+def _may_arrive(what: str, until: datetime) -> str:
+    return f"{what} may still reach the target until {until:%H:%M:%S} UTC."
 
 
 def _now() -> float:

@@ -42,7 +42,7 @@
                                                                            run; what allowed it to run is forgotten
 
 (*) A migration whose worker was lost with collections loaded only to be read is queued instead, with the flag: a worker takes it,
-puts them back, and ends it as canceled.
+puts them back, and ends it as canceled. Canceled once more, because no worker can, it ends as it is.
 
 What is not in the table is refused, with a sentence for people. `rejected`, `expired` and `undone` have no exits; the other ends
 have `undo`, and all but `successful` also `resume` and `repair`. Cancel and pause are flags beside the state (River,
@@ -294,17 +294,15 @@ def _put_back_first(situation: Situation) -> Advance:
 def _cancel(situation: Situation) -> Advance | Refused:
     asked = replace(situation, cancel_requested=True, pause_requested=False)
     if situation.status is Status.RUNNING and situation.lease_live:
-        stops = "its worker stops after the chunk in hand"
-        return _refuse_again(stops) if situation.cancel_requested else Advance(asked)
-    if not situation.borrowed:
-        return _end(asked, Status.CANCELED)
-    if situation.cancel_requested and situation.status is Status.QUEUED:
-        return _refuse_again("a worker first releases what was loaded to be read")
-    return _put_back_first(asked)
-
-
-def _refuse_again(why: str) -> Refused:
-    return Refused(f"It is already being canceled; {why}.")
+        if situation.cancel_requested:
+            return Refused(
+                "It is already being canceled; its worker stops after the chunk in hand."
+            )
+        return Advance(asked)
+    waits_already = situation.cancel_requested and situation.status is Status.QUEUED
+    if situation.borrowed and not waits_already:
+        return _put_back_first(asked)
+    return _end(asked, Status.CANCELED)
 
 
 def _pause(situation: Situation) -> Advance | Refused:

@@ -18,9 +18,8 @@ from engine.flow import Sizes
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
-from engine.loads import SOURCE, TARGET, Loads
+from engine.loads import Loads
 from engine.milvus import definitions, loading, properties
-from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader, read_point
 from engine.milvus.survey import reader_of
 from engine.model import (
@@ -60,8 +59,8 @@ class Phases:
         ledger: What is done already, and where progress goes.
         lease: The worker's right to write.
         plan: What is to be done.
-        source: The open source.
-        target: The open target.
+        source: The loads of the open source.
+        target: The loads of the open target.
         heartbeat: Says between chunks whether to stop.
         chunk_bytes: Size of a chunk that is planned now, and of its pages.
 
@@ -75,26 +74,24 @@ class Phases:
         ledger: Ledger,
         lease: Lease,
         plan: Plan,
-        source: Cluster,
-        target: Cluster,
+        source: Loads,
+        target: Loads,
         heartbeat: Heartbeat,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.ledger = ledger
         self.lease = lease
         self.plan = plan
-        self.source = source
-        self.target = target
+        self.source_loads, self.source = source, source.cluster
+        self.target_loads, self.target = target, target.cluster
         self.heartbeat = heartbeat
         self.chunk_bytes = chunk_bytes
         self.sizes = Sizes()
         self.verdicts: dict[str, CollectionReport] = {}
         self._read_point_taken, self._timestamp = -math.inf, 0
-        self.source_loads = Loads(source, ledger, lease, SOURCE)
-        self.target_loads = Loads(target, ledger, lease, TARGET)
         self.preparer = Preparer(
-            source,
-            target,
+            self.source,
+            self.target,
             ledger,
             lease,
             plan.request,

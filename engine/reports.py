@@ -17,10 +17,10 @@ from engine.model import (
     Report,
 )
 
-_ENDED_WITHOUT_PROOF = frozenset({Status.FAILED, Status.CANCELED, Status.PAUSED})
+_UNDER_WAY = frozenset({Status.QUEUED, Status.RUNNING})
 _STILL_LOADED = (
-    "It was loaded on the source for the copy, and no worker came to release it again: release it there if it is still loaded, "
-    "or resume."
+    "It was loaded {sides} only to be read, and no worker came to release it again: release it there if it is still loaded, or "
+    "have the migration go on, or verified again."
 )
 _WHY = "It could not be compared; the collection's report says why."
 REFUSED_SHOWN = 5
@@ -106,9 +106,13 @@ def _collection(
 ) -> CollectionReport:
     state = states.get(plan.name, CollectionState(name=plan.name))
     found = state.report or CollectionReport(name=plan.name, source_entities=plan.entities)
-    if state.source_was_loaded is False and status in _ENDED_WITHOUT_PROOF:
-        return found.model_copy(update={"notes": (*found.notes, _STILL_LOADED)})
-    return found
+    if not state.borrowed or status in _UNDER_WAY:
+        return found
+    sides = {"source": state.source_was_loaded, "target": state.target_was_loaded}
+    named = " and ".join(
+        f"on the {side}" for side, was_loaded in sides.items() if was_loaded is False
+    )
+    return found.model_copy(update={"notes": (*found.notes, _STILL_LOADED.format(sides=named))})
 
 
 def _lost(plan: Plan) -> tuple[str, ...]:

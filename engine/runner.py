@@ -24,7 +24,7 @@ from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.loads import SOURCE, TARGET, Loads
 from engine.memory import keep_small
-from engine.milvus.connection import Cluster, connect
+from engine.milvus.connection import connect
 from engine.model import CollectionReport, Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
 from engine.ranges import CHUNK_BYTES
@@ -139,27 +139,27 @@ def _attempt(
     )
     flow, wish = heartbeat.flow, plan.request
 
-    def go_through(source: Cluster, target: Cluster) -> _End:
+    def with_both(source: Loads, target: Loads) -> _End:
         def cut() -> None:
-            source.cut()
-            target.cut()
+            source.cluster.cut()
+            target.cluster.cut()
 
         phases = Phases(ledger, lease, plan, source, target, heartbeat, chunk_bytes)
         with heartbeat.cutting(cut):
             return _End(phases.run(), verdicts=phases.verdicts)
 
-    def with_source(source: Cluster) -> _End:
+    def with_source(source: Loads) -> _End:
         told = heartbeat.target_waits
-        with opened(wish.target, secrets.target, told=told, pace=flow.target) as target:
-            loads = Loads(target, ledger, lease, TARGET)
-            return _put_back(
-                heartbeat, loads, _ended(heartbeat, partial(go_through, source, target))
-            )
+        with opened(wish.target, secrets.target, told=told, pace=flow.target) as cluster:
+            target = Loads(cluster, ledger, lease, TARGET)
+            end = _ended(heartbeat, partial(with_both, source, target))
+            return _put_back(heartbeat, target, end)
 
     told = heartbeat.source_waits
-    with opened(wish.source, secrets.source, told=told, pace=flow.source) as source:
-        loads = Loads(source, ledger, lease, SOURCE)
-        return _put_back(heartbeat, loads, _ended(heartbeat, partial(with_source, source)))
+    with opened(wish.source, secrets.source, told=told, pace=flow.source) as cluster:
+        source = Loads(cluster, ledger, lease, SOURCE)
+        end = _ended(heartbeat, partial(with_source, source))
+        return _put_back(heartbeat, source, end)
 
 
 def _put_back(heartbeat: Heartbeat, loads: Loads, end: _End) -> _End:

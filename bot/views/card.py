@@ -127,7 +127,7 @@ class MigrationCard(Record):
     @property
     def putting_back(self) -> bool:
         """Whether a cancel waits for a new worker, which first releases what a lost one had loaded to be read."""
-        return self.canceling and self.migration.status is Status.QUEUED
+        return self.migration.putting_back
 
     @property
     def pausing(self) -> bool:

@@ -34,7 +34,7 @@ _TEXTS: dict[str, str] = {
     "already_canceled": "This was already canceled{attribution}. Nothing was changed.",
     "already_canceling": (
         "Canceling is already under way, asked{attribution}. It stops within 5 seconds, or, where its process was "
-        "lost, once another one has released the collections that were loaded only to be read. Nothing was changed."
+        "lost, once a worker has released the collections that were loaded only to be read. Nothing was changed."
     ),
     "already_undoing": (
         "An undo was already asked for{attribution}, and it happens once. {status} Your click changed nothing."

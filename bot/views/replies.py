@@ -184,11 +184,8 @@ def _expire(_card: MigrationCard, _event: Event) -> Said:
 
 def _claim(card: MigrationCard, event: Event) -> Said:
     first = card.migration.started_at
-    if _was_canceled(card, event):
-        return Said(
-            "IN PROGRESS",
-            "Another process releases the collections that were loaded only to be read, then ends it as canceled.",
-        )
+    if event.from_status is Status.QUEUED and _was_canceled(card, event):
+        return Said("IN PROGRESS", f"{PUT_BACK_FIRST}, then ends it as canceled.")
     if first is not None and first < event.at:
         return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
     paused = f"Writes to {place(card.source)} must stay paused until it has ended."
@@ -268,7 +265,7 @@ def _rescue(card: MigrationCard, event: Event) -> Said:
     if card.migration.status is Status.FAILED:
         return _fail(card, event)
     if _was_canceled(card, event):
-        return Said("PENDING", f"{PUT_BACK_FIRST}, then ends it as canceled.")
+        return Said("PENDING", f"Its process was lost. {PUT_BACK_FIRST}, then ends it as canceled.")
     lost = "Its process was lost. Another one takes over and continues from what is copied; what is in doubt is written again."
     return Said("PENDING", lost)
 

@@ -11,7 +11,7 @@ from engine.lifecycle import Status
 from engine.model import CollectionReport, ErrorText, Report
 
 RESUMABLE = "Resume continues from there."
-PUT_BACK_FIRST = "Its process was lost, so another one first releases the collections that were loaded only to be read"
+PUT_BACK_FIRST = "A worker first releases the collections that were loaded only to be read"
 """Of a cancel."""
 
 

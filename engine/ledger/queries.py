@@ -44,7 +44,11 @@ _DUE = (
     .where(
         (
             (col(MigrationRow.status) == Status.QUEUED)
-            & (col(MigrationRow.due_at).is_(None) | (col(MigrationRow.due_at) <= bindparam("now")))
+            & (
+                col(MigrationRow.due_at).is_(None)
+                | (col(MigrationRow.due_at) <= bindparam("now"))
+                | col(MigrationRow.cancel_requested_at).is_not(None)
+            )
         )
         | (col(MigrationRow.status) == Status.UNDO_ASKED),
     )
@@ -153,7 +157,10 @@ class Queries(Database):
             return None if row is None else migration_of(row)
 
     def due(self, now: datetime) -> tuple[str, ...]:
-        """Ids of the queued migrations that may start at `now` (aware) and of those that wait to be undone, the oldest first."""
+        """Ids of the queued migrations that may start at `now` (aware), or were canceled, and of those that wait to be undone.
+
+        The oldest comes first.
+        """
         with self._read() as session:
             return tuple(session.exec(_DUE, params={"now": now}))
 

@@ -92,7 +92,7 @@ class Shared(Leases):
         with self._read() as session:
             own = _target(session.exec(_REQUEST, params={"of": of}).one())
             doubted = [
-                LateCalls(migration=row.id, until=until)
+                LateCalls(migration=row.id, until=until, undoing=row.status is Status.UNDOING)
                 for row in session.exec(_UNSETTLED, params={"of": of, "now": now})
                 if (until := late_calls_until(row)) is not None
                 and until > now

@@ -106,6 +106,11 @@ class Migration(Record):
     throttle: Throttle | None = None
     error: ErrorText | None = None
 
+    @property
+    def putting_back(self) -> bool:
+        """Whether it was canceled and waits for a worker that first releases what another one left loaded."""
+        return self.status is Status.QUEUED and self.cancel_requested_at is not None
+
 
 class CollectionState(Record):
     """What the ledger knows of one collection of a migration.
@@ -149,7 +154,7 @@ class Lease(Record):
     """The right to write for one migration until another worker takes it over.
 
     Attributes:
-        others_until: When the lease of a worker that never gave it up ends: until then a call that it sent may still be applied.
+        others_until: Until when calls that workers before this one lost, or cut, may still be applied; None where none can.
     """
 
     migration_id: str
@@ -159,14 +164,16 @@ class Lease(Record):
 
 
 class LateCalls(Record):
-    """Calls that a migration lost: until then they may still be applied, and nobody waits for them.
+    """Calls of another migration that may still be applied until then, and for which none of its workers waits.
 
     Attributes:
-        migration: The id of the migration that lost them.
+        migration: Its id.
+        undoing: Whether they are the drops of an undo that goes on: it may last longer than that.
     """
 
     migration: str
     until: AwareDatetime
+    undoing: bool = False
 
 
 class Orders(Record):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.approvals import Reason
 from bot.gate import AGAIN_SECONDS, CHECK_SECONDS, Gate
 from bot.ledger import BotLedger
 from bot.notes import FREED, HELD
@@ -13,7 +14,8 @@ from bot.service import Click, Service
 from bot.settings import Settings
 from bot.verbs import EngineVerbs
 from bot.waiting import Holds
-from engine.errors import PlanBlocked, ServiceUnavailable
+from bot.workers import Workers
+from engine.errors import ConfigurationInvalid, PlanBlocked, ServiceUnavailable
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import Migration, Plan, Replaced, Request, Secrets
@@ -110,20 +112,59 @@ def test_a_cluster_that_does_not_answer_holds_it_and_is_asked_again(
     ]
 
 
+def left_loaded(ledger: Ledger, service: Service, migration: Migration) -> Migration:
+    """It was canceled after its worker was lost, which had loaded a collection of the source."""
+    lease = ledger.claim(migration.id, new_owner())
+    ledger.set_collection(lease, "c", source_was_loaded=False)
+    ledger.renew(lease, -1)
+    assert service.cancel(Click("U0OTHER", migration.id)).done
+    left = ledger.migration(migration.id)
+    assert left.putting_back
+    return left
+
+
+def finish(ledger: Ledger, migration: Migration, end: EventName) -> None:
+    """A worker takes it and ends it so."""
+    lease = ledger.claim(migration.id, new_owner())
+    if end is EventName.CANCELED:
+        with ledger.transaction() as tx:
+            tx.apply(migration.id, EventName.CANCEL, actor="me@here")
+    ledger.finish(lease, end)
+
+
 def test_a_cancel_is_carried_out_whatever_holds(
     gated: Gated, approved: Migration, service: Service, ledger: Ledger
 ) -> None:
     """What a lost worker left loaded is released during a freeze too, and for whoever started the migration."""
     service.freeze("U0OWNER", "audit")
     assert not gated.gate.passes(approved)
-    lease = ledger.claim(approved.id, new_owner())
-    ledger.set_collection(lease, "c", source_was_loaded=False)
-    ledger.renew(lease, -1)
-    assert service.cancel(Click("U0OTHER", approved.id)).done
-    left = ledger.migration(approved.id)
-    assert left.status is Status.QUEUED
+    left = left_loaded(ledger, service, approved)
     assert gated.gate.is_approved(left.model_copy(update={"plan": None}))
     assert gated.gate.passes(left)
+    assert service.cancel(Click("U0ADA", left.id)).reason is Reason.ALREADY_CANCELING
+    assert ledger.migration(left.id).putting_back
+
+
+def test_a_cancel_ends_though_nobody_can_connect_any_more(
+    gated: Gated, approved: Migration, service: Service, ledger: Ledger
+) -> None:
+    """Where the configuration knows a cluster no more, what is loaded there cannot be released: it is canceled as it is."""
+
+    def nowhere(_: Request) -> Secrets:
+        raise ConfigurationInvalid("No cluster “new” is configured.", next_step="Add it.")
+
+    left_loaded(ledger, service, approved)
+    Workers(
+        ledger=ledger,
+        gate=gated.gate,
+        verbs=EngineVerbs(),
+        secrets=nowhere,
+        database_url="",
+        limit=1,
+        changed=lambda: None,
+    ).round()
+    assert ledger.migration(approved.id).status is Status.CANCELED
+    assert ledger.collection_states(approved.id)[0].borrowed
 
 
 @pytest.mark.parametrize("ended", ["before the freeze", "during the freeze"])
@@ -226,14 +267,15 @@ def test_what_planning_again_does(
         assert after.error.message == "It stands there."
 
 
+@pytest.mark.parametrize("end", [EventName.SUCCEED, EventName.CANCELED])
 def test_an_undo_that_was_asked_for_waits_for_the_end_of_a_freeze(
-    gated: Gated, ledger: Ledger, service: Service, awaiting: Awaiting
+    gated: Gated, ledger: Ledger, service: Service, awaiting: Awaiting, end: EventName
 ) -> None:
     """It needs no new plan; a freeze holds it, with the reason, until it ends; one that has begun goes on."""
     migration = awaiting()
     assert migration.plan is not None
     service.approve(Click("U0OTHER", migration.id), migration.plan.hash)
-    ledger.finish(ledger.claim(migration.id, new_owner()), EventName.SUCCEED)
+    finish(ledger, migration, end)
     service.undo(Click("U0OTHER", migration.id))
     service.freeze("U0OWNER", "audit")
     asked = ledger.migration(migration.id)
@@ -245,14 +287,15 @@ def test_an_undo_that_was_asked_for_waits_for_the_end_of_a_freeze(
     assert gated.gate.passes(ledger.finish(lease, EventName.RELEASE))
 
 
+@pytest.mark.parametrize("end", [EventName.SUCCEED, EventName.CANCELED])
 def test_an_undo_of_the_command_line_is_not_the_bots(
-    gated: Gated, ledger: Ledger, plan_for: Callable[..., Plan]
+    gated: Gated, ledger: Ledger, plan_for: Callable[..., Plan], end: EventName
 ) -> None:
     """What was queued and undone on a command line that died is left to it; asked for in Slack, it is the bot's."""
     plan = plan_for()
     with ledger.transaction() as tx:
         migration = tx.add_migration(plan.request, requester="me@here", status=Status.QUEUED)
-    ledger.finish(ledger.claim(migration.id, new_owner()), EventName.SUCCEED)
+    finish(ledger, migration, end)
     lease = ledger.claim(migration.id, new_owner(), event=EventName.UNDO_NOW)
     interrupted = ledger.finish(lease, EventName.RELEASE)
     assert not gated.gate.is_approved(interrupted)

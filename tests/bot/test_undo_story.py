@@ -102,7 +102,7 @@ def test_a_migration_is_refused_its_undo_verified_again_and_undone(story: Any, e
     assert not offers(story.root(root), UNDO)
     assert not offers(now(story, second, root), UNDO)
     assert "Its process was lost" in words_of(story.wait_for_reply(root, "Its process was lost"))
-    story.wait_for_reply(root, "It waits. Calls of a worker that was lost may still reach")
+    story.wait_for_reply(root, "It waits. Calls that were lost may still reach")
     sandbox.user(GRACE).click(second, UNDO)
     story.told(GRACE, "was undone")
     outcomes = {(row.act, row.actor, row.outcome) for row in ledger.audit()}

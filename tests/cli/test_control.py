@@ -78,7 +78,7 @@ def test_an_undo_says_why_it_waits(shell: Shell, source: Side, target: Side) -> 
         done = shell.run("undo", job["id"])
     assert done.returncode == 0, done.stderr
     (said,) = done.stderr.splitlines()
-    waited = r"Waiting: Calls of a worker that was lost may still reach the target until \d\d:\d\d:\d\d UTC\."
+    waited = r"Waiting: Calls that were lost may still reach the target until \d\d:\d\d:\d\d UTC\."
     assert re.fullmatch(waited, said)
     assert target.client.list_collections() == []
 

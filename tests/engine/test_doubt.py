@@ -177,7 +177,7 @@ def test_the_wait_for_another_migrations_lost_write_is_told_and_can_be_canceled(
         bed.act(other, EventName.CANCEL)
     assert reports[0].status is Outcome.CANCELED
     (waited,) = (each for each in bed.ledger.events(migration_id=other) if each.name == WAITING)
-    assert f"Calls of {loser} may still reach the target until" in waited.details["reason"]
+    assert f"Calls that {loser} lost may still reach the target until" in waited.details["reason"]
     assert (target.calls["DropCollection"], target.calls["CreateCollection"]) == (0, made)
 
 

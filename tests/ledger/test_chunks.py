@@ -256,7 +256,7 @@ def test_a_source_that_nobody_put_back_is_told(ledger: Ledger, wish: Request, cl
     ledger.finish(ledger.claim(migration.id, new_owner()), EventName.CANCELED)
     assert ledger.migration(migration.id).status is Status.CANCELED
     (note,) = engine.report(ledger, migration.id).collections[0].notes
-    assert "no worker came to release it again" in note
+    assert "It was loaded on the source only to be read, and no worker came to release it" in note
     with ledger.transaction() as transaction:
         transaction.apply(migration.id, EventName.RESUME, actor="me")
     lease = ledger.claim(migration.id, new_owner())

@@ -82,7 +82,7 @@ def test_an_undo_is_waited_for_while_it_goes_on(ledger: Ledger, making: Making, 
     ledger.finish(other, EventName.SUCCEED)
     undo = ledger.claim(other.migration_id, new_owner(), LEASE_SECONDS, EventName.UNDO_NOW)
     until = clock.now + timedelta(seconds=LEASE_SECONDS)
-    told = LateCalls(migration=other.migration_id, until=until)
+    told = LateCalls(migration=other.migration_id, until=until, undoing=True)
     assert ledger.late_calls(own, ["films"]) == told
     ledger.finish(undo, EventName.UNDONE)
     assert ledger.late_calls(own, ["films"]) is None

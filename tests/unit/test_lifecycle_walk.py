@@ -208,6 +208,7 @@ NEVER: dict[str, Rule] = {
         and after.situation.borrowed
         and step.startswith(("cancel ", "rescue"))
         and before.situation.attempts < ATTEMPTS_MAX
+        and not (before.situation.status is Status.QUEUED and before.promised)
     ),
     "planned anew though a cancel was acknowledged": lambda _, __, after: (
         after.promised and after.situation.status is Status.PLANNING

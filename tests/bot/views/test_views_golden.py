@@ -245,7 +245,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     "root-putting-back": lambda s: root_message(_putting_back(s)),
     "status-putting-back": lambda s: status_message(_putting_back(s)),
     "progress-putting-back": lambda s: progress_message(_putting_back(s), s.progress(), s.now),
-    "reply-claim-canceling": lambda s: reply(_putting_back(s), s.event(EventName.CLAIM, "worker")),
+    "reply-claim-canceling": lambda s: reply(*_ends_a_cancel(s)),
     "reply-rescue-canceling": lambda s: reply(_putting_back(s), s.event(EventName.RESCUE, "ferry")),
     "progress-canceling": lambda s: progress_message(_canceling(s), s.progress(), s.now),
     "progress-pausing": lambda s: progress_message(
@@ -363,6 +363,11 @@ def _forced(s: Any) -> Any:
 def _putting_back(s: Any) -> Any:
     asked = {"cancel_requested_at": s.now - timedelta(hours=1), "cancel_requested_by": "U03CAROL"}
     return s.card(Status.QUEUED, started_at=s.now - timedelta(hours=2), **asked)
+
+
+def _ends_a_cancel(s: Any) -> Any:
+    event = s.event(EventName.CLAIM, "worker")
+    return _putting_back(s), event.model_copy(update={"from_status": Status.QUEUED})
 
 
 def _canceling(s: Any) -> Any:
