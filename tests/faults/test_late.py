@@ -1,33 +1,28 @@
 """A write that a network or a server holds back cannot be applied any more once another worker may hold the migration."""
 
 import signal
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 
 import engine
 from engine.heartbeat import WAITING
-from engine.lifecycle import EventName, Status
-from engine.model import OnConflict, Secrets
-from tests.crash.lane import NUMBERS, WHO, Lane, Run
+from engine.lifecycle import Status
+from engine.model import OnConflict
+from tests.crash.lane import NUMBERS, WHO
 from tests.crash.workers import KILLED, pause
 from tests.engine.bed import Side
+from tests.faults.late import (
+    LEASE_SECONDS,
+    REPAIR_LEASE_SECONDS,
+    UNDO_LEASE_SECONDS,
+    Lanes,
+    Until,
+    kill_at,
+)
 from tests.faults.network import Fault, Network
 
 pytestmark = pytest.mark.real_milvus
-
-LEASE_SECONDS = 4.0
-REPAIR_LEASE_SECONDS = 12.0
-"""Longer than a repair takes."""
-UNDO_LEASE_SECONDS = 12.0
-"""Longer than an undo takes, and a plan after it."""
-
-REPLACED_LEASE_SECONDS = 8.0
-"""Longer than another migration takes until it makes its first collection."""
-
-Lanes = Callable[[int], list[Lane]]
-Until = Callable[[Callable[[], bool]], None]
 
 
 def test_an_insert_on_its_way_is_void_when_the_lease_is_over(lanes: Lanes, until: Until) -> None:
@@ -56,10 +51,7 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_chunk_is_settled(lanes:
     (lane,) = lanes(1)
     with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
         gate = target.hold("Insert", 2, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
-        gate.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(gate, run, LEASE_SECONDS)
         assert run.work() == 0
         assert lane.ledger.migration(run.id).status is Status.SUCCESSFUL
         gate.open.set()
@@ -75,11 +67,7 @@ def test_an_insert_of_a_killed_worker_is_void_before_its_collection_is_made_anew
     (lane,) = lanes(1)
     with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
         late = target.hold("Insert", 2, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, **lease)
-        late.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(late, run, UNDO_LEASE_SECONDS)
         there = Side(lane.target_uri, run.database)
         there.drop(NUMBERS)
         there.client.close()
@@ -104,10 +92,7 @@ def test_a_drop_of_a_killed_worker_is_void_before_another_one_replaces(
         lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
     ):
         late = target.hold("DropCollection", 1, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
-        late.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(late, run, LEASE_SECONDS)
         writing = target.hold("Insert", 1, only=True)
         heir = lane.workers.start(run.id, lane.url)
         writing.wait()
@@ -129,10 +114,7 @@ def test_a_drop_of_a_killed_worker_may_arrive_while_it_is_waited_for(
         lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
     ):
         late = target.hold("DropCollection", 1, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
-        late.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(late, run, LEASE_SECONDS)
         heir = lane.workers.start(run.id, lane.url)
         until(
             lambda: any(event.name == WAITING for event in lane.ledger.events(migration_id=run.id))
@@ -150,10 +132,7 @@ def test_a_killed_workers_inserts_are_outlasted_though_its_successor_was_handed_
     (lane,) = lanes(1)
     with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
         insert = target.hold("Insert", 2, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
-        insert.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(insert, run, LEASE_SECONDS)
         void = lane.ledger.migration(run.id).lease_expires_at
         assert void is not None
         upsert = target.hold("Upsert", 1, only=True)
@@ -183,10 +162,7 @@ def test_a_delete_of_a_killed_worker_is_void_before_anything_is_mended(lanes: La
         assert lane.ledger.migration(run.id).status is Status.MISMATCHED
         engine.repair(lane.ledger, run.id, WHO)
         gate = target.hold("Delete", 1, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(REPAIR_LEASE_SECONDS))
-        gate.wait()
-        dead.kill()
-        dead.wait()
+        kill_at(gate, run, REPAIR_LEASE_SECONDS)
         assert run.work() == 0
         gate.open.set()
         target.drained()
@@ -247,151 +223,3 @@ def test_a_drop_that_is_applied_after_it_failed_takes_nothing_away(lanes: Lanes)
         target.arrived()
         assert target.done == [(Fault.AFTER, "DropCollection", 1)]
         assert run.wrong().nothing
-
-
-def test_a_drop_of_a_killed_undo_is_void_before_it_is_undone_again(lanes: Lanes) -> None:
-    """Once a migration is undone, a fresh one of the same collections loses none to the drop of an undo that died."""
-    (lane,) = lanes(1)
-    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
-        assert run.work() == 0
-        late = target.hold("DropCollection", 1, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
-        late.wait()
-        dead.kill()
-        dead.wait()
-        engine.undo(lane.ledger, run.id, Secrets())
-        assert run.left() == []
-        request = lane.request(run.database, target_uri=target.uri)
-        fresh = lane.queued(lane.planned(request))
-        making = target.hold("CreateIndex", target.calls["CreateIndex"] + 1)
-        worker = lane.workers.start(fresh.id, lane.url)
-        making.wait()
-        late.open.set()
-        making.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert fresh.wrong().nothing
-        assert target.overdue == 1
-
-
-def test_a_drop_of_a_killed_undo_is_void_before_it_is_resumed(lanes: Lanes) -> None:
-    """Who keeps what an undo that died had begun to drop, and resumes it, loses nothing to that drop after it was proved."""
-    (lane,) = lanes(1)
-    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
-        assert run.work() == 0
-        late = target.hold("DropCollection", 1, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(UNDO_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
-        late.wait()
-        dead.kill()
-        dead.wait()
-        with lane.ledger.transaction() as act:
-            for event in (EventName.RESCUE, EventName.KEEP, EventName.RESUME):
-                act.apply(run.id, event, actor=WHO)
-        assert run.work() == 0
-        late.open.set()
-        target.drained()
-        assert run.wrong().nothing
-        assert target.overdue == 1
-
-
-def test_a_creation_of_a_killed_worker_is_void_before_it_is_undone(lanes: Lanes) -> None:
-    """A worker died while it made a collection, and its migration was canceled: once that is undone none appears any more."""
-    (lane,) = lanes(1)
-    with (
-        Network(lane.target_uri) as target,
-        lane.migration(target_uri=target.uri, on_conflict=OnConflict.REPLACE) as run,
-    ):
-        late = target.hold("CreateCollection", 1, only=True)
-        dead = lane.workers.start(run.id, lane.url, FERRY_LEASE_SECONDS=str(LEASE_SECONDS))
-        late.wait()
-        dead.kill()
-        dead.wait()
-        with lane.ledger.transaction() as act:
-            act.apply(run.id, EventName.CANCEL, actor=WHO)
-        engine.undo(lane.ledger, run.id, Secrets())
-        late.open.set()
-        target.drained()
-        assert run.left() == [run.database]
-        assert target.overdue == 1
-
-
-def test_a_canceled_migrations_insert_is_void_before_another_migration_makes_its_collections(
-    lanes: Lanes,
-) -> None:
-    """A worker died over an insert and its migration was canceled: another one that replaces what it made gets none of it."""
-    (lane,) = lanes(1)
-    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
-        late = target.hold("Insert", 2, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, **lease)
-        late.wait()
-        other = replacing(lane, run, target)
-        dead.kill()
-        dead.wait()
-        with lane.ledger.transaction() as act:
-            act.apply(run.id, EventName.CANCEL, actor=WHO)
-        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
-        worker = lane.workers.start(other.id, lane.url)
-        writing.wait()
-        late.open.set()
-        writing.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert other.wrong().nothing
-        assert target.overdue == 1
-
-
-def test_a_drop_of_a_killed_undo_is_void_before_another_migration_makes_its_collections(
-    lanes: Lanes,
-) -> None:
-    """An undo died over a drop, and nobody has taken it over yet: another migration of that name loses nothing to it."""
-    (lane,) = lanes(1)
-    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
-        assert run.work() == 0
-        other = replacing(lane, run, target)
-        late = target.hold("DropCollection", 1, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
-        late.wait()
-        dead.kill()
-        dead.wait()
-        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
-        worker = lane.workers.start(other.id, lane.url)
-        writing.wait()
-        late.open.set()
-        writing.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert other.wrong().nothing
-        assert target.overdue == 1
-
-
-def test_a_drop_of_a_database_of_a_killed_undo_takes_no_other_migrations_database(
-    lanes: Lanes, until: Until
-) -> None:
-    """An undo died over the drop of its database: another migration looks whether that is there when the drop is void."""
-    (lane,) = lanes(1)
-    with Network(lane.target_uri) as target, lane.migration(target_uri=target.uri) as run:
-        assert run.work() == 0
-        other = replacing(lane, run, target)
-        late = target.hold("DropDatabase", 1, only=True)
-        lease = {"FERRY_LEASE_SECONDS": str(REPLACED_LEASE_SECONDS)}
-        dead = lane.workers.start(run.id, lane.url, program="tests.crash.undoing", **lease)
-        late.wait()
-        dead.kill()
-        dead.wait()
-        worker = lane.workers.start(other.id, lane.url)
-        until(lambda: lane.ledger.noted(other.id, WAITING))
-        late.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert target.overdue == 0  # it came in its time
-        assert other.wrong().nothing
-
-
-def replacing(lane: Lane, run: Run, target: Network) -> Run:
-    """Another migration onto the same database, which replaces what stands there now."""
-    request = lane.request(run.database, target_uri=target.uri, on_conflict=OnConflict.REPLACE)
-    return lane.queued(lane.planned(request))
