@@ -7,6 +7,7 @@ from engine.heartbeat import WAITING
 from engine.lifecycle import EventName
 from engine.model import OnConflict, Secrets
 from tests.crash.lane import WHO, Lane, Run
+from tests.engine.proxy import Gate
 from tests.faults.late import (
     LEASE_SECONDS,
     REPLACED_LEASE_SECONDS,
@@ -92,15 +93,7 @@ def test_a_canceled_migrations_insert_is_void_before_another_migration_makes_its
         dead.wait()
         with lane.ledger.transaction() as act:
             act.apply(run.id, EventName.CANCEL, actor=WHO)
-        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
-        worker = lane.workers.start(other.id, lane.url)
-        writing.wait()
-        late.open.set()
-        writing.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert other.wrong().nothing
-        assert target.overdue == 1
+        writes_before(late, other, target)
 
 
 def test_a_drop_of_a_killed_undo_is_void_before_another_migration_makes_its_collections(
@@ -113,15 +106,7 @@ def test_a_drop_of_a_killed_undo_is_void_before_another_migration_makes_its_coll
         other = replacing(lane, run, target)
         late = target.hold("DropCollection", 1, only=True)
         kill_at(late, run, REPLACED_LEASE_SECONDS, program="tests.crash.undoing")
-        writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
-        worker = lane.workers.start(other.id, lane.url)
-        writing.wait()
-        late.open.set()
-        writing.open.set()
-        assert worker.wait() == 0
-        target.drained()
-        assert other.wrong().nothing
-        assert target.overdue == 1
+        writes_before(late, other, target)
 
 
 def test_a_drop_of_a_database_of_a_killed_undo_takes_no_other_migrations_database(
@@ -147,3 +132,16 @@ def replacing(lane: Lane, run: Run, target: Network) -> Run:
     """Another migration onto the same database, which replaces what stands there now."""
     request = lane.request(run.database, target_uri=target.uri, on_conflict=OnConflict.REPLACE)
     return lane.queued(lane.planned(request))
+
+
+def writes_before(late: Gate, other: Run, target: Network) -> None:
+    """The other migration works; the late call goes on only when it has begun to write, and is void by then."""
+    writing = target.hold("Insert", target.calls["Insert"] + 1, only=True)
+    worker = other.lane.workers.start(other.id, other.lane.url)
+    writing.wait()
+    late.open.set()
+    writing.open.set()
+    assert worker.wait() == 0
+    target.drained()
+    assert other.wrong().nothing
+    assert target.overdue == 1
