@@ -19,6 +19,7 @@ from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.loads import Loads
+from engine.memory import keep_small
 from engine.milvus import definitions, loading, properties
 from engine.milvus.pages import CollectionReader, read_point
 from engine.milvus.survey import reader_of
@@ -110,10 +111,11 @@ class Phases:
         if asked is not None:
             # What was lost before may be another work's: a late drop of an undo would take what is proved here.
             self.heartbeat.outlast_others()
+        self._read_point()  # the source reaches it while the memory is put in order and the target's collections are made
+        keep_small()
         if asked is EventName.VERIFY:
             self._enter("verify")
             return self._verify_again()
-        self._read_point()  # the source reaches it while the target's collections are made
         self._enter("create")
         # Before the database is looked for: another one's late drop takes it as long as it is empty.
         self.heartbeat.outlast_migrations([plan.name for plan in self.plan.collections])

@@ -23,7 +23,6 @@ from engine.heartbeat import Heartbeat
 from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger
 from engine.lifecycle import EventName
 from engine.loads import SOURCE, TARGET, Loads
-from engine.memory import keep_small
 from engine.milvus.connection import connect
 from engine.model import CollectionReport, Details, ErrorText, Lease, Plan, Progress, Secrets
 from engine.phases import Phases
@@ -58,7 +57,6 @@ def drive(
     plan = ledger.migration(lease.migration_id).plan
     if plan is None:
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
-    keep_small()
     crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
         attempt = _ended(

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from engine.ledger.leases import FENCE, Leases, held_by
 from engine.ledger.records import (
@@ -89,22 +89,22 @@ class Chunks(Leases):
             LeaseLost: Another worker holds the migration.
             ValueError: A range belongs to another collection or partition.
         """
-        with self._fenced(lease) as session:
-            if _is_planned(session, lease.migration_id, collection):
+        with self._fenced(lease) as connection:
+            if _is_planned(connection, lease.migration_id, collection):
                 return False
-            _drop_chunks(session, lease, collection)
+            _drop_chunks(connection, lease, collection)
         rows = (_chunk_values(lease, collection, partition, each) for each in ranges)
         while page := list(islice(rows, PAGE)):
-            with self._fenced(lease) as session:
-                session.connection().execute(insert(ChunkRow), page)
-        with self._fenced(lease) as session:
-            _upsert_collection(session, lease, collection, {"planned_at": self._clock()})
+            with self._fenced(lease) as connection:
+                connection.execute(insert(ChunkRow), page)
+        with self._fenced(lease) as connection:
+            _upsert_collection(connection, lease, collection, {"planned_at": self._clock()})
         return True
 
     def chunks_planned(self, migration_id: str, collection: str) -> bool:
         """Whether the collection's chunks are stored (they may be none)."""
-        with self._read() as session:
-            return _is_planned(session, migration_id, collection)
+        with self._reading() as connection:
+            return _is_planned(connection, migration_id, collection)
 
     def chunks(
         self, migration_id: str, collection: str, *, pending_only: bool = False
@@ -137,10 +137,10 @@ class Chunks(Leases):
 
     def forget_chunks(self, lease: Lease, collection: str) -> None:
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
-        with self._fenced(lease) as session:
-            _drop_chunks(session, lease, collection)
+        with self._fenced(lease) as connection:
+            _drop_chunks(connection, lease, collection)
             unknown = {"planned_at": None, "source_surplus": None}
-            _upsert_collection(session, lease, collection, unknown)
+            _upsert_collection(connection, lease, collection, unknown)
 
     def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:
         """Record, before their first write, that these chunks may be on the target in part: one commit for all.
@@ -149,15 +149,13 @@ class Chunks(Leases):
             LeaseLost: Another worker holds the migration.
             LookupError: One of them is not a chunk of this migration.
         """
-        with self._fenced(lease) as session:
+        with self._fenced(lease) as connection:
             for start in range(0, len(chunk_ids), PAGE):
                 some = set(chunk_ids[start : start + PAGE])
                 change = update(ChunkRow).where(
                     col(ChunkRow.id).in_(some), col(ChunkRow.migration_id) == lease.migration_id
                 )
-                if session.connection().execute(change.values(attempted=True)).rowcount != len(
-                    some
-                ):
+                if connection.execute(change.values(attempted=True)).rowcount != len(some):
                     raise LookupError(f"not all of {some} are chunks of {lease.migration_id}")
 
     def record_receipt(
@@ -188,12 +186,12 @@ class Chunks(Leases):
             "its_digest": receipt.digest,
             "taken_at": self._clock(),
         }
-        with self._write() as session:
-            if session.connection().execute(_RECEIPT, values | held_by(lease)).rowcount != 1:
-                self._check(session, lease)
+        with self._writing() as connection:
+            if connection.execute(_RECEIPT, values | held_by(lease)).rowcount != 1:
+                self._check(connection, lease)
                 raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
             if set_aside is not None:
-                _put_aside(session, lease, chunk_id, set_aside)
+                _put_aside(connection, lease, chunk_id, set_aside)
 
     def set_aside(self, migration_id: str, collection: str) -> dict[int, tuple[SetAside, ...]]:
         """The entities of a collection that the target refused, by chunk."""
@@ -231,9 +229,8 @@ class Chunks(Leases):
         recorded, page = 0, list(islice(drawn, PAGE))
         while True:
             following = list(islice(drawn, PAGE)) if len(page) == PAGE else []
-            with self._fenced(lease) as session:
-                collection = _collection_of_chunk(session, lease, chunk_id)
-                connection = session.connection()
+            with self._fenced(lease) as connection:
+                collection = _collection_of_chunk(connection, lease, chunk_id)
                 verified = None if following else not (recorded or page)
                 connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": verified})
                 if recorded == 0:
@@ -254,31 +251,30 @@ class Chunks(Leases):
             LeaseLost: Another worker holds the migration.
             LookupError: It is not a chunk of this migration.
         """
-        with self._fenced(lease) as session:
-            _collection_of_chunk(session, lease, chunk_id)
-            connection = session.connection()
+        with self._fenced(lease) as connection:
+            _collection_of_chunk(connection, lease, chunk_id)
             connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": None})
             connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
 
     def doubt_receipts(self, lease: Lease, collection: str) -> None:
         """Record that no receipt of a collection is to be believed by itself (`Chunk`); raises LeaseLost."""
-        with self._fenced(lease) as session:
+        with self._fenced(lease) as connection:
             of_it = (
                 col(ChunkRow.migration_id) == lease.migration_id,
                 col(ChunkRow.collection) == collection,
             )
-            session.connection().execute(update(ChunkRow).where(*of_it).values(doubted=True))
+            connection.execute(update(ChunkRow).where(*of_it).values(doubted=True))
 
     def clear_verification(self, lease: Lease, collection: str) -> None:
         """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""
-        with self._fenced(lease) as session:
+        with self._fenced(lease) as connection:
             for table, values in ((ChunkRow, {"verified": None}), (MismatchRow, None)):
                 of_it = (
                     col(table.migration_id) == lease.migration_id,
                     col(table.collection) == collection,
                 )
                 change = delete(table) if values is None else update(table).values(values)
-                session.connection().execute(change.where(*of_it))
+                connection.execute(change.where(*of_it))
 
     def collection_states(self, migration_id: str) -> tuple[CollectionState, ...]:
         """What is known of the migration's collections, in the order in which they were first recorded."""
@@ -298,19 +294,19 @@ class Chunks(Leases):
             TypeError: `CollectionState` has no such field.
         """
         values = collection_values(changes)
-        with self._fenced(lease) as session:
-            _upsert_collection(session, lease, name, values)
+        with self._fenced(lease) as connection:
+            _upsert_collection(connection, lease, name, values)
 
 
-def _is_planned(session: Session, migration_id: str, collection: str) -> bool:
+def _is_planned(connection: Connection, migration_id: str, collection: str) -> bool:
     query = select(CollectionRow.planned_at).where(
         col(CollectionRow.migration_id) == migration_id, col(CollectionRow.name) == collection
     )
-    return session.exec(query).first() is not None
+    return connection.execute(query).scalar() is not None
 
 
-def _drop_chunks(session: Session, lease: Lease, collection: str) -> None:
-    session.connection().execute(
+def _drop_chunks(connection: Connection, lease: Lease, collection: str) -> None:
+    connection.execute(
         delete(ChunkRow).where(
             col(ChunkRow.migration_id) == lease.migration_id,
             col(ChunkRow.collection) == collection,
@@ -326,21 +322,22 @@ def _chunk_values(
     return chunk_values(lease.migration_id, each)
 
 
-def _collection_of_chunk(session: Session, lease: Lease, chunk_id: int) -> str:
+def _collection_of_chunk(connection: Connection, lease: Lease, chunk_id: int) -> str:
     named = {"of_chunk": chunk_id, "held_id": lease.migration_id}
-    collection = session.connection().execute(_COLLECTION, named).scalar()
+    collection = connection.execute(_COLLECTION, named).scalar()
     if collection is None:
         raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
     return str(collection)
 
 
-def _put_aside(session: Session, lease: Lease, chunk_id: int, entities: Sequence[SetAside]) -> None:
-    connection = session.connection()
+def _put_aside(
+    connection: Connection, lease: Lease, chunk_id: int, entities: Sequence[SetAside]
+) -> None:
     connection.execute(_SET_ASIDE_DROPPED, {"of_chunk": chunk_id})
     if entities:
         place = {
             "migration_id": lease.migration_id,
-            "collection": _collection_of_chunk(session, lease, chunk_id),
+            "collection": _collection_of_chunk(connection, lease, chunk_id),
             "chunk_id": chunk_id,
         }
         rows = [
@@ -365,9 +362,10 @@ def _mismatch_values(
     }
 
 
-def _upsert_collection(session: Session, lease: Lease, name: str, values: dict[str, Any]) -> None:
+def _upsert_collection(
+    connection: Connection, lease: Lease, name: str, values: dict[str, Any]
+) -> None:
     """Two writers of one worker may be the first at once, so it is one statement."""
-    connection = session.connection()
     place = {"migration_id": lease.migration_id, "name": name}
     first = {**CollectionState(name=name).model_dump(), **place, **values}
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

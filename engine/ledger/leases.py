@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, update
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, bindparam, update
+from sqlmodel import col, select
 
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import proofs
@@ -145,7 +145,7 @@ class Leases(Database):
         if event not in WORKER_EVENTS:
             raise ValueError(f"a worker does not end its attempt with {event}")
         with self._write(ordered=True) as session:
-            self._check(session, lease)
+            self._check(session.connection(), lease)
             act = Act(event, lease.owner, self._clock(), details, error)
             try:
                 ended = move(session, lease.migration_id, act)
@@ -166,14 +166,14 @@ class Leases(Database):
     def note(self, lease: Lease, name: str, details: Details | None = None) -> None:
         """Record something that happened and changed no state; raises LeaseLost."""
         with self._write(ordered=True) as session:
-            self._check(session, lease)
+            self._check(session.connection(), lease)
             at = self._clock()
             append_event(session, lease.migration_id, name, lease.owner, at, details)
 
     def orders(self, lease: Lease) -> Orders:
         """What people asked of the migration meanwhile: one read, cheap enough for every chunk; raises LeaseLost."""
-        with self._read() as session:
-            found = session.connection().execute(_ORDERS, held_by(lease)).first()
+        with self._reading() as connection:
+            found = connection.execute(_ORDERS, held_by(lease)).first()
         if found is None:
             raise _lost(lease)
         cancel, pause, throttle, status = found
@@ -190,20 +190,20 @@ class Leases(Database):
         self._set(lease, slowed=reason)
 
     def _set(self, lease: Lease, **values: Any) -> None:
-        with self._write() as session:
+        with self._writing() as connection:
             change = update(MigrationRow).where(*HOLDS).values(values)
-            if session.connection().execute(change, held_by(lease)).rowcount != 1:
+            if connection.execute(change, held_by(lease)).rowcount != 1:
                 raise _lost(lease)
 
     @contextmanager
-    def _fenced(self, lease: Lease) -> Iterator[Session]:
+    def _fenced(self, lease: Lease) -> Iterator[Connection]:
         """A write transaction that is open only to the lease's holder, until its end."""
-        with self._write() as session:
-            self._check(session, lease)
-            yield session
+        with self._writing() as connection:
+            self._check(connection, lease)
+            yield connection
 
-    def _check(self, session: Session, lease: Lease) -> None:
-        if session.connection().execute(FENCE, held_by(lease)).first() is None:
+    def _check(self, connection: Connection, lease: Lease) -> None:
+        if connection.execute(FENCE, held_by(lease)).first() is None:
             raise _lost(lease)
 
 

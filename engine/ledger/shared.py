@@ -55,7 +55,7 @@ class Shared(Leases):
             LeaseLost: Another worker holds the migration.
         """
         with self._write(ordered=True) as session:
-            self._check(session, lease)
+            self._check(session.connection(), lease)
             if not _is_anothers(session, lease, name):
                 return False
             own = _own_row(lease, name).values(source_was_loaded=None)
@@ -75,7 +75,7 @@ class Shared(Leases):
             LeaseLost: Another worker holds the migration.
         """
         with self._write(ordered=True) as session:
-            self._check(session, lease)
+            self._check(session.connection(), lease)
             if target_id and _has_another_maker(session, lease, name, target_id):
                 return False
             own = _own_row(lease, name).values(phase=phase, target_id=target_id)
