@@ -139,8 +139,9 @@ class Phases:
         return EventName.SUCCEED
 
     def _is_proved(self) -> bool:
-        reports = [self._state(plan).report for plan in self.plan.collections]
-        return all(report is not None and report.verified for report in reports)
+        states = self.ledger.collection_states(self.lease.migration_id)
+        proved = {each.name for each in states if each.report is not None and each.report.verified}
+        return all(plan.name in proved for plan in self.plan.collections)
 
     def _enter(self, phase: str) -> None:
         self.heartbeat.check_now()
@@ -154,8 +155,7 @@ class Phases:
             work(plan)
 
     def _state(self, plan: CollectionPlan) -> CollectionState:
-        states = self.ledger.collection_states(self.lease.migration_id)
-        return next((s for s in states if s.name == plan.name), CollectionState(name=plan.name))
+        return self.ledger.collection_state(self.lease.migration_id, plan.name)
 
     def _copied(self, plan: CollectionPlan) -> None:
         """Copies a collection; one that cannot go on where it was interrupted starts over, a few times."""

@@ -109,8 +109,7 @@ class Preparer:
             TargetChanged: Someone else wrote to it.
         """
         self.check()
-        states = self.ledger.collection_states(self.lease.migration_id)
-        state = next(each for each in states if each.name == plan.name)
+        state = self.ledger.collection_state(self.lease.migration_id, plan.name)
         self.outlast()  # a late insert goes by the name, into what is made anew
         if owner_of(self.target, plan, state) in {Owner.OURS, Owner.CHANGED}:
             self._require_untouched(plan)

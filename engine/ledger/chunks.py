@@ -64,6 +64,11 @@ _COLLECTION: Final = select(ChunkRow.collection).where(
     col(ChunkRow.id) == bindparam("of_chunk"), col(ChunkRow.migration_id) == bindparam("held_id")
 )
 
+_STATE: Final = select(CollectionRow).where(
+    col(CollectionRow.migration_id) == bindparam("of"),
+    col(CollectionRow.name) == bindparam("its_name"),
+)
+
 
 class Chunks(Leases):
     """The ledger's methods about chunks and collections."""
@@ -285,6 +290,12 @@ class Chunks(Leases):
         )
         with self._read() as session:
             return tuple(collection_of(row) for row in session.exec(query))
+
+    def collection_state(self, migration_id: str, name: str) -> CollectionState:
+        """What is known of one of them; the defaults where nothing was recorded."""
+        with self._read() as session:
+            row = session.exec(_STATE, params={"of": migration_id, "its_name": name}).first()
+            return CollectionState(name=name) if row is None else collection_of(row)
 
     def set_collection(self, lease: Lease, name: str, **changes: Any) -> None:
         """Record fields of `CollectionState`; the others stay as they are, or get their defaults the first time.

@@ -190,8 +190,7 @@ class Proof:
 
     def _shared(self, ledger: Ledger, lease: Lease) -> int | None:
         """How many entities shared the key of another one when the chunks were planned; None where nobody looked."""
-        states = ledger.collection_states(lease.migration_id)
-        return next((each.source_surplus for each in states if each.name == self.plan.name), None)
+        return ledger.collection_state(lease.migration_id, self.plan.name).source_surplus
 
     def _held_still(
         self, source: CollectionReader, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
