@@ -7,7 +7,7 @@ where the target has taken nothing at all of a collection, nothing of it is set 
 have been its own fault, an entity is set aside only when it is refused once more after another one, known to be good, was taken.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -15,7 +15,7 @@ from engine.errors import ServiceUnavailable, TargetUnsupported
 from engine.flow import Sizes
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
-from engine.model import Chunk, ChunkRange, PrimaryKey, SetAside
+from engine.model import Chunk, ChunkRange, ChunkSums, PrimaryKey, SetAside
 
 ASIDE_MAX: Final = 100
 """Entities of a collection that are set aside in one attempt; where more are refused, a person has to look."""
@@ -49,16 +49,17 @@ class Tally:
     known: Place | None = None
 
     @classmethod
-    def of(cls, chunks: Iterable[Chunk]) -> Self:
-        """What earlier attempts left, as far as the chunks with a receipt tell."""
-        tally = cls()
-        for chunk in chunks:
-            if chunk.receipt is not None and chunk.receipt.entities:
-                tally.taken = 1
-                if chunk.range.upper is not None:
-                    tally.known = chunk.range.partition, chunk.range.upper
-                    break
-        return tally
+    def of(cls, chunks: ChunkSums, taken: Chunk | None) -> Self:
+        """What earlier attempts left, as far as the receipts tell.
+
+        Args:
+            chunks: All chunks of the collection.
+            taken: One of them that the target took, and whose last key is known.
+        """
+        known = None
+        if taken is not None and taken.range.upper is not None:
+            known = taken.range.partition, taken.range.upper
+        return cls(taken=int(chunks.copied > 0), known=known)
 
     def took(self, partition: str, key: PrimaryKey) -> None:
         """The target took a request whose last key this is."""

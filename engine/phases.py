@@ -7,7 +7,6 @@ one ended. Nothing here decides how the migration ends; it is told by what the p
 import math
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Final
 
 from engine import crashpoints, handover
@@ -192,13 +191,12 @@ class Phases:
     def _counted(self, plan: CollectionPlan, reader: CollectionReader) -> int:
         """What the source counts; before anything is copied it is recorded how many of these share a key."""
         counted = reader.count("")
-        chunks = partial(self.ledger.chunks, self.lease.migration_id, plan.name)
-        unknown = self._state(plan).source_surplus is None
-        if unknown and not any(chunk.attempted for chunk in chunks()):
-            planned = sum(chunk.range.entities for chunk in chunks())
-            # Key by key: a count may lag, and keys come and go between it and the list.
-            surplus = 0 if counted == planned else shared_keys(reader, plan).surplus
-            self._record(plan, source_surplus=surplus)
+        if self._state(plan).source_surplus is None:
+            chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
+            if not chunks.attempted:
+                # Key by key: a count may lag, and keys come and go between it and the list.
+                surplus = 0 if counted == chunks.entities else shared_keys(reader, plan).surplus
+                self._record(plan, source_surplus=surplus)
         return counted
 
     def _read_point(self) -> int:
@@ -216,7 +214,8 @@ class Phases:
         counted: int,
         check: Callable[[], None],
     ) -> Copier:
-        chunks = partial(self.ledger.chunks, self.lease.migration_id, plan.name)
+        place = (self.lease.migration_id, plan.name)
+        chunks = self.ledger.chunk_sums(*place)
         return Copier(
             reader,
             self.target,
@@ -224,13 +223,13 @@ class Phases:
             self.ledger,
             self.lease,
             size,
-            exact=counted == sum(chunk.range.entities for chunk in chunks()),
+            exact=counted == chunks.entities,
             check=check,
             fence=self.heartbeat.check_now,
             turn=self.heartbeat.flow.turn,
             settle=self.heartbeat.outlast_others,
             sizes=self.sizes,
-            tally=Tally.of(chunks()),
+            tally=Tally.of(chunks, self.ledger.taken_chunk(*place)),
         )
 
     def _load(self, plan: CollectionPlan) -> None:
@@ -279,12 +278,12 @@ class Phases:
         return handover.noted(report, handover.RELEASED if was_released else "")
 
     def _absent(self, plan: CollectionPlan, why: str) -> CollectionReport:
-        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
+        chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
         return CollectionReport(
             name=plan.name,
             source_entities=plan.entities,
             target_entities=0,
-            missing=sum(each.receipt.entities for each in chunks if each.receipt),
+            missing=chunks.copied,
             notes=(why,),
         )
 

@@ -190,8 +190,7 @@ class Preparer:
         """
         if plan.keys is not KeyPolicy.NEW:
             return False
-        chunks = self.ledger.chunks(self.lease.migration_id, plan.name)
-        return any(chunk.attempted and chunk.receipt is None for chunk in chunks)
+        return self.ledger.chunk_sums(self.lease.migration_id, plan.name).doubtful > 0
 
     def _require_untouched(self, plan: CollectionPlan) -> None:
         migration_id = self.lease.migration_id

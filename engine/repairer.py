@@ -57,9 +57,11 @@ class Repairer:
 
     def _bad(self) -> Iterator[Chunk]:
         copier = self.copier
-        for chunk in copier.ledger.chunks(copier.lease.migration_id, copier.reader.collection):
+        for chunk in copier.ledger.chunks(
+            copier.lease.migration_id, copier.reader.collection, unproved_only=True
+        ):
+            copier.check()
             if chunk.verified is False:
-                copier.check()
                 yield chunk
 
     def _mend(self, chunk: Chunk) -> _Mended:

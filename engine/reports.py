@@ -68,7 +68,7 @@ def listed(ledger: Ledger, migration_id: str) -> Iterator[Found]:
         after = page[-1].id
     for state in states:
         if state.report is not None and state.report.errors:
-            for chunk in ledger.chunks(migration_id, state.name):
+            for chunk in ledger.chunks(migration_id, state.name, unproved_only=True):
                 if chunk.verified is None:
                     yield Found.of_error(chunk.range, _WHY)
 

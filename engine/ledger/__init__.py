@@ -5,7 +5,8 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
     a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
-    questions          migrations, totals, events …            queries.py
+    questions          migrations, mismatches, events …        queries.py
+    sums               totals, chunk_sums …                    totals.py
     what is shared     hand_load_on, late_calls …              shared.py
     the list of jobs   jobs, page_above, targets               jobs.py
     the audit trail    audit, check_audit                      audit.py
@@ -31,6 +32,7 @@ from engine.ledger.owners import new_owner, owner_is_dead
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
 from engine.ledger.shared import Shared
+from engine.ledger.totals import Totals
 from engine.ledger.transaction import REQUESTED, Transaction
 from engine.ledger.transitions import CALLS_CUT, TransitionRefused
 
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 
-class Ledger(Chunks, Shared, Queries, Jobs, Audits):
+class Ledger(Chunks, Shared, Queries, Totals, Jobs, Audits):
     """An open ledger; several threads and several processes may use one at the same time.
 
     Every method is one transaction. A database that does not answer is `ServiceUnavailable`, and what was begun is rolled back.

@@ -112,12 +112,17 @@ class Chunks(Leases):
             return _is_planned(connection, migration_id, collection)
 
     def chunks(
-        self, migration_id: str, collection: str, *, pending_only: bool = False
+        self,
+        migration_id: str,
+        collection: str,
+        *,
+        pending_only: bool = False,
+        unproved_only: bool = False,
     ) -> Iterator[Chunk]:
         """The collection's chunks in the order of their ordinals, a page at a time.
 
         Each page is a read of its own, so receipts may be recorded while it goes on; `pending_only` leaves out what has a receipt
-        when its page is read.
+        when its page is read, `unproved_only` what was found the same.
         """
         after = -1
         while True:
@@ -133,6 +138,8 @@ class Chunks(Leases):
             )
             if pending_only:
                 query = query.where(col(ChunkRow.digest).is_(None))
+            if unproved_only:
+                query = query.where(col(ChunkRow.verified).is_not(True))
             with self._read() as session:
                 page = [chunk_of(row) for row in session.exec(query)]
             yield from page

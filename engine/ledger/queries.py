@@ -1,19 +1,18 @@
-"""What others ask the ledger: migrations, progress, mismatches, events, and what the scheduler has to do.
+"""What others ask the ledger: migrations, mismatches, events, and what the scheduler has to do.
 
 It only reads, in transactions that wait for nobody; whatever acts on an answer decides again when it writes.
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from datetime import datetime
 
-from sqlalchemy import Row, bindparam, case, func
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as select_columns
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from engine.ledger.database import Database
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
-from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow, MismatchRow
+from engine.ledger.tables import ChunkRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import (
     TransitionRefused,
     last_change,
@@ -23,7 +22,7 @@ from engine.ledger.transitions import (
     situation_of,
 )
 from engine.lifecycle import HELD, EventName, Refused, Status, advance
-from engine.model import CollectionProgress, Event, Migration, MismatchKind, Progress
+from engine.model import Event, Migration, MismatchKind
 
 _OVER = (
     Status.SUCCESSFUL,
@@ -34,8 +33,6 @@ _OVER = (
     Status.UNDOING,
     Status.UNDONE,
 )
-RECENT_SECONDS = 60.0
-"""Over how long the rate of a copy is taken."""
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
 
@@ -66,30 +63,6 @@ _EVENTS = (
     .limit(bindparam("most"))
 )
 _EVENTS_OF_ONE = _EVENTS.where(col(EventRow.migration_id) == bindparam("of"))
-_SUMS = (
-    select_columns(
-        col(ChunkRow.collection),
-        func.coalesce(func.sum(col(ChunkRow.entities)), 0).label("entities"),
-        func.coalesce(func.sum(col(ChunkRow.copied_entities)), 0).label("copied"),
-        func.coalesce(
-            func.sum(
-                case((col(ChunkRow.verified).is_(True), col(ChunkRow.copied_entities)), else_=0)
-            ),
-            0,
-        ).label("verified"),
-        func.coalesce(func.sum(col(ChunkRow.copied_bytes)), 0).label("bytes"),
-    )
-    .where(col(ChunkRow.migration_id) == bindparam("of"))
-    .group_by(col(ChunkRow.collection))
-    .order_by(func.min(col(ChunkRow.id)))
-)
-_AFTER = (
-    col(ChunkRow.migration_id) == bindparam("of"),
-    col(ChunkRow.copied_at) > bindparam("since"),
-)
-_FIRST_COPIED = select(func.min(ChunkRow.copied_at)).where(*_AFTER)
-_COPIED = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0)).where(*_AFTER)
-_STATES = select(CollectionRow).where(col(CollectionRow.migration_id) == bindparam("of"))
 
 
 class Queries(Database):
@@ -268,67 +241,3 @@ class Queries(Database):
             for collection, kind, number in session.connection().execute(query):
                 counts.setdefault(collection, dict.fromkeys(MismatchKind, 0))[kind] = number
         return counts
-
-    def totals(self, migration_id: str) -> Progress:
-        """How far the migration is, summed up by the database.
-
-        Collections come in the order of the plan; before there is a plan, those with chunks. `verified` counts the entities of
-        chunks that were found equal, no others. Raises InputRejected if there is no such migration.
-        """
-        with self._read() as session:
-            row = load(session, migration_id)
-            migration = migration_of(row, listed=True)
-            sums = _sums(session, migration.id)
-            recent = _recent(session, migration.id, self._clock())
-            states = _states(session, migration.id)
-        collections = tuple(
-            CollectionProgress(
-                name=name,
-                entities=entities,
-                copied=sums[name].copied if name in sums else 0,
-                verified=sums[name].verified if name in sums else 0,
-                phase=states[name].phase if name in states else "waiting",
-            )
-            for name, entities in _planned(migration, sums)
-        )
-        return Progress(
-            phase=migration.phase,
-            entities=sum(each.entities for each in collections),
-            copied=sum(each.copied for each in collections),
-            verified=sum(each.verified for each in collections),
-            bytes=sum(int(each.bytes) for each in sums.values()),
-            seconds=sum(state.copy_seconds for state in states.values()),
-            recent_entities=recent[0],
-            recent_seconds=recent[1],
-            slowed=row.slowed,
-            collections=collections,
-        )
-
-
-Sums: TypeAlias = dict[str, Row[Any]]
-
-
-def _planned(migration: Migration, sums: Sums) -> list[tuple[str, int]]:
-    if migration.plan is None:
-        return [(name, int(each.entities)) for name, each in sums.items()]
-    return [(each.name, each.entities) for each in migration.plan.collections]
-
-
-def _sums(session: Session, migration_id: str) -> Sums:
-    found = session.connection().execute(_SUMS, {"of": migration_id})
-    return {row.collection: row for row in found}
-
-
-def _recent(session: Session, migration_id: str, now: datetime) -> tuple[int, float]:
-    """What was copied after the first receipt of the last minute, and how long ago that one was."""
-    since = now - timedelta(seconds=RECENT_SECONDS)
-    first = session.exec(_FIRST_COPIED, params={"of": migration_id, "since": since}).one()
-    if first is None:
-        return 0, 0.0
-    after = session.exec(_COPIED, params={"of": migration_id, "since": first}).one()
-    return int(after or 0), max(0.0, (now - first).total_seconds())
-
-
-def _states(session: Session, migration_id: str) -> dict[str, CollectionRow]:
-    found = session.exec(_STATES, params={"of": migration_id})
-    return {row.name: row for row in found}

@@ -5,7 +5,7 @@ Nothing here talks to a server, to the ledger or to Slack.
 """
 
 from engine.model.base import PrimaryKey, Record
-from engine.model.chunk import Chunk, ChunkRange, Receipt, SetAside
+from engine.model.chunk import Chunk, ChunkRange, ChunkSums, Receipt, SetAside
 from engine.model.plan import (
     PLAN_VERSION,
     AutoId,
@@ -52,6 +52,7 @@ __all__ = [
     "AutoId",
     "Chunk",
     "ChunkRange",
+    "ChunkSums",
     "CollectionPlan",
     "CollectionProgress",
     "CollectionReport",

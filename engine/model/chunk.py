@@ -43,6 +43,26 @@ class Receipt(Record):
     digest: str
 
 
+class ChunkSums(Record):
+    """All chunks of a collection, summed up by the database.
+
+    Attributes:
+        chunks: How many there are.
+        entities: Entities that the planner saw.
+        attempted: Chunks of which something may be on the target.
+        copied: Entities in receipts.
+        doubtful: Chunks that were attempted and have no receipt.
+        doubtful_entities: Entities that the planner saw in those.
+    """
+
+    chunks: int
+    entities: int
+    attempted: int
+    copied: int
+    doubtful: int
+    doubtful_entities: int
+
+
 class SetAside(Record):
     """An entity that the target refused, and why; it is not on the target."""
 

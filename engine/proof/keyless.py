@@ -114,7 +114,9 @@ class KeylessProof(Proof):
         """Holds each partition of the target against the receipts of its chunks and records what is found."""
 
         def chunks() -> Iterator[Chunk]:
-            return ledger.chunks(lease.migration_id, self.plan.name)
+            for chunk in ledger.chunks(lease.migration_id, self.plan.name):
+                self.check()
+                yield chunk
 
         source, verifier = self._readers()
         expected = copied_digests(chunks())

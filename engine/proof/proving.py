@@ -63,11 +63,12 @@ class Proof:
         def chunks() -> Iterator[Chunk]:
             return ledger.chunks(migration, name)
 
-        uncompared = compared((c for c in chunks() if c.verified is not True), counted=False)
+        unproved = ledger.chunks(migration, name, unproved_only=True)
+        uncompared = compared(unproved, counted=False)
         if self._counts_otherwise(verifier, ledger, migration):
             ledger.clear_verification(lease, name)
             uncompared = compared(chunks(), counted=True)
-        copied = sum(c.receipt.entities for c in chunks() if c.receipt)
+        copied = ledger.chunk_sums(migration, name).copied
         gap = self._gap(source, ledger, lease, copied)
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
@@ -78,7 +79,7 @@ class Proof:
         report = findings(ledger, migration, self._base(verifier, gap))
 
         def searched() -> tuple[SearchComparison, ...]:
-            return self._searched(verifier, sample(chunks(), RANGES, name))
+            return self._searched(verifier, self._sample(ledger, migration, RANGES))
 
         return self._judged(report, gap, uncompared, self._faults(verifier, gap), searched)
 
@@ -117,9 +118,7 @@ class Proof:
     def _counts_otherwise(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: entities share a key, or a chunk is not as it was proved earlier."""
         found = ledger.mismatch_counts(migration).get(self.plan.name, {})
-        copied = sum(
-            c.receipt.entities for c in ledger.chunks(migration, self.plan.name) if c.receipt
-        )
+        copied = ledger.chunk_sums(migration, self.plan.name).copied
         surplus = sum(entities for _, entities in self._surplus_partitions(verifier))
         explained = found.get(MismatchKind.EXTRA, 0) - found.get(MismatchKind.MISSING, 0) + surplus
         return self._counted(copied + explained, verifier.target) != copied + explained
@@ -162,7 +161,11 @@ class Proof:
         shared = self._shared(ledger, lease)
         least = 0 if properties.expires(self.plan.properties) else shared
         sharing = None if shared is None or least is None else range(least, shared + 1)
-        chunks = ledger.chunks(lease.migration_id, self.plan.name)
+        chunks: Iterable[Chunk]
+        if self.check_source:
+            chunks = ledger.chunks(lease.migration_id, self.plan.name)
+        else:
+            chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS)
         gap = explain_gap(source, self.plan, copied, sharing)
         gap = self._held_still(source, chunks, gap, sharing)
         if gap.hidden:
@@ -192,14 +195,19 @@ class Proof:
         """How many entities shared the key of another one when the chunks were planned; None where nobody looked."""
         return ledger.collection_state(lease.migration_id, self.plan.name).source_surplus
 
+    def _sample(self, ledger: Ledger, migration: str, size: int) -> tuple[Chunk, ...]:
+        """So many of the collection's chunks, the same ones each time; only these are read."""
+        known = ledger.chunk_sums(migration, self.plan.name).chunks
+        return ledger.chunks_at(
+            migration, self.plan.name, sample(range(known), size, self.plan.name)
+        )
+
     def _held_still(
         self, source: CollectionReader, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
     ) -> Gap:
         """Reads some of the source again, or all of it, where the counts do not show already that it was written to."""
         if gap.fault:
             return gap
-        if not self.check_source:
-            chunks = sample(chunks, SAMPLE_CHUNKS, self.plan.name)
         drift = reread(
             source,
             chunks,

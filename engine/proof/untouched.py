@@ -18,7 +18,7 @@ from engine.ledger import Ledger
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of
-from engine.model import Chunk, CollectionPlan, KeyPolicy
+from engine.model import Chunk, ChunkSums, CollectionPlan, KeyPolicy
 from engine.proof.digest import ContentDigest
 from engine.proof.keyless import copied_digests, partition_digest
 from engine.ranges import chunk_entities
@@ -116,23 +116,23 @@ class Untouched:
             yield f"entities among {changed[0].range.keys} were changed"
 
     def _chunks(self) -> Iterator[Chunk]:
-        return self._ledger.chunks(self._migration_id, self._plan.name)
+        for chunk in self._ledger.chunks(self._migration_id, self._plan.name):
+            self._check()
+            yield chunk
+
+    def _sums(self) -> ChunkSums:
+        return self._ledger.chunk_sums(self._migration_id, self._plan.name)
 
     def _left_behind(self) -> tuple[int, int]:
         """How many entities the migration wrote, at least and at most."""
-        least = most = -sum(map(len, self._aside.values()))
-        for chunk in self._chunks():
-            if chunk.receipt is not None:
-                least += chunk.receipt.entities
-                most += chunk.receipt.entities
-            elif chunk.attempted:
-                most += chunk.range.entities
+        chunks = self._sums()
+        least = chunks.copied - sum(map(len, self._aside.values()))
+        most = least + chunks.doubtful_entities
         return (0 if properties.expires(self._plan.properties) else least), most
 
     def _changed_partitions(self) -> Iterator[str]:
         """Where the target made the keys, a range of the source's is none of the target's: whole partitions are compared."""
-        in_doubt = any(chunk.attempted and chunk.receipt is None for chunk in self._chunks())
-        if in_doubt or properties.expires(self._plan.properties):
+        if self._sums().doubtful or properties.expires(self._plan.properties):
             return
         refused: Counter[str] = Counter()
         for chunk in self._chunks():
@@ -159,7 +159,6 @@ class Untouched:
             for chunk in self._chunks():
                 if changed:
                     return
-                self._check()
                 yield chunk
 
         def read(chunk: Chunk) -> tuple[Chunk, Content]:

@@ -2,12 +2,16 @@
 
 import pytest
 
-from engine.ledger.tables import CollectionRow
-from engine.model import Outcome
+import engine
+from engine.ledger.tables import ChunkRow, CollectionRow
+from engine.model import Outcome, Secrets
+from engine.proof.drift import SAMPLE_CHUNKS
+from engine.proof.searches import RANGES
 from tests.beds.counting import rows_read
 from tests.engine.bed import Bed, rows
 
 FEW, MANY = 3, 9
+CHUNKS = 60
 
 
 @pytest.fixture
@@ -29,3 +33,28 @@ def states_read(lite_bed: Bed) -> dict[int, int]:
 def test_each_collection_reads_its_own_state(states_read: dict[int, int]) -> None:
     """Three times as many collections read three times as many states: no phase reads all of them for each."""
     assert states_read[MANY] <= states_read[FEW] * MANY / FEW
+
+
+def test_a_whole_pass_over_chunks_is_for_what_is_done_with_each(lite_bed: Bed) -> None:
+    """Of all chunks only those that are planned, copied and compared are read one by one; all else is summed up by the database."""
+    lite_bed.source.create("one")
+    lite_bed.source.insert("one", rows(range(CHUNKS)))
+    migration = lite_bed.queued("one")
+    with rows_read(ChunkRow) as counted:
+        report = lite_bed.run(migration, chunk_bytes=1)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert lite_bed.chunks(migration, "one") == (CHUNKS,) * 3
+    few = SAMPLE_CHUNKS + RANGES + 1
+    assert counted["ChunkRow"] <= 2 * CHUNKS + few
+
+
+def test_an_undo_reads_each_chunk_once(lite_bed: Bed) -> None:
+    """What an undo has to know of all chunks together it does not read one by one."""
+    lite_bed.source.create("one")
+    lite_bed.source.insert("one", rows(range(CHUNKS)))
+    migration = lite_bed.queued("one")
+    lite_bed.run(migration, chunk_bytes=1)
+    with rows_read(ChunkRow) as counted:
+        undone = engine.undo(lite_bed.ledger, migration, Secrets())
+    assert undone.dropped == ("one",)
+    assert counted["ChunkRow"] == CHUNKS
