@@ -3,7 +3,7 @@
 It only reads. A card is made anew for each message and never kept.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -13,10 +13,11 @@ import structlog
 from bot import approvals, waiting
 from bot.directory import Directory
 from bot.ledger import BotLedger, Kind, Posted
-from bot.notes import FREED, HELD
+from bot.notes import FELL, FREED, HELD
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
 from bot.views.card import Decision, MigrationCard, Tick
+from bot.views.details import LOG
 from engine.errors import ConfigurationInvalid, FerryError
 from engine.forecast import Forecast, forecast
 from engine.ledger import JobFilter, Ledger, utc_now
@@ -70,14 +71,13 @@ class Cards:
     def _known(self, migration: Migration) -> MigrationCard:
         policy = self._settings.policy_of(migration.request.target)
         since = self._waits_since(migration)
-        log = self.log(migration)
         return MigrationCard(
             migration=migration,
-            decisions=self._decisions(migration, since, log),
+            decisions=self._decisions(migration, since),
             approvals_needed=policy.approvals,
             expires_at=waiting.expires_at(since, policy) if since else None,
-            hold=self._hold(migration, log),
-            changes=_changes(migration, log),
+            hold=self._hold(migration),
+            changes=self._changes(migration),
             breakable=bool(policy.break_glass_channel),
             ticks=self._ticks(migration),
             canceled_by=migration.cancel_requested_by,
@@ -93,11 +93,10 @@ class Cards:
 
     def listed(self, migration: Migration) -> MigrationCard:
         """A migration as it is drawn in a list: without decisions, progress and report."""
-        log = self.log(migration) if migration.status in DUE else ()
         return MigrationCard(
             migration=migration,
             canceled_by=migration.cancel_requested_by,
-            hold=self._hold(migration, log),
+            hold=self._hold(migration),
         )
 
     def newest(self, limit: int) -> tuple[tuple[MigrationCard, ...], int]:
@@ -106,8 +105,12 @@ class Cards:
         return tuple(map(self.listed, page.migrations)), page.total
 
     def log(self, migration: Migration) -> tuple[Event, ...]:
-        """What happened to a migration, oldest first."""
-        return self._ledger.events(migration_id=migration.id, limit=10_000)
+        """What happened to a migration of late, oldest first; what says the same as the one before it is left out."""
+        return self._ledger.log(migration.id, LOG)
+
+    def fell(self, migration: Migration) -> Mapping[str, datetime]:
+        """Whose approvals fell with their role, and when last."""
+        return approvals.fell(self._ledger.events_named(migration.id, FELL))
 
     def root(self, migration_id: str) -> Posted | None:
         """Where the root message of a migration's thread stands, once it was posted."""
@@ -150,15 +153,22 @@ class Cards:
         put_up = self._ledger.last_change(migration.id)
         return put_up.at if put_up else migration.created_at
 
-    def _hold(self, migration: Migration, log: Sequence[Event]) -> str:
+    def _hold(self, migration: Migration) -> str:
         """What was last noted to hold it, while it waits to start; what is frozen now, while it waits for approval."""
         if migration.status is Status.AWAITING_APPROVAL:
             policy = self._settings.policy_of(migration.request.target)
             return waiting.why_frozen(self._records.open_freeze(), policy, utc_now(), forced=False)
         if migration.status not in DUE:
             return ""
-        noted = _last(log, {HELD, FREED})
+        noted = self._ledger.last_named(migration.id, HELD, FREED)
         return str(noted.details.get("why", "")) if noted else ""
+
+    def _changes(self, migration: Migration) -> tuple[str, ...]:
+        """What made it wait for approval again."""
+        if migration.status is not Status.AWAITING_APPROVAL:
+            return ()
+        reopened = self._ledger.last_named(migration.id, EventName.REOPEN)
+        return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
 
     def _ticks(self, migration: Migration) -> tuple[Tick, ...]:
         """The last word about each step of the checklist, where that is a tick."""
@@ -179,11 +189,9 @@ class Cards:
         copies = [self._ledger.totals(each.id) for each in found]
         return forecast(migration.plan, copies, migration.throttle)
 
-    def _decisions(
-        self, migration: Migration, since: datetime | None, log: Sequence[Event]
-    ) -> tuple[Decision, ...]:
+    def _decisions(self, migration: Migration, since: datetime | None) -> tuple[Decision, ...]:
         plan_hash = migration.plan.hash if migration.plan else ""
-        void = approvals.Void(plan_hash, since, approvals.fell(log))
+        void = approvals.Void(plan_hash, since, self.fell(migration))
         return tuple(
             Decision(**each.model_dump(exclude={"plan_hash"}), void=void.why(each))
             for each in self._records.decisions(migration.id)
@@ -200,15 +208,3 @@ class Cards:
             # The message is worth more than this line of it: it is drawn again with the next change.
             _log.warning("approvers_unknown", migration=migration.id, error=str(error))
             return ""
-
-
-def _changes(migration: Migration, log: Sequence[Event]) -> tuple[str, ...]:
-    """What made it wait for approval again."""
-    if migration.status is not Status.AWAITING_APPROVAL:
-        return ()
-    reopened = _last(log, {EventName.REOPEN.value})
-    return tuple(map(str, reopened.details.get("changes", ()))) if reopened else ()
-
-
-def _last(log: Sequence[Event], names: Collection[str]) -> Event | None:
-    return next((event for event in reversed(log) if event.name in names), None)

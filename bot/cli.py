@@ -222,7 +222,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         migration = ledger.migration(migration_id)
         report = engine.report(ledger, migration.id)
         reached = ledger.totals(migration.id)
-        events = ledger.events(migration_id=migration.id)
+        events = ledger.latest_events(migration.id)
         with listing(mismatches) as write:
             if write is not None:
                 for found in engine.listed(ledger, migration.id):

@@ -117,7 +117,7 @@ class Deciding(Acting):
         void = approvals.Void(
             plan_hash=migration.plan.hash if migration.plan else "",
             since=put_up.at if put_up else migration.created_at,
-            fell=approvals.fell(self._cards.log(migration)),
+            fell=self._cards.fell(migration),
         )
         decisions = self._records.decisions(migration.id, tx)
         return approvals.tally(decisions, void, self._policy(migration).approvals)

@@ -41,7 +41,7 @@ class FrozenRequests:
     def note(self) -> None:
         """Note at each request what has begun or ended since it was looked at last; each once, whichever replica is first."""
         now = utc_now()
-        for migration in self._ledger.migrations(statuses={Status.AWAITING_APPROVAL}, limit=1000):
+        for migration in self._ledger.standing(Status.AWAITING_APPROVAL):
             why = self._why(migration, now)
             if why != self._noted(migration.id):
                 self._note(migration.id, why)
@@ -52,9 +52,8 @@ class FrozenRequests:
 
     def _noted(self, migration_id: str) -> str:
         """Why it is frozen as far as it was noted; "" when it is not."""
-        events = self._ledger.events(migration_id=migration_id, limit=10_000)
-        noted = [event for event in events if event.name in {FROZEN, UNFROZEN}]
-        return str(noted[-1].details.get("why", "")) if noted else ""
+        noted = self._ledger.last_named(migration_id, FROZEN, UNFROZEN)
+        return str(noted.details.get("why", "")) if noted else ""
 
     def _note(self, migration_id: str, why: str) -> None:
         with self._ledger.transaction() as tx:

@@ -164,9 +164,8 @@ class Gate:
         if self._noted.get(migration.id) == why:
             return
         with self._ledger.transaction() as tx:
-            events = self._ledger.events(migration_id=migration.id, limit=10_000)
-            noted = [event for event in events if event.name in {HELD, FREED}]
-            before = noted[-1].details.get("why", "") if noted else ""
+            noted = self._ledger.last_named(migration.id, HELD, FREED)
+            before = noted.details.get("why", "") if noted else ""
             if why != before and tx.migration(migration.id).status in DUE:
                 tx.note(migration.id, HELD if why else FREED, ACTOR, {"why": why} if why else None)
         self._noted[migration.id] = why

@@ -64,8 +64,7 @@ class Going(Acting):
             or migration.status not in _BEING_UNDONE
         ):
             return answer
-        events = self._ledger.events(migration_id=migration.id, limit=10_000)
-        asked = next((e for e in reversed(events) if e.name == EventName.ASK_UNDO), None)
+        asked = self._ledger.last_named(migration.id, EventName.ASK_UNDO)
         by, at = (asked.actor, asked.at) if asked else ("", None)
         return Answer(Reason.ALREADY_UNDOING, migration, by, at)
 

@@ -7,7 +7,6 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Info, Metric, ProcessCollector
@@ -20,9 +19,6 @@ from engine.errors import FerryError
 from engine.ledger import Ledger, utc_now
 from engine.lifecycle import Status
 from engine.pace import entities_per_second
-
-RUNNING_MAX: Final = 100
-"""Far above what one ledger's workers migrate at a time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +78,7 @@ class Gauges(Collector):
 
     def _copies(self) -> Iterator[Metric]:
         """Sums over the migrations that run: one by one they are looked at in Slack."""
-        running = self._ledger.migrations(statuses={Status.RUNNING}, limit=RUNNING_MAX)
+        running = self._ledger.standing(Status.RUNNING)
         found = [self._ledger.totals(each.id) for each in running]
         yield _gauge(
             "ferry_running_entities",

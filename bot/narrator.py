@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import cache
 from typing import Final, NamedTuple
 
 import structlog
@@ -97,17 +98,14 @@ def kinds(event: Event, migration: Migration) -> tuple[Kind, ...]:
     return (*_of_change(event.from_status, event.to_status), *more)
 
 
-def is_new_wait(event: Event, events: Iterable[Event]) -> bool:
+def is_new_wait(event: Event, before: Event | None) -> bool:
     """Whether a `waiting` event begins a wait; what is noted again and again of one wait is told once.
 
     Args:
         event: The event.
-        events: The migration's events, in any order.
+        before: The migration's `waiting` event before it.
     """
-    return not any(
-        each.name == WAITING and each.id < event.id and event.at - each.at <= WAIT_OVER
-        for each in events
-    )
+    return before is None or event.at - before.at > WAIT_OVER
 
 
 def recipients(event: Event, requester: str, approvers: Iterable[str]) -> tuple[str, ...]:
@@ -231,19 +229,20 @@ class Narrator:
         events = self._room.ledger.events(after_id=place)
         if not events:
             return False
+        migration_of = cache(self._room.ledger.migration)
         owed = [
             Due(event.migration_id, event.id, kind, person)
             for event in events
-            for kind in self._kinds(event)
-            for person in self._recipients(event, kind)
+            for kind in self._kinds(event, migration_of)
+            for person in self._recipients(event, kind, migration_of)
         ]
         return self._room.records.collect(place, events[-1].id, owed)
 
-    def _kinds(self, event: Event) -> tuple[Kind, ...]:
+    def _kinds(self, event: Event, migration_of: Callable[[str], Migration]) -> tuple[Kind, ...]:
         try:
-            if event.name == WAITING and not is_new_wait(event, self._events(event.migration_id)):
+            if event.name == WAITING and not is_new_wait(event, self._waited(event)):
                 return ()
-            return kinds(event, self._room.ledger.migration(event.migration_id))
+            return kinds(event, migration_of(event.migration_id))
         except LedgerIncompatible as error:
             # One migration of another version must not keep all others from being told.
             _log.error(
@@ -251,20 +250,22 @@ class Narrator:
             )
             return ()
 
-    def _recipients(self, event: Event, kind: Kind) -> tuple[str, ...]:
+    def _recipients(
+        self, event: Event, kind: Kind, migration_of: Callable[[str], Migration]
+    ) -> tuple[str, ...]:
         """Whom a direct message goes to; other messages go to nobody in person."""
         if kind is not Kind.DIRECT:
             return ("",)
-        requester = self._room.ledger.migration(event.migration_id).requester
+        requester = migration_of(event.migration_id).requester
         decided = self._room.records.decisions(event.migration_id)
         approvers = (each.user_id for each in decided if each.verdict is not Verdict.REJECTED)
         return recipients(event, requester, approvers)
 
-    def _events(self, migration_id: str) -> tuple[Event, ...]:
-        return self._room.ledger.events(migration_id=migration_id, limit=10_000)
+    def _waited(self, event: Event) -> Event | None:
+        return self._room.ledger.last_named(event.migration_id, WAITING, before_id=event.id)
 
     def _edit_progress(self) -> None:
-        running = self._room.ledger.migrations(statuses={Status.RUNNING}, limit=100)
+        running = self._room.ledger.standing(Status.RUNNING)
         self._forget(each.id for each in running)
         for migration in running:
             if not self._may_post():

@@ -174,7 +174,7 @@ class Scheduler:
             awaited = set(
                 self._awaited
             )  # read first: what comes after the ledger was read is not over yet
-        requested = self._ledger.migrations(statuses={Status.PLANNING}, limit=100)
+        requested = self._ledger.standing(Status.PLANNING)
         for migration in requested:
             with self._guard:
                 if migration.id in self._planning:
@@ -189,7 +189,7 @@ class Scheduler:
     def expire_old(self) -> None:
         """End the requests that waited too long, and remind of those that soon will have."""
         now = datetime.now(UTC)
-        for migration in self._ledger.migrations(statuses={Status.AWAITING_APPROVAL}, limit=1000):
+        for migration in self._ledger.standing(Status.AWAITING_APPROVAL):
             policy = self._settings.policy_of(migration.request.target)
             put_up = self._ledger.last_change(migration.id)
             since = put_up.at if put_up else migration.created_at
@@ -211,8 +211,8 @@ class Scheduler:
         with self._ledger.transaction() as tx:
             told = [
                 float(event.details["hours"])
-                for event in self._ledger.events(migration_id=migration_id, limit=10_000)
-                if event.name == REMINDED and event.at >= since
+                for event in self._ledger.events_named(migration_id, REMINDED)
+                if event.at >= since
             ]
             hours = reminder_due(since, policy, now, told)
             if hours is None or tx.migration(migration_id).status is not Status.AWAITING_APPROVAL:

@@ -165,9 +165,10 @@ class Workers:
     def _note_not_started(self, migration_id: str, error: FerryError) -> None:
         """The thread says why, once for each reason since somebody last did something about it; a person must look."""
         with self._ledger.transaction() as tx:
-            events = self._ledger.events(migration_id=migration_id, limit=10_000)
-            told = [e for e in events if e.name == NOT_STARTED or e.to_status is not None]
-            same = bool(told) and told[-1].details.get("error") == error.parts
+            told = self._ledger.last_named(migration_id, NOT_STARTED)
+            since = tx.last_change(migration_id)
+            stands = told is not None and (since is None or told.id > since.id)
+            same = stands and told is not None and told.details.get("error") == error.parts
             if same or tx.migration(migration_id).status not in DUE:
                 return
             tx.note(migration_id, NOT_STARTED, ACTOR, {"error": error.parts})

@@ -15,8 +15,6 @@ from engine.model import Migration, OnConflict, Request
 REMIGRATED: Final = "remigrated"
 """The note on a migration whose differing collections were asked for again; its detail "as" is the new migration's id."""
 
-_NOTES_MAX: Final = 10_000
-
 
 def remigration(ledger: Ledger, migration_id: str) -> Request:
     """What has to be asked for to migrate again what a migration did not bring over as it should.
@@ -50,6 +48,5 @@ def remigration(ledger: Ledger, migration_id: str) -> Request:
 def remigrated(ledger: Ledger, migration_id: str) -> Migration | None:
     """The migration that was last asked for to migrate again what is not proved of this one; None when none was."""
     migration = ledger.migration(migration_id)
-    events = ledger.events(migration_id=migration.id, limit=_NOTES_MAX)
-    made = [event.details["as"] for event in events if event.name == REMIGRATED]
-    return ledger.migration(made[-1]) if made else None
+    made = ledger.last_named(migration.id, REMIGRATED)
+    return ledger.migration(made.details["as"]) if made else None

@@ -36,6 +36,8 @@ CALLBACK_ID: Final = "ferry_details"
 FERRY: Final = "ferry"
 """The actor of what nobody did."""
 EVENTS: Final = 40
+LOG: Final = 1_000
+"""Entries that are read for it, and counted."""
 LINE_CHARS: Final = 300
 PART: Final = 10
 """Lines in one section: 10 of 290 characters fit it."""
@@ -46,7 +48,7 @@ def details_view(card: MigrationCard, events: Sequence[Event], link: str = "") -
 
     Args:
         card: The migration.
-        events: What happened to it, oldest first; the last 40 are shown.
+        events: What happened to it, oldest first, at most the last `LOG`; the last 40 are shown.
         link: The address of its message in Slack.
     """
     thread = f"<{link}|Open its thread>: the plan, the progress and the report." if link else ""
@@ -106,7 +108,8 @@ def _log(events: Sequence[Event]) -> Sequence[m.Block | None]:
     shown = told[-EVENTS:]
     head = "*Log*"
     if len(told) > EVENTS:
-        head += f" · the last {EVENTS} of {t.number(len(told))} entries"
+        of_all = f" of {t.number(len(told))}" if len(events) < LOG else ""
+        head += f" · the last {EVENTS}{of_all} entries"
     lines = [event_line(event) for event in shown] or ["Nothing has happened yet."]
     parts = [lines[at : at + PART] for at in range(0, len(lines), PART)]
     return (m.section(head), *(m.section("\n".join(part)) for part in parts))

@@ -27,6 +27,7 @@ def lapsed(session: Session, row: MigrationRow, at: datetime) -> bool:
         select(EventRow)
         .where(
             col(EventRow.migration_id) == row.id,
+            col(EventRow.to_status).is_not(None),
             (col(EventRow.from_status) == Status.RUNNING)
             | (col(EventRow.to_status) == Status.RUNNING),
         )

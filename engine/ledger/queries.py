@@ -3,11 +3,13 @@
 It only reads, in transactions that wait for nobody; whatever acts on an answer decides again when it writes.
 """
 
+import sys
 from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from engine.ledger.database import Database
@@ -51,16 +53,24 @@ _DUE = (
     )
     .order_by(col(MigrationRow.number))
 )
-_HELD = (
+_STANDING = (
     select(MigrationRow)
-    .where(col(MigrationRow.status).in_(HELD))
+    .where(col(MigrationRow.status).in_(bindparam("statuses", expanding=True)))
     .order_by(col(MigrationRow.number))
+    .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # SQLModel types it as what a row holds
 )
 _EVENTS = (
     select(EventRow)
     .where(col(EventRow.id) > bindparam("after"))
     .order_by(col(EventRow.id))
     .limit(bindparam("most"))
+)
+_NAMED = select(EventRow).where(
+    col(EventRow.migration_id) == bindparam("of"), col(EventRow.name) == bindparam("its_name")
+)
+"""Of one name: for several at once SQLite walks through all events of the migration, in the order of their ids."""
+_LAST_NAMED = (
+    _NAMED.where(col(EventRow.id) < bindparam("before")).order_by(col(EventRow.id).desc()).limit(1)
 )
 _EVENTS_OF_ONE = _EVENTS.where(col(EventRow.migration_id) == bindparam("of"))
 
@@ -99,6 +109,12 @@ class Queries(Database):
             if before is not None:
                 query = query.where(col(MigrationRow.number) < load(session, before).number)
             return tuple(migration_of(row, listed=True) for row in session.exec(query))
+
+    def standing(self, *statuses: Status) -> tuple[Migration, ...]:
+        """All migrations in these statuses, the oldest first, without their plans: whoever looks every second needs none."""
+        with self._read() as session:
+            found = session.exec(_STANDING, params={"statuses": statuses})
+            return tuple(migration_of(row, planless=True) for row in found)
 
     def status_counts(self) -> dict[Status, int]:
         """How many migrations stand in each status; statuses without any are left out."""
@@ -143,7 +159,7 @@ class Queries(Database):
         The lease expired, or its process is dead.
         """
         with self._read() as session:
-            running = session.exec(_HELD).all()
+            running = session.exec(_STANDING, params={"statuses": tuple(HELD)}).all()
         return tuple(row.id for row in running if not lease_is_live(row, now))
 
     def events(
@@ -156,6 +172,47 @@ class Queries(Database):
             query, given["of"] = _EVENTS_OF_ONE, migration_id
         with self._read() as session:
             return tuple(event_of(row) for row in session.exec(query, params=given))
+
+    def latest_events(self, migration_id: str, limit: int = 500) -> tuple[Event, ...]:
+        """The newest events of a migration, in order."""
+        query = select(EventRow).where(col(EventRow.migration_id) == migration_id)
+        with self._read() as session:
+            found = session.exec(query.order_by(col(EventRow.id).desc()).limit(limit))
+            return tuple(event_of(row) for row in found)[::-1]
+
+    def log(self, migration_id: str, limit: int) -> tuple[Event, ...]:
+        """As `latest_events`, without those that say the same as the one before: a wait is noted again and again."""
+        place = func.lag(col(EventRow.name)).over(order_by=col(EventRow.id))
+        said = func.lag(col(EventRow.details)).over(order_by=col(EventRow.id))
+        of_it = col(EventRow.migration_id) == migration_id
+        before = (
+            select_columns(col(EventRow.id), place.label("name"), said.label("details"))
+            .where(of_it)
+            .subquery()
+        )
+        new = before.c.name.is_distinct_from(col(EventRow.name))
+        query = select(EventRow).join(before, before.c.id == col(EventRow.id))
+        query = query.where(new | (before.c.details != col(EventRow.details)))
+        with self._read() as session:
+            found = session.exec(query.order_by(col(EventRow.id).desc()).limit(limit))
+            return tuple(event_of(row) for row in found)[::-1]
+
+    def events_named(self, migration_id: str, *names: str) -> tuple[Event, ...]:
+        """All events of these names of a migration, in order: for such as are few."""
+        with self._read() as session:
+            each = (session.exec(_NAMED, params={"of": migration_id, "its_name": n}) for n in names)
+            events = [event_of(row) for found in each for row in found]
+        return tuple(sorted(events, key=lambda event: event.id))
+
+    def last_named(
+        self, migration_id: str, *names: str, before_id: int = sys.maxsize
+    ) -> Event | None:
+        """The last event of one of these names of a migration, before the one with that id."""
+        given = {"of": migration_id, "before": before_id}
+        with self._read() as session:
+            each = (session.exec(_LAST_NAMED, params=given | {"its_name": n}) for n in names)
+            events = [event_of(row) for found in each for row in found]
+        return max(events, key=lambda event: event.id, default=None)
 
     def refusal(self, migration_id: str, event: EventName) -> TransitionRefused | None:
         """Why an event would be refused as the migration stands now; None if it would not be.
@@ -181,19 +238,8 @@ class Queries(Database):
         """What its runs are for: what was last asked of it after an end (RESUME, REPAIR or VERIFY); None before it first ended."""
         asked = (EventName.RESUME, EventName.REPAIR, EventName.VERIFY)
         ended = (*_RESUMABLE_ONLY, Status.MISMATCHED, Status.SUCCESSFUL)
-        query = (
-            select(EventRow.name)
-            .where(
-                col(EventRow.migration_id) == migration_id,
-                col(EventRow.name).in_(asked),
-                col(EventRow.from_status).in_(ended),
-            )
-            .order_by(col(EventRow.id).desc())
-            .limit(1)
-        )
-        with self._read() as session:
-            found = session.exec(query).first()
-        return None if found is None else EventName(found)
+        found = [e for e in self.events_named(migration_id, *asked) if e.from_status in ended]
+        return EventName(found[-1].name) if found else None
 
     def last_change(self, migration_id: str) -> Event | None:
         """The migration's last change of state: since when it stands as it does, and who did it."""
@@ -213,18 +259,19 @@ class Queries(Database):
         query = (
             select(MismatchRow)
             .join(ChunkRow, col(ChunkRow.id) == col(MismatchRow.chunk_id))
-            .where(
-                col(MismatchRow.migration_id) == migration_id,
-                col(MismatchRow.id) > after_id,
-                col(ChunkRow.verified).is_(False),
-            )
+            .where(col(MismatchRow.id) > after_id, col(ChunkRow.verified).is_(False))
             .order_by(col(MismatchRow.id))
             .limit(limit)
         )
+        if chunk_id is None:
+            query = query.where(col(MismatchRow.migration_id) == migration_id)
+        else:
+            # Of the finding the chunk alone: SQLite would else look through the migration's findings.
+            query = query.where(
+                col(MismatchRow.chunk_id) == chunk_id, col(ChunkRow.migration_id) == migration_id
+            )
         if collection is not None:
             query = query.where(col(MismatchRow.collection) == collection)
-        if chunk_id is not None:
-            query = query.where(col(MismatchRow.chunk_id) == chunk_id)
         with self._read() as session:
             return tuple(mismatch_of(row) for row in session.exec(query))
 

@@ -11,7 +11,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Enum, Index, Integer, MetaData, Text, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Enum,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
@@ -143,7 +153,12 @@ class MismatchRow(LedgerTable, table=True):
     """`engine.model.Mismatch`; it counts while its chunk's `verified` is False."""
 
     __tablename__ = "mismatch"
-    __table_args__ = (Index(None, "migration_id", "collection"), Index(None, "chunk_id"), GROWING)
+    __table_args__ = (
+        Index(None, "migration_id", "collection"),
+        Index(None, "migration_id", "id"),
+        Index(None, "chunk_id"),
+        GROWING,
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     migration_id: str = Field(foreign_key="migration.id", max_length=32)
@@ -171,11 +186,28 @@ class SetAsideRow(LedgerTable, table=True):
     reason: str = Field(sa_type=Text)
 
 
+_CHANGED = text("to_status IS NOT NULL")
+
+
 class EventRow(LedgerTable, table=True):
-    """`engine.model.Event`: what happened, appended in the transaction that made it happen, never changed."""
+    """`engine.model.Event`: what happened, appended in the transaction that made it happen, never changed.
+
+    A week of waiting notes is forty thousand rows: what is asked of a migration's events finds them by name, or by change of state.
+    """
 
     __tablename__ = "event"
-    __table_args__ = (Index(None, "migration_id"), GROWING)
+    __table_args__ = (
+        Index(None, "migration_id", "id"),
+        Index(None, "migration_id", "name", "id"),
+        Index(
+            "ix_event_change",
+            "migration_id",
+            "id",
+            sqlite_where=_CHANGED,
+            postgresql_where=_CHANGED,
+        ),
+        GROWING,
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     migration_id: str = Field(foreign_key="migration.id", max_length=32)

@@ -43,7 +43,9 @@ _AFTER = (
 )
 _FIRST_COPIED = select(func.min(ChunkRow.copied_at)).where(*_AFTER)
 _COPIED = select(func.coalesce(func.sum(ChunkRow.copied_entities), 0)).where(*_AFTER)
-_STATES = select(CollectionRow).where(col(CollectionRow.migration_id) == bindparam("of"))
+_STATES: Any = select_columns(
+    col(CollectionRow.name), col(CollectionRow.phase), col(CollectionRow.copy_seconds)
+).where(col(CollectionRow.migration_id) == bindparam("of"))
 _OF_COLLECTION = (
     col(ChunkRow.migration_id) == bindparam("of"),
     col(ChunkRow.collection) == bindparam("its_name"),
@@ -152,6 +154,6 @@ def _recent(session: Session, migration_id: str, now: datetime) -> tuple[int, fl
     return int(after or 0), max(0.0, (now - first).total_seconds())
 
 
-def _states(session: Session, migration_id: str) -> dict[str, CollectionRow]:
-    found = session.exec(_STATES, params={"of": migration_id})
+def _states(session: Session, migration_id: str) -> Sums:
+    found = session.connection().execute(_STATES, {"of": migration_id})
     return {row.name: row for row in found}

@@ -1,8 +1,9 @@
-"""Counts what a ledger is asked: statements, and rows of a table that were made into objects."""
+"""Counts what a ledger reads, and tells how its database finds it."""
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import event
 
@@ -27,15 +28,17 @@ def rows_read(*tables: type) -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def statements(ledger: Ledger) -> Iterator[list[str]]:
-    """The statements that a ledger executes while the block runs."""
-    said: list[str] = []
+def plans(ledger: Ledger) -> Iterator[list[str]]:
+    """The steps in which SQLite carries out each SELECT that a ledger asks of it while the block runs."""
+    steps: list[str] = []
 
-    def executed(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        said.append(statement)
+    def executed(_: object, cursor: Any, statement: str, parameters: Any, *_rest: object) -> None:
+        if statement.startswith("SELECT"):
+            explained = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            steps.extend(str(step[3]) for step in explained)
 
     event.listen(ledger.engine, "before_cursor_execute", executed)
     try:
-        yield said
+        yield steps
     finally:
         event.remove(ledger.engine, "before_cursor_execute", executed)

@@ -242,10 +242,10 @@ def test_a_wait_for_a_server_is_told_once(
         told.rounds()
     assert sum("It waits. old &lt;does&gt; not answer." in said for said in words(sandbox)) == 1
     (first, second) = (each for each in ledger.events(limit=100) if each.name == WAITING)
-    assert is_new_wait(first, (first, second))
-    assert not is_new_wait(second, (first, second))
+    assert is_new_wait(first, None)
+    assert not is_new_wait(second, first)
     later = second.model_copy(update={"at": first.at + WAIT_OVER + timedelta(seconds=1)})
-    assert is_new_wait(later, (first, later))
+    assert is_new_wait(later, first)
 
 
 def test_a_budget_lasts() -> None:

@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 
-from engine.ledger import Ledger
-from engine.ledger.tables import ChunkRow
-from engine.model import ChunkSums, Lease, Receipt
-from tests.beds.counting import rows_read
+import pytest
+from sqlalchemy import insert
+
+from engine.heartbeat import WAITING
+from engine.ledger import Ledger, proofs
+from engine.ledger.tables import ChunkRow, EventRow
+from engine.ledger.transitions import load
+from engine.lifecycle import EventName
+from engine.model import ChunkSums, Lease, Mismatch, MismatchKind, Receipt
+from tests.beds.counting import plans, rows_read
 
 Chunked = Callable[..., list[int]]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -61,3 +67,83 @@ def test_a_few_chunks_are_read_by_their_places(
         found = ledger.chunks_at(lease.migration_id, "films", (5, 2, 99))
     assert [each.range.ordinal for each in found] == [5, 2]
     assert read["ChunkRow"] == len(found)
+
+
+def waits(ledger: Ledger, lease: Lease, number: int) -> None:
+    """Notes of a worker that waits, as `engine/heartbeat.py` leaves them."""
+    note = {"migration_id": lease.migration_id, "name": WAITING, "actor": lease.owner}
+    note |= {"at": ledger.now(), "details": '{"reason":"It does not answer."}'}
+    with ledger._writing() as connection:
+        connection.execute(insert(EventRow), [note] * number)
+
+
+def test_what_happened_of_late_is_what_is_told(ledger: Ledger, lease: Lease) -> None:
+    """Of many events the newest are read, in order; a wait that was noted again and again is one entry of the log."""
+    waits(ledger, lease, 50)
+    ledger.note(lease, "phase", {"phase": "copy"})
+    waits(ledger, lease, 50)
+    newest = ledger.latest_events(lease.migration_id, 52)
+    assert [event.name for event in newest] == [WAITING, "phase", *[WAITING] * 50]
+    with rows_read(EventRow) as read:
+        log = ledger.log(lease.migration_id, 4)
+    assert [event.name for event in log] == [EventName.CLAIM, WAITING, "phase", WAITING]
+    assert read["EventRow"] == len(log)
+
+
+def test_an_event_is_found_among_many_by_its_name(ledger: Ledger, lease: Lease) -> None:
+    """The last event of some names, before another one too, and all of them: no other event is read."""
+    ledger.note(lease, "held", {"why": "first"})
+    waits(ledger, lease, 50)
+    ledger.note(lease, "freed")
+    ledger.note(lease, "held", {"why": "last"})
+    waits(ledger, lease, 50)
+    named = lease.migration_id, "held", "freed"
+    with rows_read(EventRow) as read:
+        last = ledger.last_named(*named)
+        assert last is not None
+        before = ledger.last_named(*named, before_id=last.id)
+        found = ledger.events_named(*named)
+    assert [event.name for event in found] == ["held", "freed", "held"]
+    assert (before, last) == found[1:]
+    assert read["EventRow"] == 2 + 2 + len(found)
+    assert ledger.last_named(lease.migration_id, "other") is None
+
+
+@pytest.mark.parametrize("on_each_database", ["sqlite"], indirect=True)
+def test_nothing_walks_through_all_events(ledger: Ledger, lease: Lease) -> None:
+    """What is asked of a migration's events is found by their name or by a change of state, however many notes there are."""
+    of = lease.migration_id
+    with plans(ledger) as said:
+        ledger.noted(of, "held")
+        ledger.asked_of(of)
+        ledger.last_named(of, "held", "freed")
+        ledger.events_named(of, "held", "freed")
+        ledger.last_change(of)
+        with ledger.transaction() as act:
+            assert not proofs.lapsed(act.session, load(act.session, of), act.now)
+            act.note(of, "held", "U1")
+    walks = [each for each in said if "event" in each.split() and "_id_id (migration_id=?)" in each]
+    assert [each for each in said if "SEARCH event" in each]
+    assert walks == []
+    assert not [each for each in said if "ix_event_migration_id (" in each]
+
+
+@pytest.mark.parametrize("on_each_database", ["sqlite"], indirect=True)
+def test_findings_are_paged_without_sorting_them(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """A page of findings, of all of a migration, of a collection or of a chunk, is found in its order and by what was asked for."""
+    (chunk,) = chunked(1)
+    missing = Mismatch(partition="_default", pk=1, kind=MismatchKind.MISSING)
+    ledger.record_verified(lease, chunk, [missing])
+    with plans(ledger) as said:
+        assert ledger.mismatches(lease.migration_id)
+        assert ledger.mismatches(lease.migration_id, "films")
+        assert ledger.mismatches(lease.migration_id, chunk_id=chunk)
+    assert not [each for each in said if "TEMP B-TREE" in each]
+    searched = [each for each in said if "SEARCH mismatch" in each]
+    assert [each.partition("INDEX ")[2].partition(" ")[0] for each in searched] == [
+        "ix_mismatch_migration_id_id",
+        "ix_mismatch_migration_id_collection",
+        "ix_mismatch_chunk_id",
+    ]
