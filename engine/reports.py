@@ -75,7 +75,7 @@ def listed(ledger: Ledger, migration_id: str) -> Iterator[Found]:
 
 def findings(ledger: Ledger, migration_id: str, base: CollectionReport) -> CollectionReport:
     """Adds to a collection's report what the ledger holds of its mismatches."""
-    counts = ledger.mismatch_counts(migration_id).get(base.name, {})
+    counts = ledger.mismatch_counts(migration_id, base.name).get(base.name, {})
     first = ledger.mismatches(migration_id, base.name, limit=EXAMPLES_MAX)
     examples = (*base.examples, *(recorded.mismatch for recorded in first))[:EXAMPLES_MAX]
     return base.model_copy(

@@ -275,7 +275,9 @@ class Queries(Database):
         with self._read() as session:
             return tuple(mismatch_of(row) for row in session.exec(query))
 
-    def mismatch_counts(self, migration_id: str) -> dict[str, dict[MismatchKind, int]]:
+    def mismatch_counts(
+        self, migration_id: str, collection: str | None = None
+    ) -> dict[str, dict[MismatchKind, int]]:
         """How many mismatches of each kind the last verification found, by collection; collections without any are left out."""
         query = (
             select_columns(col(MismatchRow.collection), col(MismatchRow.kind), func.count())
@@ -283,6 +285,8 @@ class Queries(Database):
             .where(col(MismatchRow.migration_id) == migration_id, col(ChunkRow.verified).is_(False))
             .group_by(col(MismatchRow.collection), col(MismatchRow.kind))
         )
+        if collection is not None:
+            query = query.where(col(MismatchRow.collection) == collection)
         counts: dict[str, dict[MismatchKind, int]] = {}
         with self._read() as session:
             for collection, kind, number in session.connection().execute(query):

@@ -117,7 +117,7 @@ class Proof:
 
     def _counts_otherwise(self, verifier: Verifier, ledger: Ledger, migration: str) -> bool:
         """Whether the target counts other than was found: entities share a key, or a chunk is not as it was proved earlier."""
-        found = ledger.mismatch_counts(migration).get(self.plan.name, {})
+        found = ledger.mismatch_counts(migration, self.plan.name).get(self.plan.name, {})
         copied = ledger.chunk_sums(migration, self.plan.name).copied
         surplus = sum(entities for _, entities in self._surplus_partitions(verifier))
         explained = found.get(MismatchKind.EXTRA, 0) - found.get(MismatchKind.MISSING, 0) + surplus
@@ -181,7 +181,7 @@ class Proof:
             gap: Has a fault.
             answered: Entities that the source answered when it was read.
         """
-        if gap.hidden or ledger.mismatch_counts(lease.migration_id).get(self.plan.name):
+        if gap.hidden or ledger.mismatch_counts(lease.migration_id, self.plan.name):
             return gap
         shared = self._shared(ledger, lease)
         sharing = None if shared is None else range(shared + 1)

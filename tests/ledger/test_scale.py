@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import insert
 
+from engine import reports
 from engine.heartbeat import WAITING
 from engine.ledger import Ledger, proofs
 from engine.ledger.tables import ChunkRow, EventRow
 from engine.ledger.transitions import load
 from engine.lifecycle import EventName
-from engine.model import ChunkSums, Lease, Mismatch, MismatchKind, Receipt
+from engine.model import ChunkSums, CollectionReport, Lease, Mismatch, MismatchKind, Receipt
 from tests.beds.counting import plans, rows_read
 
 Chunked = Callable[..., list[int]]
@@ -147,3 +148,22 @@ def test_findings_are_paged_without_sorting_them(
         "ix_mismatch_migration_id_collection",
         "ix_mismatch_chunk_id",
     ]
+
+
+@pytest.mark.parametrize("on_each_database", ["sqlite"], indirect=True)
+def test_a_collections_report_counts_its_own_findings(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """What is found of one collection is counted and shown without a look at what is found of the others."""
+    missing = Mismatch(partition="_default", pk=1, kind=MismatchKind.MISSING)
+    for name in ("films", "people"):
+        (chunk,) = chunked(1, name)
+        ledger.record_verified(lease, chunk, [missing])
+    with plans(ledger) as said:
+        found = reports.findings(
+            ledger, lease.migration_id, CollectionReport(name="films", source_entities=10)
+        )
+    assert (found.missing, len(found.examples)) == (1, 1)
+    searched = [each for each in said if "SEARCH mismatch" in each]
+    assert len(searched) == 2
+    assert all("(migration_id=? AND collection=?" in each for each in searched)
