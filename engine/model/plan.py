@@ -1,8 +1,10 @@
 """What was asked for, and what will be done about it: the request, the source as it was surveyed, the plan."""
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple
+from functools import cache, cached_property
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -239,10 +241,19 @@ class Plan(Record):
         named = (f"{c.name}: {loss}" for c in self.collections for loss in c.losses)
         return (*self.losses, *named)
 
-    @property
+    @cached_property
     def hash(self) -> str:
-        """A digest of everything the plan says, what is deleted by id and count included: an approval binds to it."""
+        """A digest of everything the plan says, what is deleted by id and count included: an approval binds to it.
+
+        Each button of each message carries it, and a plan may have thousands of collections.
+        """
         return hashlib.sha256(self.model_dump_json(exclude=self._unsaid()).encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, which has a hash of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("hash", None)
+        return copied
 
     def _unsaid(self) -> dict[str, Any]:
         """What was added to these records later, where it says nothing: approvals that were given before go on holding."""
@@ -257,9 +268,10 @@ class Plan(Record):
 
 
 def _at_default(record: Record, *names: str) -> set[str]:
-    fields = type(record).model_fields
-    return {
-        name
-        for name in names
-        if getattr(record, name) == fields[name].get_default(call_default_factory=True)
-    }
+    return {name for name in names if getattr(record, name) == _default(type(record), name)}
+
+
+@cache
+def _default(record: type[Record], name: str) -> Any:
+    """Found out once: pydantic looks at the signature of a factory each time."""
+    return record.model_fields[name].get_default(call_default_factory=True)

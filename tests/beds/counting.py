@@ -1,8 +1,10 @@
 """Counts what a ledger reads, and tells how its database finds it."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from sqlalchemy import event
@@ -42,3 +44,21 @@ def plans(ledger: Ledger) -> Iterator[list[str]]:
         yield steps
     finally:
         event.remove(ledger.engine, "before_cursor_execute", executed)
+
+
+@contextmanager
+def calls(function: Callable[..., Any]) -> Iterator[list[str]]:
+    """A name for each time that this thread calls a function of Python while the block runs."""
+    called: list[str] = []
+    wanted = function.__code__
+
+    def entered(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is wanted:
+            called.append(wanted.co_name)
+
+    before = sys.getprofile()
+    sys.setprofile(entered)
+    try:
+        yield called
+    finally:
+        sys.setprofile(before)
