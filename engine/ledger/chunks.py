@@ -12,7 +12,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
-from engine.ledger.leases import FENCE, Leases, held_by
+from engine.ledger import counts
+from engine.ledger.leases import Leases
 from engine.ledger.records import (
     chunk_of,
     chunk_values,
@@ -30,11 +31,7 @@ PAGE: Final = 500
 
 _RECEIPT: Final = (
     update(ChunkRow)
-    .where(
-        col(ChunkRow.id) == bindparam("of_chunk"),
-        col(ChunkRow.migration_id) == bindparam("held_id"),
-        FENCE.exists(),
-    )
+    .where(col(ChunkRow.id) == bindparam("of_chunk"))
     .values(
         attempted=True,
         copied_entities=bindparam("its_entities"),
@@ -177,7 +174,7 @@ class Chunks(Leases):
         receipt: Receipt,
         set_aside: Sequence[SetAside] | None = None,
     ) -> None:
-        """Record that a chunk stands on the target: one statement, which names the token.
+        """Record that a chunk stands on the target: two statements, of which the first names the token.
 
         A chunk that had one gets the new one, and has to be verified again.
 
@@ -199,9 +196,10 @@ class Chunks(Leases):
             "taken_at": self._clock(),
         }
         with self._writing() as connection:
-            if connection.execute(_RECEIPT, values | held_by(lease)).rowcount != 1:
+            if not counts.received(connection, lease, chunk_id, receipt):
                 self._check(connection, lease)
                 raise LookupError(f"{chunk_id} is not a chunk of {lease.migration_id}")
+            connection.execute(_RECEIPT, values)
             if set_aside is not None:
                 _put_aside(connection, lease, chunk_id, set_aside)
 
@@ -244,6 +242,7 @@ class Chunks(Leases):
             with self._fenced(lease) as connection:
                 collection = _collection_of_chunk(connection, lease, chunk_id)
                 verified = None if following else not (recorded or page)
+                counts.compared(connection, lease, chunk_id, same=verified is True)
                 connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": verified})
                 if recorded == 0:
                     connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
@@ -265,6 +264,7 @@ class Chunks(Leases):
         """
         with self._fenced(lease) as connection:
             _collection_of_chunk(connection, lease, chunk_id)
+            counts.compared(connection, lease, chunk_id, same=False)
             connection.execute(_COMPARED, {"of_chunk": chunk_id, "found_same": None})
             connection.execute(_FINDINGS_DROPPED, {"of_chunk": chunk_id})
 
@@ -280,6 +280,7 @@ class Chunks(Leases):
     def clear_verification(self, lease: Lease, collection: str) -> None:
         """Forget what verification found in a collection, because it is verified again; raises LeaseLost."""
         with self._fenced(lease) as connection:
+            counts.unproved(connection, lease, collection)
             for table, values in ((ChunkRow, {"verified": None}), (MismatchRow, None)):
                 of_it = (
                     col(table.migration_id) == lease.migration_id,
@@ -324,6 +325,7 @@ def _is_planned(connection: Connection, migration_id: str, collection: str) -> b
 
 
 def _drop_chunks(connection: Connection, lease: Lease, collection: str) -> None:
+    counts.emptied(connection, lease, collection)
     connection.execute(
         delete(ChunkRow).where(
             col(ChunkRow.migration_id) == lease.migration_id,

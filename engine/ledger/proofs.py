@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from engine.ledger.tables import ChunkRow, EventRow, MigrationRow
+from engine.ledger.tables import ChunkRow, CollectionRow, EventRow, MigrationRow
 from engine.lifecycle import Status, is_terminal
 
 HOLDS: Final = timedelta(minutes=15)
@@ -48,4 +48,6 @@ def forget(session: Session, migration_id: str) -> None:
     proved = update(ChunkRow).where(
         col(ChunkRow.migration_id) == migration_id, col(ChunkRow.verified).is_(True)
     )
+    counted = update(CollectionRow).where(col(CollectionRow.migration_id) == migration_id)
+    session.connection().execute(counted.values(proved=0))
     session.connection().execute(proved.values(verified=None))

@@ -289,6 +289,6 @@ class Queries(Database):
             query = query.where(col(MismatchRow.collection) == collection)
         counts: dict[str, dict[MismatchKind, int]] = {}
         with self._read() as session:
-            for collection, kind, number in session.connection().execute(query):
-                counts.setdefault(collection, dict.fromkeys(MismatchKind, 0))[kind] = number
+            for name, kind, number in session.connection().execute(query):
+                counts.setdefault(name, dict.fromkeys(MismatchKind, 0))[kind] = number
         return counts

@@ -106,7 +106,10 @@ class MigrationRow(LedgerTable, table=True):
 
 
 class CollectionRow(LedgerTable, table=True):
-    """`engine.model.CollectionState`; `planned_at` says that all its chunks are stored."""
+    """`engine.model.CollectionState`; `planned_at` says that all its chunks are stored.
+
+    `copied`, `copied_bytes` and `proved` (entities) are what its chunks add up to (`counts.py`).
+    """
 
     __tablename__ = "collection_state"
     __table_args__ = (UniqueConstraint("migration_id", "name"), GROWING)
@@ -124,13 +127,31 @@ class CollectionRow(LedgerTable, table=True):
     report: str | None = Field(default=None, sa_type=Text)
     handed_over: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     planned_at: datetime | None = None
+    copied: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    copied_bytes: int = Field(
+        default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"}
+    )
+    proved: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+
+
+_COPIED = text("copied_at IS NOT NULL")
 
 
 class ChunkRow(LedgerTable, table=True):
     """`engine.model.Chunk`; `lower` and `upper` are JSON texts, so that any key survives any database."""
 
     __tablename__ = "chunk"
-    __table_args__ = (UniqueConstraint("migration_id", "collection", "ordinal"), GROWING)
+    __table_args__ = (
+        UniqueConstraint("migration_id", "collection", "ordinal"),
+        Index(
+            "ix_chunk_copied",
+            "migration_id",
+            "copied_at",
+            sqlite_where=_COPIED,
+            postgresql_where=_COPIED,
+        ),
+        GROWING,
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     migration_id: str = Field(foreign_key="migration.id", max_length=32)

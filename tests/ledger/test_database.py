@@ -40,7 +40,7 @@ def described(database: Engine) -> dict[str, Any]:
             "foreign": sorted(map(str, inspector.get_foreign_keys(table))),
             "unique": sorted(map(str, inspector.get_unique_constraints(table))),
             "checks": sorted(map(str, inspector.get_check_constraints(table))),
-            "indexes": sorted(map(str, inspector.get_indexes(table))),
+            "indexes": sorted(map(index, inspector.get_indexes(table))),
         }
         for table in tables
     }
@@ -50,6 +50,12 @@ def plain(column: Any) -> str:
     """A column without what differs from run to run."""
     default = str(column["default"]).rpartition(".")[2]
     return f"{column['type']!r} null={column['nullable']} default={default}"
+
+
+def index(found: Any) -> str:
+    """An index, with the condition of one that holds only some of the rows."""
+    options = {name: str(option) for name, option in found.pop("dialect_options", {}).items()}
+    return f"{found} {options}"
 
 
 def test_the_revisions_build_what_the_tables_say(ledger: Ledger) -> None:
@@ -144,6 +150,37 @@ def test_what_was_found_different_before_is_doubted(
         chunks = ledger.chunks("M-0000001", "films")
         assert [chunk.doubted for chunk in chunks] == [False, False, True]
         assert ledger.collection_states("M-0000001")[0].source_surplus is None
+
+
+def test_what_was_copied_before_it_was_counted_counts(
+    url: str, wish: Request, tmp_path: Path
+) -> None:
+    """What the chunks of an older ledger add up to is what its migration's progress says after the upgrade."""
+    first = tmp_path / "first" / "versions"
+    first.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
+    database = open_database(url)
+    upgrade(database, first.parent, VERSION_TABLE)
+    values = {
+        "id": "M-0000001",
+        "now": datetime(2026, 1, 1, tzinfo=UTC),
+        "wish": wish.model_dump_json(),
+    }
+    with database.begin() as connection:
+        connection.execute(text(OLD_MIGRATION), values)
+        connection.execute(text(OLD_COLLECTION), values)
+        for ordinal, verified in enumerate((None, True, False)):
+            place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
+            connection.execute(text(OLD_CHUNK), place)
+        copied = (
+            "UPDATE chunk SET copied_entities = 10 + ordinal, copied_bytes = 640 WHERE ordinal < 2"
+        )
+        connection.execute(text(copied))
+    database.dispose()
+    with Ledger.open(url) as ledger:
+        reached = ledger.totals("M-0000001")
+    assert (reached.entities, reached.copied, reached.verified) == (30, 21, 11)
+    assert reached.bytes == 1280
 
 
 OLD_MIGRATION = """

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import insert
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, update
+from sqlmodel import col
 
 from engine import reports
 from engine.heartbeat import WAITING
 from engine.ledger import Ledger, proofs
-from engine.ledger.tables import ChunkRow, EventRow
+from engine.ledger.tables import ChunkRow, EventRow, MigrationRow
 from engine.ledger.transitions import load
 from engine.lifecycle import EventName
-from engine.model import ChunkSums, CollectionReport, Lease, Mismatch, MismatchKind, Receipt
+from engine.model import ChunkSums, CollectionReport, Lease, Mismatch, MismatchKind, Plan, Receipt
 from tests.beds.counting import plans, rows_read
 
 Chunked = Callable[..., list[int]]
@@ -167,3 +170,60 @@ def test_a_collections_report_counts_its_own_findings(
     searched = [each for each in said if "SEARCH mismatch" in each]
     assert len(searched) == 2
     assert all("(migration_id=? AND collection=?" in each for each in searched)
+
+
+ACTS = st.lists(st.tuples(st.sampled_from("rsdubcf"), st.integers(0, 3)), max_size=25)
+
+
+@given(acts=ACTS)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+)
+def test_what_is_counted_is_what_the_chunks_say(
+    ledger: Ledger, lease: Lease, chunked: Chunked, acts: list[tuple[str, int]]
+) -> None:
+    """After any receipts and verdicts, given and taken away in any order, a progress is what all chunks add up to."""
+    of = lease.migration_id
+    ledger.forget_chunks(lease, "films")
+    chunked(4)
+    missing = Mismatch(partition="_default", pk=1, kind=MismatchKind.MISSING)
+    for number, (act, place) in enumerate(acts):
+        ids = [chunk.id for chunk in ledger.chunks(of, "films")]
+        match act:
+            case "r":
+                receipt = RECEIPT.model_copy(update={"entities": number, "bytes": number * 9})
+                ledger.record_receipt(lease, ids[place], receipt)
+            case "s":
+                ledger.record_verified(lease, ids[place])
+            case "d":
+                ledger.record_verified(lease, ids[place], [missing])
+            case "u":
+                ledger.record_uncompared(lease, ids[place])
+            case "b":
+                with ledger.transaction() as tx:
+                    proofs.forget(tx.session, of)
+            case "c":
+                ledger.clear_verification(lease, "films")
+            case _:
+                ledger.forget_chunks(lease, "films")
+                chunked(4)
+    chunks = list(ledger.chunks(of, "films"))
+    receipts = [chunk.receipt for chunk in chunks if chunk.receipt]
+    reached = ledger.totals(of)
+    assert reached.copied == sum(each.entities for each in receipts)
+    assert reached.bytes == sum(each.bytes for each in receipts)
+    assert reached.verified == sum(
+        chunk.receipt.entities for chunk in chunks if chunk.verified and chunk.receipt
+    )
+
+
+@pytest.mark.parametrize("on_each_database", ["sqlite"], indirect=True)
+def test_a_progress_reads_no_chunks(ledger: Ledger, lease: Lease, plan: Plan) -> None:
+    """A progress is found in the rows of the collections, however many chunks there are; of these only the latest are read."""
+    with ledger.transaction() as act:
+        stored = update(MigrationRow).where(col(MigrationRow.id) == lease.migration_id)
+        act.session.connection().execute(stored.values(plan=plan.model_dump_json()))
+    with plans(ledger) as said:
+        ledger.totals(lease.migration_id)
+    read = {each for each in said if "chunk" in each}
+    assert all("ix_chunk_copied (migration_id=? AND copied_at>?)" in each for each in read), read
