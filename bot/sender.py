@@ -5,7 +5,7 @@ one that fails, is decided in `outbox.py`.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import Final, NamedTuple
@@ -227,24 +227,24 @@ class Sender:
             self._room.courier.upload(thread, plan_name(card, card.plan), title, content)
 
     def _upload_findings(self, card: MigrationCard, thread: Posted) -> None:
-        migration = card.migration
-        found = tuple(_take(self._mismatches(migration.id), _FINDINGS_MAX))
-        if not found or card.report is None:
+        migration, report = card.migration, card.report
+        if report is None or not self._room.ledger.mismatches(migration.id, limit=1):
             return
-        by_collection: dict[str, list[Mismatch]] = {}
-        for collection, mismatch in found:
-            by_collection.setdefault(collection, []).append(mismatch)
+        # Drawn as they are written, one collection after the other: kept, they would take twenty times the file.
+        left = iter(range(_FINDINGS_MAX))
+        names = (each.name for each in report.collections)
+        found = {name: _take(self._mismatches(migration.id, name), left) for name in names}
         self._room.courier.upload(
             thread,
             f"{migration.id}-findings.txt",
             f"All findings of {migration.id}",
-            findings_file(card.report, by_collection),
+            findings_file(report, found),
         )
 
-    def _mismatches(self, migration_id: str) -> Iterable[tuple[str, Mismatch]]:
+    def _mismatches(self, migration_id: str, collection: str) -> Iterator[Mismatch]:
         last = 0
-        while page := self._room.ledger.mismatches(migration_id, after_id=last):
-            yield from ((each.collection, each.mismatch) for each in page)
+        while page := self._room.ledger.mismatches(migration_id, collection, after_id=last):
+            yield from (each.mismatch for each in page)
             last = page[-1].id
 
 
@@ -263,5 +263,5 @@ def _bare(message: Message, *, plain: bool) -> Message:
     return Message(message.text, []) if plain else message
 
 
-def _take(found: Iterable[tuple[str, Mismatch]], limit: int) -> Iterable[tuple[str, Mismatch]]:
-    return (each for each, _ in zip(found, range(limit), strict=False))
+def _take(found: Iterator[Mismatch], left: Iterator[int]) -> Iterator[Mismatch]:
+    return (each for each, _ in zip(found, left, strict=False))

@@ -316,6 +316,7 @@ class Phases:
         handed_over = self._state(plan).handed_over
         for alias in () if handed_over else plan.aliases:
             if alias not in present:
+                self.heartbeat.check()
                 crashpoints.reached("aliasing")
                 definitions.create_alias(self.target, plan.name, alias)
                 crashpoints.reached("aliased")
