@@ -152,37 +152,6 @@ def test_what_was_found_different_before_is_doubted(
         assert ledger.collection_states("M-0000001")[0].source_surplus is None
 
 
-def test_what_was_copied_before_it_was_counted_counts(
-    url: str, wish: Request, tmp_path: Path
-) -> None:
-    """What the chunks of an older ledger add up to is what its migration's progress says after the upgrade."""
-    first = tmp_path / "first" / "versions"
-    first.mkdir(parents=True)
-    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
-    database = open_database(url)
-    upgrade(database, first.parent, VERSION_TABLE)
-    values = {
-        "id": "M-0000001",
-        "now": datetime(2026, 1, 1, tzinfo=UTC),
-        "wish": wish.model_dump_json(),
-    }
-    with database.begin() as connection:
-        connection.execute(text(OLD_MIGRATION), values)
-        connection.execute(text(OLD_COLLECTION), values)
-        for ordinal, verified in enumerate((None, True, False)):
-            place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
-            connection.execute(text(OLD_CHUNK), place)
-        copied = (
-            "UPDATE chunk SET copied_entities = 10 + ordinal, copied_bytes = 640 WHERE ordinal < 2"
-        )
-        connection.execute(text(copied))
-    database.dispose()
-    with Ledger.open(url) as ledger:
-        reached = ledger.totals("M-0000001")
-    assert (reached.entities, reached.copied, reached.verified) == (30, 21, 11)
-    assert reached.bytes == 1280
-
-
 OLD_MIGRATION = """
     INSERT INTO migration (id, identity, request, status, phase, requester, reason, created_at, cleared_at, attempts, lease_token)
     VALUES (:id, 'i', :wish, 'queued', '', 'U1', '', :now, :now, 0, 0)

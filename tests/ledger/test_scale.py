@@ -1,21 +1,34 @@
 """What the ledger reads as the number of things grows, on both databases: never more than is asked for."""
 
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 from sqlmodel import col
 
 from engine import reports
 from engine.heartbeat import WAITING
-from engine.ledger import Ledger, proofs
+from engine.ledger import VERSION_TABLE, Ledger, open_database, proofs, upgrade
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow
 from engine.ledger.transitions import load
 from engine.lifecycle import EventName
-from engine.model import ChunkSums, CollectionReport, Lease, Mismatch, MismatchKind, Plan, Receipt
+from engine.model import (
+    ChunkSums,
+    CollectionReport,
+    Lease,
+    Mismatch,
+    MismatchKind,
+    Plan,
+    Receipt,
+    Request,
+)
 from tests.beds.counting import plans, rows_read
+from tests.ledger.test_database import OLD_CHUNK, OLD_COLLECTION, OLD_MIGRATION, SCRIPTS
 
 Chunked = Callable[..., list[int]]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -227,3 +240,34 @@ def test_a_progress_reads_no_chunks(ledger: Ledger, lease: Lease, plan: Plan) ->
         ledger.totals(lease.migration_id)
     read = {each for each in said if "chunk" in each}
     assert all("ix_chunk_copied (migration_id=? AND copied_at>?)" in each for each in read), read
+
+
+def test_what_was_copied_before_it_was_counted_counts(
+    url: str, wish: Request, tmp_path: Path
+) -> None:
+    """What the chunks of an older ledger add up to is what its migration's progress says after the upgrade."""
+    first = tmp_path / "first" / "versions"
+    first.mkdir(parents=True)
+    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
+    database = open_database(url)
+    upgrade(database, first.parent, VERSION_TABLE)
+    values = {
+        "id": "M-0000001",
+        "now": datetime(2026, 1, 1, tzinfo=UTC),
+        "wish": wish.model_dump_json(),
+    }
+    with database.begin() as connection:
+        connection.execute(text(OLD_MIGRATION), values)
+        connection.execute(text(OLD_COLLECTION), values)
+        for ordinal, verified in enumerate((None, True, False)):
+            place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
+            connection.execute(text(OLD_CHUNK), place)
+        copied = (
+            "UPDATE chunk SET copied_entities = 10 + ordinal, copied_bytes = 640 WHERE ordinal < 2"
+        )
+        connection.execute(text(copied))
+    database.dispose()
+    with Ledger.open(url) as ledger:
+        reached = ledger.totals("M-0000001")
+    assert (reached.entities, reached.copied, reached.verified) == (30, 21, 11)
+    assert reached.bytes == 1280
