@@ -7,6 +7,7 @@ nothing that is not this migration's own is ever dropped.
 from enum import StrEnum
 
 from engine import crashpoints
+from engine.ledger import Ledger
 from engine.milvus import definitions, loading, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
@@ -46,8 +47,14 @@ class Fate(StrEnum):
     """Another one of that name stands there, which this migration did not make; it was not touched."""
 
 
-def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Owner:
-    """Says whose the target's collection of that name is.
+def owner_of(
+    target: Cluster,
+    plan: CollectionPlan,
+    state: CollectionState | None,
+    ledger: Ledger,
+    migration_id: str,
+) -> Owner:
+    """Says whose the target's collection of that name is, for that migration.
 
     Milvus Lite gives every collection the id 0: there the schema is all that tells them apart, and what is to be replaced is
     whatever stands there before this migration makes its own.
@@ -63,13 +70,22 @@ def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | Non
             return Owner.OURS
         return Owner.OTHERS if target.is_lite else Owner.CHANGED
     if state is not None and state.phase == CREATING:
-        return Owner.OTHERS if changed or in_use(target, plan) else Owner.BEGUN
+        anothers = ledger.may_be_anothers(
+            migration_id, plan.name, int(described.collectionID), CREATING
+        )
+        return Owner.OTHERS if changed or anothers or in_use(target, plan) else Owner.BEGUN
     first = state is None or state.phase == WAITING
     planned = plan.replaces is not None and plan.replaces.id == int(described.collectionID)
     return Owner.REPLACED if first and planned else Owner.OTHERS
 
 
-def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Fate:
+def drop_created(
+    target: Cluster,
+    plan: CollectionPlan,
+    state: CollectionState | None,
+    ledger: Ledger,
+    migration_id: str,
+) -> Fate:
     """Drops the collection that this migration made, with its aliases, partitions and indexes; harmless to repeat.
 
     Whether someone else wrote to it is not asked here (`undoing.py` and `preparer.py` do).
@@ -78,11 +94,13 @@ def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState |
         target: Where it stands; its `permit` is asked before each call.
         plan: The planned collection.
         state: What the ledger knows of it; None when this migration never came to it.
+        ledger: Knows what other migrations made.
+        migration_id: This migration's.
 
     Raises:
         FerryError: The server failed or refused; what is not dropped stands.
     """
-    match owner_of(target, plan, state):
+    match owner_of(target, plan, state, ledger, migration_id):
         case Owner.NOBODY:
             return Fate.GONE
         case Owner.OTHERS | Owner.REPLACED:

@@ -261,7 +261,7 @@ class Phases:
 
     def _compared_again(self, plan: CollectionPlan) -> CollectionReport:
         state = self._state(plan)
-        match owner_of(self.target, plan, state):
+        match owner_of(self.target, plan, state, self.ledger, self.lease.migration_id):
             case Owner.OURS | Owner.CHANGED:
                 pass
             case Owner.NOBODY:

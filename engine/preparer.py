@@ -112,10 +112,11 @@ class Preparer:
         states = self.ledger.collection_states(self.lease.migration_id)
         state = next(each for each in states if each.name == plan.name)
         self.outlast()  # a late insert goes by the name, into what is made anew
-        if owner_of(self.target, plan, state) in {Owner.OURS, Owner.CHANGED}:
+        if self._owner_now(plan, state) in {Owner.OURS, Owner.CHANGED}:
             self._require_untouched(plan)
             self.check()
-        if drop_created(self.target, plan, state) is Fate.LEFT:
+        fate = drop_created(self.target, plan, state, self.ledger, self.lease.migration_id)
+        if fate is Fate.LEFT:
             raise self._in_the_way(plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
         self._create(plan)
@@ -143,13 +144,16 @@ class Preparer:
 
     def _owner(self, plan: CollectionPlan, state: CollectionState | None) -> Owner:
         """Whose the collection of that name is, when nothing late can meet what is made in its place."""
-        owner = owner_of(self.target, plan, state)
+        owner = self._owner_now(plan, state)
         ours_is_gone = owner is Owner.NOBODY and state is not None and state.target_id is not None
         if not (owner is Owner.REPLACED or ours_is_gone):
             return owner
         self.outlast()  # a late drop, or a late insert, goes by the name
         self.check()
-        return owner_of(self.target, plan, state)
+        return self._owner_now(plan, state)
+
+    def _owner_now(self, plan: CollectionPlan, state: CollectionState | None) -> Owner:
+        return owner_of(self.target, plan, state, self.ledger, self.lease.migration_id)
 
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.

@@ -279,7 +279,7 @@ class _Found:
             untouched.put_back()
 
     def _obstacles(self, plan: CollectionPlan, state: CollectionState) -> list[str]:
-        owner = owner_of(self.target, plan, state)
+        owner = owner_of(self.target, plan, state, self.ledger, self.migration.id)
         if owner is Owner.CHANGED:
             return [f"“{plan.name}”: its schema was changed"]
         if owner is not Owner.OURS:
@@ -301,7 +301,7 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
             crashpoints.reached("undo_begun")
         # Its aliases go before it does: whoever resumes what stops in between makes them anew.
         found.ledger.set_collection(lease, plan.name, handed_over=False)
-        fates[plan.name] = drop_created(found.target, plan, state)
+        fates[plan.name] = drop_created(found.target, plan, state, found.ledger, lease.migration_id)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
     database = found.here and _drop_database(found, heartbeat.check_now)

@@ -76,11 +76,36 @@ class Shared(Leases):
         """
         with self._write(ordered=True) as session:
             self._check(session.connection(), lease)
-            if target_id and _has_another_maker(session, lease, name, target_id):
+            if target_id and _has_another_maker(session, lease.migration_id, name, target_id):
                 return False
             own = _own_row(lease, name).values(phase=phase, target_id=target_id)
             session.connection().execute(own)
             return True
+
+    def may_be_anothers(self, migration_id: str, name: str, target_id: int, making: str) -> bool:
+        """Whether another migration's record says that it made the target's collection of that id, or one is about to record that.
+
+        Args:
+            migration_id: Not this one's.
+            name: The collection's.
+            target_id: The server's own id of it.
+            making: The phase between a collection's creation and its record, in which no server tells whose it is.
+        """
+        with self._read() as session:
+            of = load(session, migration_id)
+            if target_id and _has_another_maker(session, of.id, name, target_id):
+                return True
+            begun = (
+                select(MigrationRow.request)
+                .join(CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id))
+                .where(
+                    col(MigrationRow.id) != of.id,
+                    col(MigrationRow.status).in_(HELD),
+                    col(CollectionRow.name) == name,
+                    col(CollectionRow.phase) == making,
+                )
+            )
+            return any(_target(each) == _target(of.request) for each in session.exec(begun))
 
     def late_calls(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
         """What another migration lost, or is undoing, that may still change collections of these names on the lease's target.
@@ -108,10 +133,10 @@ def _own_row(lease: Lease, name: str) -> Update:
     )
 
 
-def _has_another_maker(session: Session, lease: Lease, name: str, target_id: int) -> bool:
+def _has_another_maker(session: Session, migration_id: str, name: str, target_id: int) -> bool:
     # Not by the address, of which a cluster may have several: a server makes its ids of the time and a counter.
     query = select(CollectionRow.migration_id).where(
-        col(CollectionRow.migration_id) != lease.migration_id,
+        col(CollectionRow.migration_id) != migration_id,
         col(CollectionRow.name) == name,
         col(CollectionRow.target_id) == target_id,
     )
