@@ -12,12 +12,7 @@ from engine.milvus import definitions, loading, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState
-
-WAITING = "waiting"
-"""The phase of a collection that the migration has not come to yet."""
-
-CREATING = "creating"
-"""The phase of a collection from the moment before it is made until its id is recorded."""
+from engine.model.state import CREATING, REPLACING, WAITING
 
 
 class Owner(StrEnum):
@@ -70,11 +65,9 @@ def owner_of(
             return Owner.OURS
         return Owner.OTHERS if target.is_lite else Owner.CHANGED
     if state is not None and state.phase == CREATING:
-        anothers = ledger.may_be_anothers(
-            migration_id, plan.name, int(described.collectionID), CREATING
-        )
+        anothers = ledger.may_be_anothers(migration_id, plan.name, int(described.collectionID))
         return Owner.OTHERS if changed or anothers or in_use(target, plan) else Owner.BEGUN
-    first = state is None or state.phase == WAITING
+    first = state is None or state.phase in {WAITING, REPLACING}
     planned = plan.replaces is not None and plan.replaces.id == int(described.collectionID)
     return Owner.REPLACED if first and planned else Owner.OTHERS
 

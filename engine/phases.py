@@ -99,6 +99,7 @@ class Phases:
             heartbeat.check_now,
             heartbeat.outlast_others,
             heartbeat.outlast_migrations,
+            heartbeat.take_over,
         )
 
     def run(self) -> EventName:

@@ -195,6 +195,7 @@ def _undone(
         try:
             with heartbeat.cutting(target.cut):
                 heartbeat.outlast_others()  # a late creation would stand there after it, a late drop go by the name
+                heartbeat.outlast_replacing([plan.name for plan, _ in found.begun])
                 found.look(force=force)
                 crashpoints.reached("undo_checked")
                 return _dropped(found, lease, heartbeat, drops)

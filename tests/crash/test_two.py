@@ -1,14 +1,18 @@
 """Two migrations of one ledger that go to one place: neither takes, drops or fills what the other one made."""
 
+import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 import engine
 from engine.lifecycle import EventName, Status
-from engine.model import Secrets
+from engine.model import OnConflict, Secrets, Throttle
 from tests.crash.lane import NUMBERS, WHO, Lane, Run
-from tests.crash.workers import KILLED, LEASE_SECONDS
+from tests.crash.workers import KILLED, LEASE_SECONDS, pause
+from tests.engine.bed import until
 
 pytestmark = pytest.mark.real_milvus
 
@@ -40,3 +44,46 @@ def test_an_undo_leaves_what_another_migration_has_just_made(lanes: Lanes) -> No
         assert second.left() == [second.database, NUMBERS]
         assert second.work() == 0
         assert second.wrong().nothing
+
+
+def test_what_a_live_worker_is_at_is_not_replaced(lanes: Lanes) -> None:
+    """A migration that is to replace what another one's worker is copying into waits for that one's end, and says so."""
+    (lane,) = lanes(1)
+    with lane.migration() as first:
+        _throttle(first, Throttle(entities_per_second=100))
+        copying = lane.workers.start(first.id, lane.url)
+        until(lambda: any(chunk.receipt for chunk in lane.ledger.chunks(first.id, NUMBERS)))
+        request = lane.request(first.database, on_conflict=OnConflict.REPLACE)
+        second = lane.queued(lane.planned(request))
+        replacing = lane.workers.start(second.id, lane.url)
+        until(lambda: _waits_for(second, first) or replacing.poll() is not None)
+        _throttle(first, None)
+        assert (copying.wait(), replacing.wait()) == (0, 0)
+        assert lane.ledger.migration(first.id).status is Status.SUCCESSFUL
+        assert second.wrong().nothing
+
+
+def test_a_worker_that_slept_writes_nothing_into_what_replaced_its_own(lanes: Lanes) -> None:
+    """A worker sleeps for longer than its lease, and what it made is replaced: when it wakes up it does not go on."""
+    (lane,) = lanes(1)
+    with lane.migration() as first:
+        asleep = {"FERRY_CRASH_AT": "writing:2", "FERRY_CRASH_SIGNAL": "SIGSTOP"}
+        sleeper = lane.workers.start(first.id, lane.url, **asleep)
+        until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
+        pause(sleeper.pid, lane.url)  # another of its threads may hold the ledger's lock
+        until(lambda: first.id in lane.ledger.expired_leases(datetime.now(UTC)))
+        request = lane.request(first.database, on_conflict=OnConflict.REPLACE)
+        second = lane.queued(lane.planned(request))
+        assert second.work() == 0
+        sleeper.send_signal(signal.SIGCONT)
+        sleeper.wait()
+        assert second.wrong().nothing
+
+
+def _throttle(run: Run, throttle: Throttle | None) -> None:
+    with run.lane.ledger.transaction() as act:
+        act.throttle(run.id, throttle, WHO)
+
+
+def _waits_for(run: Run, other: Run) -> bool:
+    return f"{other.id} is at work there" in run.lane.ledger.totals(run.id).slowed
