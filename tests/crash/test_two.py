@@ -10,13 +10,15 @@ import pytest
 import engine
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Secrets, Throttle
-from tests.crash.lane import NUMBERS, WHO, Lane, Run
+from tests.beds.forks import Fork
+from tests.crash.lane import NUMBERS, WHO, Lane, Run, Wrong
 from tests.crash.workers import KILLED, LEASE_SECONDS, pause
 from tests.engine.bed import until
 
 pytestmark = pytest.mark.real_milvus
 
 Lanes = Callable[[int], list[Lane]]
+NOTHING = Wrong(0, 0, ())
 
 
 def _second(first: Run) -> Run:
@@ -87,3 +89,26 @@ def _throttle(run: Run, throttle: Throttle | None) -> None:
 
 def _waits_for(run: Run, other: Run) -> bool:
     return f"{other.id} is at work there" in run.lane.ledger.totals(run.id).slowed
+
+
+def test_a_release_that_is_under_way_is_waited_for(lanes: Lanes) -> None:
+    """One migration has decided to release what it loaded on the source when another one comes to read it: it reads on."""
+    (lane,) = lanes(1)
+    with lane.migration() as first, lane.migration() as second:
+        releasing = _stopped_at(first, "releasing:1")
+        copying = _stopped_at(second, "planning_chunks:2")
+        releasing.send_signal(signal.SIGCONT)
+        assert releasing.wait() == 0
+        copying.send_signal(signal.SIGCONT)
+        assert copying.wait() == 0
+        assert (first.wrong(), second.wrong()) == (NOTHING, NOTHING)
+
+
+def _stopped_at(run: Run, point: str) -> Fork:
+    """A worker that has paused itself at a crash point, with a lease that outlasts it."""
+    lane = run.lane
+    armed = {"FERRY_CRASH_AT": point, "FERRY_CRASH_SIGNAL": "SIGSTOP", "FERRY_LEASE_SECONDS": "60"}
+    worker = lane.workers.start(run.id, lane.url, **armed)
+    until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED)
+    pause(worker.pid, lane.url)  # another of its threads may hold the ledger's lock
+    return worker
