@@ -19,6 +19,7 @@ pytestmark = pytest.mark.real_milvus
 
 Lanes = Callable[[int], list[Lane]]
 NOTHING = Wrong(0, 0, ())
+SMALL_CHUNKS = {"FERRY_CHUNK_BYTES": "2000"}
 
 
 def _second(first: Run) -> Run:
@@ -33,9 +34,9 @@ def _act(run: Run, event: EventName) -> None:
         act.apply(run.id, event, actor=WHO)
 
 
-def test_an_undo_leaves_what_another_migration_has_just_made(lanes: Lanes) -> None:
+def test_an_undo_leaves_what_another_migration_has_just_made(small_lanes: Lanes) -> None:
     """A worker died before it made its collection, and another migration made that one: an undo of the first leaves it alone."""
-    (lane,) = lanes(1)
+    (lane,) = small_lanes(1)
     with lane.migration() as first:
         second = _second(first)
         assert first.work("creating:1") == KILLED
@@ -48,12 +49,12 @@ def test_an_undo_leaves_what_another_migration_has_just_made(lanes: Lanes) -> No
         assert second.wrong().nothing
 
 
-def test_what_a_live_worker_is_at_is_not_replaced(lanes: Lanes) -> None:
+def test_what_a_live_worker_is_at_is_not_replaced(small_lanes: Lanes) -> None:
     """A migration that is to replace what another one's worker is copying into waits for that one's end, and says so."""
-    (lane,) = lanes(1)
+    (lane,) = small_lanes(1)
     with lane.migration() as first:
-        _throttle(first, Throttle(entities_per_second=100))
-        copying = lane.workers.start(first.id, lane.url)
+        _throttle(first, Throttle(entities_per_second=20))
+        copying = lane.workers.start(first.id, lane.url, **SMALL_CHUNKS)
         until(lambda: any(chunk.receipt for chunk in lane.ledger.chunks(first.id, NUMBERS)))
         request = lane.request(first.database, on_conflict=OnConflict.REPLACE)
         second = lane.queued(lane.planned(request))
@@ -65,12 +66,12 @@ def test_what_a_live_worker_is_at_is_not_replaced(lanes: Lanes) -> None:
         assert second.wrong().nothing
 
 
-def test_a_worker_that_slept_writes_nothing_into_what_replaced_its_own(lanes: Lanes) -> None:
+def test_a_worker_that_slept_writes_nothing_into_what_replaced_its_own(small_lanes: Lanes) -> None:
     """A worker sleeps for longer than its lease, and what it made is replaced: when it wakes up it does not go on."""
-    (lane,) = lanes(1)
+    (lane,) = small_lanes(1)
     with lane.migration() as first:
         asleep = {"FERRY_CRASH_AT": "writing:2", "FERRY_CRASH_SIGNAL": "SIGSTOP"}
-        sleeper = lane.workers.start(first.id, lane.url, **asleep)
+        sleeper = lane.workers.start(first.id, lane.url, **asleep, **SMALL_CHUNKS)
         until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
         pause(sleeper.pid, lane.url)  # another of its threads may hold the ledger's lock
         until(lambda: first.id in lane.ledger.expired_leases(datetime.now(UTC)))
@@ -91,9 +92,9 @@ def _waits_for(run: Run, other: Run) -> bool:
     return f"{other.id} is at work there" in run.lane.ledger.totals(run.id).slowed
 
 
-def test_a_release_that_is_under_way_is_waited_for(lanes: Lanes) -> None:
+def test_a_release_that_is_under_way_is_waited_for(small_lanes: Lanes) -> None:
     """One migration has decided to release what it loaded on the source when another one comes to read it: it reads on."""
-    (lane,) = lanes(1)
+    (lane,) = small_lanes(1)
     with lane.migration() as first, lane.migration() as second:
         releasing = _stopped_at(first, "releasing:1")
         copying = _stopped_at(second, "planning_chunks:2")
