@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.crash.lane import Lane
-from tests.crash.walk import STEPS, Tally, walked
+from tests.crash.pair import PairWalk
+from tests.crash.tally import Tally
+from tests.crash.walk import STEPS, Walk, walked
 from tests.crash.walk_lane import WalkLane
 
 pytestmark = pytest.mark.real_milvus
@@ -19,8 +21,8 @@ SEED = "FERRY_WALK_SEED"
 KNOWN = (14, 11)
 """Of each policy of keys a walk that is always the same; seeds of odd numbers are walked where the target makes new keys."""
 SHORT = range(3, 6)
-SOAKED = 50
-LANES = 2
+SOAKED = int(os.environ.get("HA_N", "50"))
+LANES = int(os.environ.get("HA_L", "2"))
 """Walks at a time for each policy of keys: most of the time of one is waiting for servers and leases."""
 SOAK_SECONDS = 3600
 
@@ -52,13 +54,34 @@ def test_many_walks(walk_lanes: Lanes, new_keys_walk_lanes: Lanes, say: Say) -> 
     assert tally.wrong == []
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(SOAK_SECONDS)
+def test_many_pairs(walk_lanes: Lanes, new_keys_walk_lanes: Lanes, say: Say) -> None:
+    """Fifty walks of two migrations that are alive at once, each of another seed, keep every promise."""
+    seed, given = _seed()
+    seeds = range(seed, seed + (1 if given else SOAKED))
+    say(f"pairs of the seeds {seeds[0]} … {seeds[-1]}")
+    tally = _walked(seeds, (walk_lanes, new_keys_walk_lanes), LANES, STEPS, PairWalk)
+    say(f"pairs: {tally}")
+    assert tally.counts["walks"] == len(seeds)
+    assert tally.wrong == []
+
+
 def _seed() -> tuple[int, bool]:
     """The seed that is asked for, or any; and whether one was asked for."""
     given = os.environ.get(SEED)
+    if os.environ.get("HA_SEED"):
+        return int(os.environ["HA_SEED"]), False
     return (int(given), True) if given else (random.SystemRandom().randrange(1_000_000), False)
 
 
-def _walked(seeds: Iterable[int], lanes: tuple[Lanes, Lanes], at_once: int, steps: range) -> Tally:
+def _walked(
+    seeds: Iterable[int],
+    lanes: tuple[Lanes, Lanes],
+    at_once: int,
+    steps: range,
+    kind: type[Walk] = Walk,
+) -> Tally:
     """Walks with all seeds, so many at once on the lanes of either policy of keys."""
     tally, lock = Tally(), threading.Lock()
     waiting: tuple[list[int], list[int]] = ([], [])
@@ -72,7 +95,7 @@ def _walked(seeds: Iterable[int], lanes: tuple[Lanes, Lanes], at_once: int, step
                 if not of_lane:
                     return
                 seed = of_lane.pop(0)
-            walked(lane, seed, tally, steps)
+            walked(lane, seed, tally, steps, kind)
 
     work = [
         (lane, of_lane)
