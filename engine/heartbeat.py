@@ -24,7 +24,7 @@ from engine.errors import (
 from engine.flow import Flow
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.milvus.failures import CallLost
-from engine.model import Lease, Progress, Throttle
+from engine.model import LateCalls, Lease, Progress, Throttle
 
 BEAT_SECONDS: Final = 0.5
 
@@ -174,9 +174,9 @@ class Heartbeat:
         self._outlast(late)
 
     def outlast_migrations(self, names: Collection[str]) -> None:
-        """Returns once nothing that another migration lost can change the target's collections of these names, and none is undone.
+        """Returns once nothing that another migration lost can change the target's collections of these names.
 
-        Other calls of live workers are not waited for.
+        Nor is one of them being undone or replaced then. Other calls of live workers are not waited for.
 
         Raises:
             StopWork: As `check`, also while it waits.
@@ -184,13 +184,25 @@ class Heartbeat:
 
         def late() -> tuple[datetime, str] | None:
             found = self._ledger.late_calls(self._lease, names)
-            if found is None:
-                return None
-            if found.undoing:
-                return found.until, f"{found.migration} is being undone; that must end first."
-            return found.until, _may_arrive(f"Calls that {found.migration} lost", found.until)
+            return _why(found or self._ledger.replacing(self._lease, names))
 
         self._outlast(late)
+
+    def outlast_replacing(self, names: Collection[str]) -> None:
+        """Returns once no other migration is about to drop a collection of these names and to make its own instead.
+
+        Raises:
+            StopWork: As `check`, also while it waits.
+        """
+        self._outlast(lambda: _why(self._ledger.replacing(self._lease, names)))
+
+    def take_over(self, name: str, target_id: int) -> None:
+        """Returns once no worker of another migration is at its collection of this name and id; none begins to be from then on.
+
+        Raises:
+            StopWork: As `check`, also while it waits.
+        """
+        self._outlast(lambda: _why(self._ledger.take_over(self._lease, name, target_id)))
 
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
@@ -296,6 +308,17 @@ class Heartbeat:
         if not self.halt.is_set():
             self._halted_at = _now()
             self.halt.set()
+
+
+def _why(found: LateCalls | None) -> tuple[datetime, str] | None:
+    """Until when another migration is waited for at least, and why."""
+    if found is None:
+        return None
+    if found.undoing:
+        return found.until, f"{found.migration} is being undone; that must end first."
+    if found.working:
+        return found.until, f"{found.migration} is at work there; that must end first."
+    return found.until, _may_arrive(f"Calls that {found.migration} lost", found.until)
 
 
 def _may_arrive(what: str, until: datetime) -> str:

@@ -1,9 +1,10 @@
 """Has the collections of one cluster loaded while they are read, and leaves each as it was found, whatever happens in between.
 
 How a collection was found is in the ledger before it is loaded, so that whoever goes on after a crash knows it too. Where several
-migrations read one collection, the last of them puts it back.
+migrations read one collection, the last of them puts it back. What someone else releases while it is read is loaded again.
 """
 
+import threading
 from typing import Final, Literal
 
 from engine import crashpoints
@@ -34,6 +35,9 @@ class Loads:
         self._ledger = ledger
         self._lease = lease
         self._mark: Mark = mark
+        self._borrowed: set[str] = set()
+        self._loading = threading.Lock()
+        cluster.reload = self._reload
 
     def borrow(self, state: CollectionState) -> None:
         """Has a collection loaded from now on; as it was found it was recorded, if not before, then now."""
@@ -45,9 +49,21 @@ class Loads:
             crashpoints.reached("loading_source")
             loading.load(self.cluster, name)
             crashpoints.reached("source_loaded")
+        self._borrowed.add(name)
+
+    def _reload(self, name: str) -> bool:
+        """Loads again what was released since it was borrowed; it is released again in the end. Several readers may come to it."""
+        if name not in self._borrowed:
+            return False
+        with self._loading:
+            if not loading.is_loaded(self.cluster, name):
+                self._set(name, found=False)
+                loading.load(self.cluster, name)
+        return True
 
     def put_back(self) -> None:
         """Releases whatever was released when it was found, and forgets how all of them were found."""
+        self._borrowed.clear()
         for state in self._ledger.collection_states(self._lease.migration_id):
             self.give_back(state)
 

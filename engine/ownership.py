@@ -7,16 +7,12 @@ nothing that is not this migration's own is ever dropped.
 from enum import StrEnum
 
 from engine import crashpoints
+from engine.ledger import Ledger
 from engine.milvus import definitions, loading, schemas
 from engine.milvus.connection import Cluster
 from engine.milvus.survey import reader_of, statistics
 from engine.model import CollectionPlan, CollectionState
-
-WAITING = "waiting"
-"""The phase of a collection that the migration has not come to yet."""
-
-CREATING = "creating"
-"""The phase of a collection from the moment before it is made until its id is recorded."""
+from engine.model.state import CREATING, REPLACING, WAITING
 
 
 class Owner(StrEnum):
@@ -46,8 +42,14 @@ class Fate(StrEnum):
     """Another one of that name stands there, which this migration did not make; it was not touched."""
 
 
-def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Owner:
-    """Says whose the target's collection of that name is.
+def owner_of(
+    target: Cluster,
+    plan: CollectionPlan,
+    state: CollectionState | None,
+    ledger: Ledger,
+    migration_id: str,
+) -> Owner:
+    """Says whose the target's collection of that name is, for that migration.
 
     Milvus Lite gives every collection the id 0: there the schema is all that tells them apart, and what is to be replaced is
     whatever stands there before this migration makes its own.
@@ -63,13 +65,20 @@ def owner_of(target: Cluster, plan: CollectionPlan, state: CollectionState | Non
             return Owner.OURS
         return Owner.OTHERS if target.is_lite else Owner.CHANGED
     if state is not None and state.phase == CREATING:
-        return Owner.OTHERS if changed or in_use(target, plan) else Owner.BEGUN
-    first = state is None or state.phase == WAITING
+        anothers = ledger.may_be_anothers(migration_id, plan.name, int(described.collectionID))
+        return Owner.OTHERS if changed or anothers or in_use(target, plan) else Owner.BEGUN
+    first = state is None or state.phase in {WAITING, REPLACING}
     planned = plan.replaces is not None and plan.replaces.id == int(described.collectionID)
     return Owner.REPLACED if first and planned else Owner.OTHERS
 
 
-def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState | None) -> Fate:
+def drop_created(
+    target: Cluster,
+    plan: CollectionPlan,
+    state: CollectionState | None,
+    ledger: Ledger,
+    migration_id: str,
+) -> Fate:
     """Drops the collection that this migration made, with its aliases, partitions and indexes; harmless to repeat.
 
     Whether someone else wrote to it is not asked here (`undoing.py` and `preparer.py` do).
@@ -78,11 +87,13 @@ def drop_created(target: Cluster, plan: CollectionPlan, state: CollectionState |
         target: Where it stands; its `permit` is asked before each call.
         plan: The planned collection.
         state: What the ledger knows of it; None when this migration never came to it.
+        ledger: Knows what other migrations made.
+        migration_id: This migration's.
 
     Raises:
         FerryError: The server failed or refused; what is not dropped stands.
     """
-    match owner_of(target, plan, state):
+    match owner_of(target, plan, state, ledger, migration_id):
         case Owner.NOBODY:
             return Fate.GONE
         case Owner.OTHERS | Owner.REPLACED:

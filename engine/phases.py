@@ -98,6 +98,7 @@ class Phases:
             heartbeat.check_now,
             heartbeat.outlast_others,
             heartbeat.outlast_migrations,
+            heartbeat.take_over,
         )
 
     def run(self) -> EventName:
@@ -260,7 +261,7 @@ class Phases:
 
     def _compared_again(self, plan: CollectionPlan) -> CollectionReport:
         state = self._state(plan)
-        match owner_of(self.target, plan, state):
+        match owner_of(self.target, plan, state, self.ledger, self.lease.migration_id):
             case Owner.OURS | Owner.CHANGED:
                 pass
             case Owner.NOBODY:

@@ -12,9 +12,11 @@ from engine.errors import SourceChanged, TargetChanged, TargetNotEmpty, TargetUn
 from engine.ledger import Ledger
 from engine.milvus import definitions, schemas
 from engine.milvus.connection import Cluster
+from engine.milvus.failures import MilvusRefused
 from engine.milvus.survey import held
 from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
-from engine.ownership import CREATING, Fate, Owner, drop_created, in_use, owner_of
+from engine.model.state import CREATING, WAITING
+from engine.ownership import Fate, Owner, drop_created, in_use, owner_of
 from engine.proof.untouched import Untouched
 
 CREATED = "created"
@@ -38,6 +40,7 @@ class Preparer:
             `StopWork` when the work must end.
         outlast: Returns once no write of a worker that was lost can arrive any more.
         outlast_migrations: As `outlast`, for what other migrations lost on the way to the target's collections of these names.
+        take_over: Returns once no worker of another migration is at its collection of this name and id, nor will be.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Preparer:
         check: Callable[[], None],
         outlast: Callable[[], None],
         outlast_migrations: Callable[[Collection[str]], None],
+        take_over: Callable[[str, int], None],
     ) -> None:
         self.source = source
         self.target = target
@@ -59,6 +63,7 @@ class Preparer:
         self.check = check
         self.outlast = outlast
         self.outlast_migrations = outlast_migrations
+        self.take_over = take_over
 
     def database(self, database_properties: Mapping[str, str]) -> None:
         """Makes the target's database with these properties if it is not there."""
@@ -93,11 +98,7 @@ class Preparer:
                 definitions.complete(self.target, plan)
                 self._record(plan)
             case Owner.REPLACED:
-                self._require_as_counted(plan)
-                crashpoints.reached("replacing")
-                definitions.drop(self.target, plan.name)
-                crashpoints.reached("dropped")
-                self._create(plan)
+                self._replace(plan)
             case _:
                 raise self._in_the_way(plan.name)
 
@@ -111,10 +112,11 @@ class Preparer:
         self.check()
         state = self.ledger.collection_state(self.lease.migration_id, plan.name)
         self.outlast()  # a late insert goes by the name, into what is made anew
-        if owner_of(self.target, plan, state) in {Owner.OURS, Owner.CHANGED}:
+        if self._owner_now(plan, state) in {Owner.OURS, Owner.CHANGED}:
             self._require_untouched(plan)
             self.check()
-        if drop_created(self.target, plan, state) is Fate.LEFT:
+        fate = drop_created(self.target, plan, state, self.ledger, self.lease.migration_id)
+        if fate is Fate.LEFT:
             raise self._in_the_way(plan.name)
         self.ledger.note(self.lease, STARTED_OVER, {"collection": plan.name})
         self._create(plan)
@@ -142,13 +144,30 @@ class Preparer:
 
     def _owner(self, plan: CollectionPlan, state: CollectionState | None) -> Owner:
         """Whose the collection of that name is, when nothing late can meet what is made in its place."""
-        owner = owner_of(self.target, plan, state)
+        owner = self._owner_now(plan, state)
         ours_is_gone = owner is Owner.NOBODY and state is not None and state.target_id is not None
         if not (owner is Owner.REPLACED or ours_is_gone):
             return owner
         self.outlast()  # a late drop, or a late insert, goes by the name
         self.check()
-        return owner_of(self.target, plan, state)
+        return self._owner_now(plan, state)
+
+    def _owner_now(self, plan: CollectionPlan, state: CollectionState | None) -> Owner:
+        return owner_of(self.target, plan, state, self.ledger, self.lease.migration_id)
+
+    def _replace(self, plan: CollectionPlan) -> None:
+        """Drops what the plan says is deleted, unless it changed meanwhile, and makes the planned collection."""
+        if plan.replaces is not None:
+            # Whoever made it would go on to write by its name, into what is made in its place.
+            self.ledger.set_collection(self.lease, plan.name, phase=WAITING)
+            self.take_over(plan.name, plan.replaces.id)
+        if self._owner_now(plan, None) is not Owner.REPLACED:
+            raise self._in_the_way(plan.name)
+        self._require_as_counted(plan)
+        crashpoints.reached("replacing")
+        definitions.drop(self.target, plan.name)
+        crashpoints.reached("dropped")
+        self._create(plan)
 
     def _create(self, plan: CollectionPlan) -> None:
         # Ours was dropped by someone, or it never was: receipts of an earlier one are void.
@@ -162,7 +181,12 @@ class Preparer:
         }
         self.ledger.set_collection(self.lease, plan.name, **anew)
         crashpoints.reached("creating")
-        definitions.create(self.target, plan)
+        try:
+            definitions.create(self.target, plan)
+        except MilvusRefused as refused:  # another one may be there by now, with more partitions
+            if definitions.describe(self.target, plan.name) is None:
+                raise
+            raise self._in_the_way(plan.name) from refused
         if in_use(self.target, plan):  # someone made the very same one since we looked
             raise self._in_the_way(plan.name)
         definitions.complete(self.target, plan)

@@ -195,6 +195,7 @@ def _undone(
         try:
             with heartbeat.cutting(target.cut):
                 heartbeat.outlast_others()  # a late creation would stand there after it, a late drop go by the name
+                heartbeat.outlast_replacing([plan.name for plan, _ in found.begun])
                 found.look(force=force)
                 crashpoints.reached("undo_checked")
                 return _dropped(found, lease, heartbeat, drops)
@@ -279,7 +280,7 @@ class _Found:
             untouched.put_back()
 
     def _obstacles(self, plan: CollectionPlan, state: CollectionState) -> list[str]:
-        owner = owner_of(self.target, plan, state)
+        owner = owner_of(self.target, plan, state, self.ledger, self.migration.id)
         if owner is Owner.CHANGED:
             return [f"“{plan.name}”: its schema was changed"]
         if owner is not Owner.OURS:
@@ -301,7 +302,7 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
             crashpoints.reached("undo_begun")
         # Its aliases go before it does: whoever resumes what stops in between makes them anew.
         found.ledger.set_collection(lease, plan.name, handed_over=False)
-        fates[plan.name] = drop_created(found.target, plan, state)
+        fates[plan.name] = drop_created(found.target, plan, state, found.ledger, lease.migration_id)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
     database = found.here and _drop_database(found, heartbeat.check_now)

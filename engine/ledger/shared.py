@@ -6,18 +6,21 @@ applied to what another one makes under the same name. What clusters hold is not
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Update, bindparam, update
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
 from engine.ledger.records import listed_plan_of
 from engine.ledger.tables import CollectionRow, MigrationRow
-from engine.ledger.transitions import late_calls_until, load
-from engine.lifecycle import HELD, Status
+from engine.ledger.transitions import Act, late_calls_until, lease_is_live, load, move
+from engine.lifecycle import HELD, EventName, Status
 from engine.model import Endpoint, LateCalls, Lease, Request
+from engine.model.state import CREATING, REPLACING, WAITING
 
 _READING: Final = (Status.RUNNING, Status.QUEUED)
 """A queued migration with a mark was handed back by a crash, and goes on."""
@@ -76,11 +79,63 @@ class Shared(Leases):
         """
         with self._write(ordered=True) as session:
             self._check(session.connection(), lease)
-            if target_id and _has_another_maker(session, lease, name, target_id):
+            if target_id and _has_another_maker(session, lease.migration_id, name, target_id):
                 return False
             own = _own_row(lease, name).values(phase=phase, target_id=target_id)
             session.connection().execute(own)
             return True
+
+    def may_be_anothers(self, migration_id: str, name: str, target_id: int) -> bool:
+        """Whether another migration's record says that it made the target's collection of that id, or one is about to record that.
+
+        Args:
+            migration_id: Not this one's.
+            name: The collection's.
+            target_id: The server's own id of it.
+        """
+        with self._read() as session:
+            of = load(session, migration_id)
+            if target_id and _has_another_maker(session, of.id, name, target_id):
+                return True
+            held = session.exec(_held_in(CREATING, of.id, [name]))
+            return any(_target(row.request) == _target(of.request) for row in held)
+
+    def take_over(self, lease: Lease, name: str, target_id: int) -> LateCalls | None:
+        """Record that what another migration made under that name and id is about to be dropped for this one.
+
+        Not while a worker of that one is alive. One whose worker was lost is handed back in the same transaction: whoever claims it
+        after that finds it in `replacing`.
+
+        Returns:
+            What has to end first, if anything.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+        """
+        with self._write(ordered=True) as session:
+            self._check(session.connection(), lease)
+            now = self._clock()
+            own = _target(load(session, lease.migration_id).request)
+            for row in session.exec(_held_makers(lease.migration_id, name, target_id)).all():
+                if not target_id and _target(row.request) != own:
+                    continue
+                if lease_is_live(row, now):
+                    # Two that wait for each other would wait for ever.
+                    session.connection().execute(_own_row(lease, name).values(phase=WAITING))
+                    return _at_work(row, now)
+                move(session, row.id, Act(EventName.RESCUE, lease.owner, now))
+            session.connection().execute(_own_row(lease, name).values(phase=REPLACING))
+            return None
+
+    def replacing(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
+        """Another migration whose live worker is about to drop one of these collections of the lease's target for its own."""
+        now = self._clock()
+        with self._read() as session:
+            own = _target(load(session, lease.migration_id).request)
+            for row in session.exec(_held_in(REPLACING, lease.migration_id, names)):
+                if _target(row.request) == own and lease_is_live(row, now):
+                    return _at_work(row, now)
+        return None
 
     def late_calls(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
         """What another migration lost, or is undoing, that may still change collections of these names on the lease's target.
@@ -102,16 +157,44 @@ class Shared(Leases):
         return max(doubted, key=lambda late: late.until, default=None)
 
 
+def _held_by_others(migration_id: str) -> SelectOfScalar[MigrationRow]:
+    return (
+        select(MigrationRow)
+        .join(CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id))
+        .where(col(MigrationRow.id) != migration_id, col(MigrationRow.status).in_(HELD))
+        .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # as above
+    )
+
+
+def _held_in(phase: str, migration_id: str, names: Collection[str]) -> SelectOfScalar[MigrationRow]:
+    """The other migrations with a worker, or one that was lost, of which a collection of these names is in that phase."""
+    return _held_by_others(migration_id).where(
+        col(CollectionRow.name).in_(names), col(CollectionRow.phase) == phase
+    )
+
+
+def _held_makers(migration_id: str, name: str, target_id: int) -> SelectOfScalar[MigrationRow]:
+    """Likewise, which made the collection of that id."""
+    return _held_by_others(migration_id).where(
+        col(CollectionRow.name) == name, col(CollectionRow.target_id) == target_id
+    )
+
+
+def _at_work(row: MigrationRow, now: datetime) -> LateCalls:
+    undoing, until = row.status is Status.UNDOING, row.lease_expires_at or now
+    return LateCalls(migration=row.id, until=until, undoing=undoing, working=not undoing)
+
+
 def _own_row(lease: Lease, name: str) -> Update:
     return update(CollectionRow).where(
         col(CollectionRow.migration_id) == lease.migration_id, col(CollectionRow.name) == name
     )
 
 
-def _has_another_maker(session: Session, lease: Lease, name: str, target_id: int) -> bool:
+def _has_another_maker(session: Session, migration_id: str, name: str, target_id: int) -> bool:
     # Not by the address, of which a cluster may have several: a server makes its ids of the time and a counter.
     query = select(CollectionRow.migration_id).where(
-        col(CollectionRow.migration_id) != lease.migration_id,
+        col(CollectionRow.migration_id) != migration_id,
         col(CollectionRow.name) == name,
         col(CollectionRow.target_id) == target_id,
     )

@@ -21,7 +21,7 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 
 from engine import addresses
-from engine.errors import ServiceUnavailable
+from engine.errors import FerryError, ServiceUnavailable
 from engine.milvus import failures, lite, retry
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.model import Endpoint
@@ -72,6 +72,8 @@ class Cluster:
         told: Called with the failure when a call is going to be made again after a while.
         opened: Makes another channel to the same place.
         pace: Asked before each page of entities is read; None reads as fast as the server answers.
+        reload: Called with the name of a collection that a read found released; says whether it is loaded again, and the read may
+            be repeated.
     """
 
     endpoint: Endpoint
@@ -83,6 +85,7 @@ class Cluster:
     version: str = ""
     opened: Callable[[], grpc.Channel] | None = None
     pace: Pace | None = None
+    reload: Callable[[str], bool] | None = None
 
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()
@@ -144,8 +147,15 @@ class Cluster:
         status = getattr(answer, "status", answer)
         refused = failures.from_status(status, rpc, self.endpoint.name)
         if refused is not None:
-            raise refused
+            raise self._reloaded(refused, request) or refused
         return answer
+
+    def _reloaded(self, refused: FerryError, request: Any) -> FerryError | None:
+        """What a read is told that found a collection released which is loaded again; None of all other refusals."""
+        if self.reload is None or not failures.not_loaded(refused):
+            return None
+        name = str(request.collection_name)
+        return failures.released(self.endpoint.name, name) if self.reload(name) else None
 
     def once_and_for_all(
         self,

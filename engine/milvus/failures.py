@@ -16,6 +16,8 @@ import grpc
 
 from engine.errors import FerryError, InputRejected, NotPermitted, ServiceUnavailable, Throttled
 
+_NOT_LOADED_CODES = frozenset({101, 201})
+"""Of a collection and of a partition (Milvus, `merr/errors.go`)."""
 COLLECTION_NOT_FOUND = 100
 PARTITION_NOT_FOUND = 200
 DATABASE_NOT_FOUND = 800
@@ -126,6 +128,20 @@ class MilvusRefused(InputRejected):
         )
         self.server_code = server_code
         self.certain = certain
+
+
+def not_loaded(failure: FerryError) -> bool:
+    """Whether a read was refused because the collection, or a partition of it, is not loaded."""
+    return isinstance(failure, MilvusRefused) and failure.server_code in _NOT_LOADED_CODES
+
+
+def released(where: str, collection: str) -> ServiceUnavailable:
+    """A read of a collection that someone else had released, and that is loaded again."""
+    return ServiceUnavailable(
+        f"Someone else released “{collection}” on {where} while it was read.",
+        state=_KEPT,
+        next_step="Leave it loaded there until the migration has ended, then resume.",
+    )
 
 
 def may_be_an_entitys(refused: MilvusRefused) -> bool:

@@ -1,6 +1,6 @@
 """What the ledger knows: a migration, its collections, its events, the right to write for it, how far it has come."""
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
@@ -112,6 +112,14 @@ class Migration(Record):
         return self.status is Status.QUEUED and self.cancel_requested_at is not None
 
 
+WAITING: Final = "waiting"
+"""The phase of a collection that the migration has not come to yet."""
+REPLACING: Final = "replacing"
+"""The phase of a collection from the moment before another one of that name is dropped for it until it is made."""
+CREATING: Final = "creating"
+"""The phase of a collection from the moment before it is made until its id is recorded: no server tells whose it is then."""
+
+
 class CollectionState(Record):
     """What the ledger knows of one collection of a migration.
 
@@ -169,11 +177,13 @@ class LateCalls(Record):
     Attributes:
         migration: Its id.
         undoing: Whether they are the drops of an undo that goes on: it may last longer than that.
+        working: Whether its worker is alive and at the same collections: likewise.
     """
 
     migration: str
     until: AwareDatetime
     undoing: bool = False
+    working: bool = False
 
 
 class Orders(Record):

@@ -16,7 +16,7 @@ from tests.beds.forks import Forks
 from tests.beds.ledgers import put
 from tests.beds.shared import Lent
 from tests.crash.kept_keys import KeptKeysLane
-from tests.crash.lane import Lane
+from tests.crash.lane import Lane, SmallLane
 from tests.crash.new_keys import NewKeysLane
 from tests.crash.walk_lane import NewKeysWalkLane, WalkLane
 from tests.crash.workers import Workers
@@ -39,8 +39,13 @@ def workers(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Workers:
 
 
 def _given(
-    kind: type[Lane], pair: tuple[Lent, Lent], workers: Workers, folder: Path
+    kind: type[Lane],
+    pair: tuple[Lent, Lent],
+    workers: Workers,
+    folder: Path,
+    on_postgresql: Callable[[int], str] = lambda _number: "",
 ) -> Iterator[Callable[[int], list[Lane]]]:
+    """Gives lanes; `on_postgresql` is the URL of the ledger of the lane of that number, "" where it is on SQLite."""
     source, target = pair
     made: list[Lane] = []
     with ExitStack() as stack:
@@ -49,7 +54,7 @@ def _given(
             while len(made) < count:
                 side = Side(source.uri, f"lane_{uuid.uuid4().hex[:8]}")
                 stack.callback(side.clear)
-                url = f"sqlite:///{folder}/{len(made)}.db"
+                url = on_postgresql(len(made)) or f"sqlite:///{folder}/{len(made)}.db"
                 ledger = stack.enter_context(Ledger.open(put(url)))
                 made.append(kind(side, target.uri, ledger, url, workers))
             return made[:count]
@@ -80,23 +85,49 @@ def new_keys_lanes(
 
 @pytest.fixture(scope="module")
 def walk_lanes(
+    request: pytest.FixtureRequest,
     real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[int], list[Lane]]]:
-    """As `lanes`, for random walks."""
-    yield from _given(WalkLane, real_milvus_pair, workers, tmp_path_factory.mktemp("walk-lanes"))
+    """As `lanes`, for random walks; every second one has its ledger on PostgreSQL."""
+    folder = tmp_path_factory.mktemp("walk-lanes")
+    yield from _given(WalkLane, real_milvus_pair, workers, folder, _every_second(request))
 
 
 @pytest.fixture(scope="module")
 def new_keys_walk_lanes(
+    request: pytest.FixtureRequest,
     real_milvus_pair: tuple[Lent, Lent],
     workers: Workers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[int], list[Lane]]]:
     """As `walk_lanes`, where the target makes the keys of one collection anew."""
     folder = tmp_path_factory.mktemp("new-keys-walk-lanes")
-    yield from _given(NewKeysWalkLane, real_milvus_pair, workers, folder)
+    second = _every_second(request)
+    yield from _given(NewKeysWalkLane, real_milvus_pair, workers, folder, second)
+
+
+def _every_second(request: pytest.FixtureRequest) -> Callable[[int], str]:
+    """A server is started only when the second lane is asked for."""
+
+    def place(number: int) -> str:
+        if number % 2 == 0:
+            return ""
+        make: Callable[[], str] = request.getfixturevalue("postgres")
+        return make()
+
+    return place
+
+
+@pytest.fixture(scope="module")
+def small_lanes(
+    real_milvus_pair: tuple[Lent, Lent],
+    workers: Workers,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int], list[Lane]]]:
+    """As `lanes`, with less in them."""
+    yield from _given(SmallLane, real_milvus_pair, workers, tmp_path_factory.mktemp("small-lanes"))
 
 
 @pytest.fixture(scope="session")

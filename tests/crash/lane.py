@@ -147,6 +147,22 @@ class Lane:
         return Run(self, migration_id, plan.request.target.database)
 
 
+class SmallLane(Lane):
+    """The same with two collections and a few hundred entities."""
+
+    def fill(self) -> None:
+        """Fills the source, and remembers what it holds."""
+        shares: dict[str, list[Key]] = {NUMBERS: list(range(300)), RESTING: list(range(60))}
+        for name, keys in shares.items():
+            self.source.create(name)
+            self.source.insert(name, rows(keys))
+        self.held = {
+            name: held_by(self.source, name, {DEFAULT: keys}) for name, keys in shares.items()
+        }
+        self.source.client.flush(RESTING)
+        self.source.client.release_collection(RESTING)
+
+
 @dataclass(frozen=True)
 class Run:
     """One migration of a lane."""

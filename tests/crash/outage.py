@@ -4,13 +4,14 @@ import itertools
 import sqlite3
 import threading
 
+import psycopg
 from sqlalchemy import event
 
 import engine
 from engine.errors import FerryError, StopWork
 from engine.ledger import Ledger
 from engine.model import Secrets
-from tests.crash.workers import LEASE_SECONDS
+from tests.crash.workers import LEASE_SECONDS, SQLITE
 
 HANG_SECONDS = 90
 
@@ -21,10 +22,11 @@ def work_through_an_outage(
     """Works on a migration while the ledger fails at these statements, counted from 1 over all threads; returns how it failed."""
     numbers = itertools.count(1)
     failures: list[BaseException] = []
+    failure = sqlite3.OperationalError if url.startswith(SQLITE) else psycopg.OperationalError
 
     def fail(*_: object) -> None:
         if next(numbers) in statements:
-            raise sqlite3.OperationalError("disk I/O error")
+            raise failure("disk I/O error")
 
     with Ledger.open(url) as ledger:
         event.listen(ledger.engine, "do_execute", fail)
@@ -39,8 +41,8 @@ def work_through_an_outage(
                     chunk_bytes=chunk_bytes,
                     lease_seconds=LEASE_SECONDS,
                 )
-            except (FerryError, StopWork) as failure:
-                failures.append(failure)
+            except (FerryError, StopWork) as ended:
+                failures.append(ended)
 
         working = threading.Thread(target=work)
         working.start()

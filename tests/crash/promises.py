@@ -3,7 +3,7 @@
 The target is read by the crash tests' comparison, which shares nothing with Ferry.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.errors import (
     MustStartOver,
@@ -36,10 +36,12 @@ class Damage:
     Attributes:
         seen: Whether an undo certainly sees it.
         since: The migration's last event before it.
+        keyless: Whether no repair can mend it, because the target makes the keys.
     """
 
     seen: bool
     since: int
+    keyless: bool = False
 
 
 @dataclass
@@ -51,6 +53,9 @@ class Scene:
         has_others: Whether a stranger's collection stands in the target's database.
         replaces: Whether an old `numbers` stood there when it was planned.
         damage: What a stranger did that is not mended for certain.
+        realiased: Collections whose aliases an operator changed.
+        taken: Planned aliases that he gave to the stranger's collection.
+        added: The collection of ours to which he gave an alias of his own.
     """
 
     lane: WalkLane
@@ -60,6 +65,9 @@ class Scene:
     replaces: bool
     run: Run
     damage: Damage | None = None
+    realiased: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+    added: str = ""
 
     @property
     def status(self) -> Status:
@@ -97,17 +105,25 @@ class Scene:
         standing = self.lane.ledger.migration(self.run.id)
         if standing.status is Status.SUCCESSFUL:
             self._check_successful()
-        elif standing.status is Status.MISMATCHED and self.damage is None:
+        elif standing.status is Status.MISMATCHED and not self._mismatch_is_explained():
             raise Broken(f"mismatched, and nobody wrote there: {self._reports()}")
         elif standing.status is Status.FAILED and standing.error is not None:
             self._check_failure(standing.error)
         elif standing.status is Status.UNDONE:
             if self.damage is not None and self.damage.seen:
                 raise Broken("it was undone, though a stranger had written there")
+            if self.added:
+                raise Broken(f"it was undone, though {self.added} had an alias of its operator's")
             self.check_undone()
         last = self.events[-1]
         if last.name == EventName.UNDO_LEFT:
             self._check_failure(ErrorText(**last.details["error"]))
+
+    def dropped(self, target: Side, name: str) -> None:
+        """Someone drops a collection of ours, with its aliases."""
+        target.drop(name)
+        if self.added == name:
+            self.added = ""
 
     def check_undone(self) -> None:
         """After an undo nothing of ours stands there, and everything else as before."""
@@ -120,9 +136,9 @@ class Scene:
             left = [OTHERS] if not self.replaces else [NUMBERS, OTHERS]
             if sorted(target.client.list_collections()) not in ([OTHERS], left):
                 raise Broken(f"undone, and there are {target.client.list_collections()}")
-            aliases = target.client.describe_collection(OTHERS)["aliases"]
-            if (target.count(OTHERS), aliases) != (OTHERS_COUNT, ["theirs"]):
-                raise Broken("a stranger's collection is not as it was")
+            aliases = set(target.client.describe_collection(OTHERS)["aliases"])
+            if (target.count(OTHERS), aliases) != (OTHERS_COUNT, {"theirs", *self.taken}):
+                raise Broken(f"a stranger's collection is not as it was: {aliases}")
         finally:
             target.client.close()
 
@@ -133,7 +149,17 @@ class Scene:
             return
         if error.code == TargetChanged.code and self.damage is not None:
             return
-        raise Broken(f"it failed with {error}")
+        if not self.expects(error):
+            raise Broken(f"it failed with {error}")
+
+    def _mismatch_is_explained(self) -> bool:
+        return self.damage is not None
+
+    def expects(self, error: ErrorText) -> bool:
+        """Whether something else in its surroundings explains that failure."""
+        if error.code == TargetChanged.code:
+            return bool(self.added)
+        return bool(self.taken) and "alias" in error.message
 
     def _check_successful(self) -> None:
         proved = [each.id for each in self.events if each.name == EventName.SUCCEED][-1]
@@ -149,7 +175,11 @@ class Scene:
         target = self.target()
         try:
             found = self.lane.compared_of(target, self.names)
-            other = list(found.other)
+            other = [
+                each
+                for each in found.other
+                if each.partition(" has the alias")[0] not in self.realiased
+            ]
             there = sorted(target.client.list_collections())
             if there != sorted([*self.names, *([OTHERS] if self.has_others else [])]):
                 other.append(f"collections {there}")

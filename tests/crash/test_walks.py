@@ -3,25 +3,27 @@
 import os
 import random
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.crash.lane import Lane
-from tests.crash.walk import STEPS, Tally, walked
+from tests.crash.pair import PairWalk
+from tests.crash.tally import Tally
+from tests.crash.walk import STEPS, Walk, walked
 from tests.crash.walk_lane import WalkLane
 
 pytestmark = pytest.mark.real_milvus
 
 SEED = "FERRY_WALK_SEED"
 """The environment's way to walk again: a seed as it was printed."""
-KNOWN = (14, 11)
-"""Of each policy of keys a walk that is always the same; seeds of odd numbers are walked where the target makes new keys."""
+KNOWN: Mapping[int, type[Walk]] = {14: Walk, 11: PairWalk}
+"""Walks that are always the same, of each policy of keys one; seeds of odd numbers are walked where the target makes new keys."""
 SHORT = range(3, 6)
 SOAKED = 50
 LANES = 2
-"""Walks at a time for each policy of keys: most of the time of one is waiting for servers and leases."""
+"""Walks at a time for each policy of keys, one with its ledger on PostgreSQL: a walk mostly waits for servers and leases."""
 SOAK_SECONDS = 3600
 
 Lanes = Callable[[int], list[Lane]]
@@ -30,24 +32,28 @@ Say = Callable[[str], None]
 
 @pytest.mark.timeout(600)
 def test_walks(walk_lanes: Lanes, new_keys_walk_lanes: Lanes, say: Say) -> None:
-    """Two short walks, which are always the same, keep every promise."""
+    """Two short walks, which are always the same, one of them of two migrations at once, keep every promise."""
     seed, given = _seed()
-    seeds = [seed] if given else KNOWN
-    tally = _walked(seeds, (walk_lanes, new_keys_walk_lanes), 1, SHORT)
-    say(f"walks of the seeds {seeds}: {tally}")
-    assert tally.counts["walks"] == len(seeds)
+    kinds = {seed: Walk} if given else KNOWN
+    tally = _walked(kinds, (walk_lanes, new_keys_walk_lanes), 1, SHORT, kinds.__getitem__)
+    say(f"walks of the seeds {[*kinds]}: {tally}")
+    assert tally.counts["walks"] == len(kinds)
     assert tally.wrong == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_SECONDS)
-def test_many_walks(walk_lanes: Lanes, new_keys_walk_lanes: Lanes, say: Say) -> None:
+@pytest.mark.parametrize("kind", [Walk, PairWalk], ids=["one migration", "two at once"])
+def test_many_walks(
+    walk_lanes: Lanes, new_keys_walk_lanes: Lanes, say: Say, kind: type[Walk]
+) -> None:
     """Fifty walks, each of another seed, keep every promise."""
     seed, given = _seed()
     seeds = range(seed, seed + (1 if given else SOAKED))
-    say(f"seeds {seeds[0]} … {seeds[-1]}")
-    tally = _walked(seeds, (walk_lanes, new_keys_walk_lanes), LANES, STEPS)
-    say(f"walks: {tally}")
+    say(f"{kind.__name__}s of the seeds {seeds[0]} … {seeds[-1]}")
+    lanes = walk_lanes, new_keys_walk_lanes
+    tally = _walked(seeds, lanes, LANES, STEPS, lambda _: kind)
+    say(f"{kind.__name__}s: {tally}")
     assert tally.counts["walks"] == len(seeds)
     assert tally.wrong == []
 
@@ -58,7 +64,13 @@ def _seed() -> tuple[int, bool]:
     return (int(given), True) if given else (random.SystemRandom().randrange(1_000_000), False)
 
 
-def _walked(seeds: Iterable[int], lanes: tuple[Lanes, Lanes], at_once: int, steps: range) -> Tally:
+def _walked(
+    seeds: Iterable[int],
+    lanes: tuple[Lanes, Lanes],
+    at_once: int,
+    steps: range,
+    kind_of: Callable[[int], type[Walk]],
+) -> Tally:
     """Walks with all seeds, so many at once on the lanes of either policy of keys."""
     tally, lock = Tally(), threading.Lock()
     waiting: tuple[list[int], list[int]] = ([], [])
@@ -72,7 +84,7 @@ def _walked(seeds: Iterable[int], lanes: tuple[Lanes, Lanes], at_once: int, step
                 if not of_lane:
                     return
                 seed = of_lane.pop(0)
-            walked(lane, seed, tally, steps)
+            walked(lane, seed, tally, steps, kind_of(seed))
 
     work = [
         (lane, of_lane)

@@ -8,25 +8,27 @@ import random
 import signal
 import subprocess
 import threading
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import engine
+from engine.errors import TargetChanged
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict
 from tests.beds.forks import Fork
-from tests.crash.lane import NUMBERS, RESTING, WHO, Run, fill_old
+from tests.crash.lane import NUMBERS, RESTING, WHO, Run
 from tests.crash.new_keys import AUTOMATIC
+from tests.crash.operator import give_back, realias
 from tests.crash.outage import work_through_an_outage
 from tests.crash.promises import Broken, Scene
 from tests.crash.storm import Storm, Strike, armed, halted
-from tests.crash.stranger import meddle
-from tests.crash.walk_lane import NAMES, OTHERS, OTHERS_COUNT, WalkLane
+from tests.crash.stranger import fill_others, meddle
+from tests.crash.tally import Tally
+from tests.crash.walk_lane import NAMES, WalkLane
 from tests.crash.workers import KILLED
-from tests.engine.bed import Side, rows, until
+from tests.engine.bed import Side, until
 from tests.faults.network import CHANGING, Fault, Network
 
 STEPS = range(4, 11)
@@ -44,24 +46,6 @@ TERMINATED = -signal.SIGTERM
 
 Act = Callable[[], None]
 Choices = Sequence[tuple[int, Act]]
-
-
-@dataclass
-class Tally:
-    """What walks did and found; several threads add to it."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def count(self, what: str, number: int = 1) -> None:
-        """Adds to what was done."""
-        with self.lock:
-            self.counts[what] += number
-
-    def __str__(self) -> str:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.counts.items()))
-        return f"{kinds}; {len(self.wrong)} wrong"
 
 
 class Walk:
@@ -118,6 +102,9 @@ class Walk:
         self._say(f"{step}. {status}: {act.__name__}")
         self.step = step
         act()
+        self._check()
+
+    def _check(self) -> None:
         if self.scene.status in {Status.SUCCESSFUL, Status.UNDONE}:
             self.storm.has_passed()
         self.scene.check()
@@ -177,10 +164,14 @@ class Walk:
             self._work(UNDOING)
 
     def _meddle(self) -> None:
-        did = meddle(self.scene, self.chance)
+        moves = self.chance.random() < 0.4
+        if moves:
+            self.storm.has_passed()  # a late drop of an alias goes by its name, whoever has it by then
+        did = (realias if moves else meddle)(self.scene, self.chance)
         if did:
-            self._say(f"  a stranger: {did}")
-            self.tally.count("strangers")
+            who = "operators" if moves else "strangers"
+            self._say(f"  one of the {who}: {did}")
+            self.tally.count(who)
 
     # Workers
 
@@ -297,12 +288,15 @@ class Walk:
         database = self.lane.database()
         self._say(f"{names}, {replaces=}, {others=}, {database}")
         if others:
-            _fill_others(Side(self.lane.target_uri, database), replaces=replaces)
+            fill_others(Side(self.lane.target_uri, database), replaces=replaces)
         run = self._queued(names, database, replaces=replaces)
         return Scene(self.lane, database, names, others, replaces, run)
 
     def _queued(self, names: list[str], database: str, *, replaces: bool) -> Run:
         conflict = OnConflict.REPLACE if replaces else OnConflict.FAIL
+        return self._requested(names, database, conflict)
+
+    def _requested(self, names: list[str], database: str, conflict: OnConflict) -> Run:
         common = {"collections": names, "on_conflict": conflict}
         plan = self.lane.planned(self.lane.request(database, **common))
         ends = {"source_uri": self.source.uri, "target_uri": self.target.uri}
@@ -316,6 +310,7 @@ class Walk:
     def _again(self) -> None:
         """After an undo: a fresh migration of the same collections, to the same place."""
         self._release()  # a migration that was never resumed does not
+        give_back(self.scene)  # or its plan would tell of a conflict
         scene = self.scene
         if scene.replaces:
             target = scene.target()
@@ -331,6 +326,8 @@ class Walk:
     def _end(self) -> None:
         """Nothing bad happens any more."""
         self.storm.has_passed()
+        give_back(self.scene)
+        is_anew = False
         for _ in range(ENDING_MAX):
             scene = self.scene
             self._say(f"at the end: {scene.said()}")
@@ -339,38 +336,54 @@ class Walk:
                 self._left_alone(WORKER, CHUNK_BYTES[1])
                 scene.check()
             elif scene.status in {Status.FAILED, Status.CANCELED, Status.PAUSED}:
+                self._clear_away()
                 self._resume()
+            elif scene.status is Status.MISMATCHED and scene.damage and scene.damage.keyless:
+                is_anew = True
+                self._remigrate()
             elif scene.status is Status.MISMATCHED:
                 self._repair()
             elif scene.damage is not None and scene.status is Status.SUCCESSFUL:
                 self._verify()
-            elif scene.status is Status.SUCCESSFUL and self.chance.random() < 0.5:
+            elif scene.status is Status.SUCCESSFUL and not is_anew and self.chance.random() < 0.5:
                 self._apply(EventName.ASK_UNDO)
             else:
                 return
         raise Broken(f"it never ends well: {self.scene.said()}")
 
+    def _clear_away(self) -> None:
+        """Drops what a copy would have to start over and that someone else wrote to, as its failure advises."""
+        scene = self.scene
+        error = self.lane.ledger.migration(scene.run.id).error
+        if error is None or error.code != TargetChanged.code:
+            return
+        target = scene.target()
+        if AUTOMATIC in target.client.list_collections():
+            self._say("  dropped by hand")
+            scene.dropped(target, AUTOMATIC)
+        target.client.close()
 
-def walked(lane: WalkLane, seed: int, tally: Tally, steps: range = STEPS) -> list[str]:
+    def _remigrate(self) -> None:
+        """What the target keyed anew and someone changed is not mended: it is dropped and migrated again."""
+        scene = self.scene
+        plan = self.lane.planned(engine.remigration(self.lane.ledger, scene.run.id))
+        scene.run = self.lane.queued(plan)
+        self._say(f"asked for again as {scene.run.id}")
+        self.tally.count("remigrations")
+
+
+def walked(
+    lane: WalkLane, seed: int, tally: Tally, steps: range = STEPS, kind: type[Walk] = Walk
+) -> list[str]:
     """Walks once, and adds to the tally what was done and what was wrong; returns the story."""
-    walk = Walk(lane, seed, tally)
+    walk = kind(lane, seed, tally)
     try:
         walk.run(steps)
     except AssertionError as broken:
         story = "\n".join(walk.story)
-        kind = type(lane).__name__
+        what = f"{kind.__name__} over a {type(lane).__name__}"
         with tally.lock:
-            tally.wrong.append(f"seed {seed} of {kind}: {broken}\n{story}")
+            tally.wrong.append(f"seed {seed}, a {what}: {broken}\n{story}")
     tally.count("walks")
     tally.count("faults", len(walk.source.done) + len(walk.target.done))
     return walk.story
-
-
-def _fill_others(target: Side, *, replaces: bool) -> None:
-    target.create(OTHERS)
-    target.insert(OTHERS, rows(range(OTHERS_COUNT)))
-    target.client.create_alias(OTHERS, "theirs")
-    if replaces:
-        fill_old(target)
-    else:
-        target.client.close()

@@ -65,6 +65,7 @@ class WalkLane(Lane):
         for name, aliases in ALIASES.items():
             for alias in aliases:
                 source.client.create_alias(name, alias)
+        self.shares = shares
         self.held = {name: _held(source, name, shares[name]) for name in NAMES}
         self.contents = {part: contents(source, part) for part in (DEFAULT, "old")}
         twice = [row for row in rows(TWIN_KEYS) if row["id"] % 4 == 0]

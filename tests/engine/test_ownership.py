@@ -187,12 +187,13 @@ def test_no_more_is_dropped_than_the_plan_counts(bed: Bed) -> None:
         assert bed.target.count("alpha") == 5
 
 
+@pytest.mark.parametrize("partitions", [(), ("more",)], ids=["told both", "refused"])
 @pytest.mark.parametrize("apart", [False, True], ids=["one ledger", "two ledgers"])
 def test_of_two_that_make_it_at_once_one_has_it(
-    bed: Bed, proxied: Proxied, tmp_path: Path, apart: bool
+    bed: Bed, proxied: Proxied, tmp_path: Path, apart: bool, partitions: tuple[str, ...]
 ) -> None:
-    """A server tells both that they made the collection; the second one leaves it to the first, untouched."""
-    bed.source.create("alpha")
+    """A server tells both that they made the collection, unless it has partitions by then; the second one leaves it alone."""
+    bed.source.create("alpha", partitions=partitions)
     bed.source.insert("alpha", rows(range(5)))
     proxy = proxied(bed.target)
     late = bed.queued("alpha", target_uri=proxy.uri)

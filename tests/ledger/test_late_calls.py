@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from engine.errors import LeaseLost
 from engine.ledger import CALLS_CUT, Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import CollectionPlan, Details, LateCalls, Lease, Plan, Request
+from engine.model.state import CREATING, REPLACING, WAITING
 from tests.ledger.test_chunks import collection_plan
 
 LEASE_SECONDS = 30
@@ -153,3 +155,52 @@ def test_of_several_the_longest_is_told(ledger: Ledger, making: Making, clock: A
     late = ledger.late_calls(own, ["films"])
     assert late is not None
     assert late.migration == second.migration_id
+
+
+def test_what_a_live_worker_is_at_is_taken_over_after_its_end(
+    ledger: Ledger, making: Making, clock: Any
+) -> None:
+    """Who would replace what another migration made hears of its live worker; a lost one is fenced, its next one hears of it."""
+    own, other = making("films"), making("films")
+    for each in (own, other):
+        ledger.set_collection(each, "films", phase=WAITING)
+    ledger.record_created(other, "films", "created", 77)
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    working = LateCalls(migration=other.migration_id, until=until, working=True)
+    assert ledger.take_over(own, "films", 77) == working
+    assert ledger.replacing(other, ["films"]) is None
+    clock.now = until
+    ledger.renew(own, LEASE_SECONDS)
+    assert ledger.take_over(own, "films", 77) is None
+    assert ledger.migration(other.migration_id).status is Status.QUEUED
+    with pytest.raises(LeaseLost):
+        ledger.renew(other, LEASE_SECONDS)
+    again = ledger.claim(other.migration_id, new_owner(), LEASE_SECONDS)
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=own.migration_id, until=until, working=True)
+    assert ledger.replacing(again, ["films", "people"]) == told
+    assert ledger.replacing(again, ["people"]) is None
+    ledger.finish(own, EventName.FAIL)
+    assert ledger.replacing(again, ["films"]) is None
+
+
+def test_two_do_not_wait_for_each_other(ledger: Ledger, making: Making) -> None:
+    """Who was replacing when its worker was lost, and finds the other one at it again, replaces no more until that one's end."""
+    own, other = making("films"), making("films")
+    ledger.set_collection(own, "films", phase=REPLACING)
+    ledger.set_collection(other, "films", phase="created", target_id=77)
+    assert ledger.replacing(other, ["films"]) is not None
+    assert ledger.take_over(own, "films", 77) is not None
+    assert ledger.replacing(other, ["films"]) is None
+
+
+def test_what_another_one_is_about_to_record_may_be_its_own(ledger: Ledger, making: Making) -> None:
+    """Of what was begun and not recorded only a record says whose it is, or that no other one can have made it."""
+    own, other, elsewhere = making("films"), making("films"), making("films", database="else")
+    for each in (own, other, elsewhere):
+        ledger.set_collection(each, "films", phase=CREATING)
+    assert ledger.may_be_anothers(own.migration_id, "films", 77)
+    ledger.finish(other, EventName.FAIL)
+    assert not ledger.may_be_anothers(own.migration_id, "films", 77)
+    ledger.record_created(elsewhere, "films", "created", 78)
+    assert ledger.may_be_anothers(own.migration_id, "films", 78)
