@@ -98,6 +98,23 @@ _LITE_DEFAULTS = frozenset(
     }
 )
 
+_WORDS_SINCE: Version = (2, 5, 0)
+_CALLS = (
+    *("json_contains", "json_contains_all", "json_contains_any", "array_length"),
+    *("array_contains", "array_contains_all", "array_contains_any"),
+    *("text_match", "phrase_match", "random_sample", "exists", "true", "false"),
+)
+_WORDS = frozenset(
+    {"and", "or", "not", "in", "like", "True", "False", *_CALLS, *map(str.upper, _CALLS)}
+)
+"""What no field may be called in servers (Milvus `FieldNameKeywords`, PR 36101): words of the language of their filters."""
+_LITE_COLUMNS = frozenset({"_seq", "_partition"})
+_LITE_WORDS = frozenset({"iso", "interval"})
+_LITE_KEY_WORDS = frozenset(
+    {"and", "or", "not", "in", "like", "is", "null", "exists", "true", "false"}
+)
+"""Milvus Lite takes fields of these names and cannot read them as words of a filter; only a key has to be one."""
+
 _FUNCTIONS: dict[int, Version] = {
     FunctionType.BM25: (2, 5, 0),
     FunctionType.TextEmbedding: (2, 6, 0),
@@ -202,6 +219,8 @@ def _unsupported_fields(target: Target, schema: Any) -> Iterator[str]:
         missing = feature.name in _NOT_IN_LITE if target.lite else not target.since(feature.since)
         if users and missing:
             yield f"{target.version} has no {feature.name} (used by {', '.join(users)})"
+    if words := [field.name for field in fields if _is_reserved(target, field)]:
+        yield f"{target.version} takes no fields that are called like words of its own ({', '.join(words)})"
     vectors = [field.name for field in schema.fields if _is_vector(field)]
     if len(vectors) > 1 and not target.since(_VECTORS_SINCE):
         yield f"{target.version} has no several vectors in one collection (used by {', '.join(vectors)})"
@@ -210,6 +229,14 @@ def _unsupported_fields(target: Target, schema: Any) -> Iterator[str]:
     ]
     if odd and target.lite:
         yield f"{target.version} has no default values of this type (used by {', '.join(odd)})"
+
+
+def _is_reserved(target: Target, field: Any) -> bool:
+    name = field.name.lower()
+    if not target.lite:
+        return target.since(_WORDS_SINCE) and (field.name in _WORDS or name == "null")
+    in_filters = field.is_primary_key and name in _LITE_KEY_WORDS
+    return in_filters or name in _LITE_WORDS or field.name in _LITE_COLUMNS
 
 
 def _has_function(target: Target, function: Any) -> bool:
