@@ -148,7 +148,10 @@ def against(target: Standing, surveyed: CollectionPlan, request: Request) -> Col
     obstacles += [
         f"“{collection.name}” cannot be held by the target: {sentence}. Choose a newer target, or "
         "leave the collection out."
-        for sentence in capabilities.unsupported(target.kind, schema, collection.indexes)
+        for sentence in (
+            *capabilities.misnamed(target.kind, collection, schema),
+            *capabilities.unsupported(target.kind, schema, collection.indexes),
+        )
     ]
     obstacles += [
         f"“{collection.name}” cannot be copied: {sentence}. Leave the collection out."

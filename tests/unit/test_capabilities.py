@@ -102,7 +102,7 @@ def test_milvus_lite_has_what_is_new(needs: Any) -> None:
 @pytest.mark.parametrize(
     ("target", "taken", "refused"),
     [
-        (Target("v2.4.9", lite=False), ("like", "null", "interval"), ()),
+        (Target("v2.4.9", lite=False), ("like", "null", "interval"), ("Timestamp",)),
         (Target("v2.5.0", lite=False), ("LIKE", "interval"), ("like", "TRUE", "Null", "exists")),
         (LITE, ("like", "null"), ("Interval", "iso", "_seq")),
     ],
