@@ -260,7 +260,12 @@ class Proof:
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
             "source_checked": gap.checked,
-            "notes": (*faults, *filter(None, [note]), *report.notes, *sentences(searches)),
+            "notes": (
+                *faults,
+                *filter(None, [note]),
+                *report.notes,
+                *sentences(searches, gap.surplus),
+            ),
             "searches": searches,
         }
         return report.model_copy(update=changes)

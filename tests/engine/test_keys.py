@@ -81,3 +81,16 @@ def test_the_largest_integer_on_either_side_of_a_comparison_is_told_by_name(bed:
         assert not found.verified
         assert SAID in " ".join(found.notes)
         assert "meanwhile" not in " ".join(found.notes)
+
+
+def test_searches_of_a_source_that_finds_more_say_so(bed: Bed) -> None:
+    """Of entities that share a key a search may find those that no query answers: the report says that, and blames no index."""
+    bed.source.create("shared")
+    bed.source.insert("shared", rows(range(90)))
+    bed.source.insert("shared", rows(reversed(range(60))))
+    report = bed.migrate("shared")
+    assert report.status is Outcome.SUCCESSFUL
+    notes = " ".join(report.collections[0].notes)
+    assert "60 keys are shared by 120 entities" in notes
+    assert "the source also finds the 60 entities that share a key" in notes
+    assert "look at the target's index" not in notes

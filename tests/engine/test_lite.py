@@ -107,7 +107,7 @@ def test_from_an_old_server_to_milvus_lite(filled: Side, lite_bed: Bed) -> None:
 
 @pytest.mark.real_milvus
 def test_names_that_a_server_does_not_take_are_conflicts(bed: Bed, lite_bed: Bed) -> None:
-    """Milvus Lite lets a collection, a partition or a field have almost any name; a server refuses it, and the plan says so first."""
+    """Milvus Lite lets a collection, a partition or a field have almost any name; a server does not, and the plan says so."""
     longest = "x" * 255
     lite_bed.source.create("a-b")
     lite_bed.source.create(
