@@ -103,14 +103,18 @@ class CollectionReader:
         self, partition: str, wanted: Sequence[PrimaryKey], *, limit: int = PAGE_ENTITIES_MAX
     ) -> Iterator[Page]:
         """Yields the entities that have one of the wanted keys (1,000 at most), paged as in `pages`."""
-        return self._pages(self.fields, partition, (None, None), limit, wanted=wanted)
+        for listed in expressions.lists(wanted):
+            yield from self._pages(self.fields, partition, (None, None), limit, wanted=listed)
 
     def present(self, partition: str, wanted: Sequence[PrimaryKey]) -> frozenset[PrimaryKey]:
         """Those of the wanted keys (1,000 at most) that an entity has."""
-        found = self._pages(
-            (self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX, wanted=wanted
+        found = (
+            self._pages(
+                (self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX, wanted=listed
+            )
+            for listed in expressions.lists(wanted)
         )
-        return frozenset(key for page in found for key in page.keys)
+        return frozenset(key for pages in found for page in pages for key in page.keys)
 
     def keys(
         self, partition: str, lower: PrimaryKey | None = None, upper: PrimaryKey | None = None
@@ -144,7 +148,8 @@ class CollectionReader:
 
         Not for a partition of Milvus Lite, which ignores the partition in `count(*)`.
         """
-        return self._count(partition, expressions.key_in(self.key_field, keys))
+        named = (expressions.key_in(self.key_field, each) for each in expressions.lists(keys))
+        return sum(self._count(partition, expression) for expression in named)
 
     def hidden(self, partition: str = "") -> int:
         """Counts the entities of `LAST_KEY` that no query answers; only for INT64 keys."""
