@@ -21,6 +21,7 @@ from engine.milvus import destination, duplicates
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
 from engine.milvus.pages import CollectionReader, Page
+from engine.milvus.survey import last_key_hidden
 from engine.model import Chunk, ChunkRange, CollectionPlan, KeyPolicy, Lease, Receipt, SetAside
 from engine.proof.digest import ContentDigest
 
@@ -223,6 +224,12 @@ class Copier:
         shared = duplicates.repeated_keys(self.reader, key_range.partition, keys)
         if found.counted == found.digest.count + sum(number - 1 for _, number in shared):
             return
+        if self.plan.primary_type == "INT64" and self.reader.hidden(key_range.partition):
+            raise DataUnreadable(
+                last_key_hidden(self.plan.name, "its server"),
+                state="All chunks with a receipt are on the target; that entity is not, nor what shares its range of keys.",
+                next_step="Once it has another key, make a new request: its plan is made of what is there then.",
+            )
         raise DataUnreadable(
             f"{key_range.collection}: in one range of keys the source counts {found.counted} entities "
             f"and answers {found.digest.count}.",

@@ -114,27 +114,38 @@ class Descent:
     def _down(
         self, partition: str, lower: PrimaryKey | None, upper: PrimaryKey | None, limit: int
     ) -> None:
-        while upper is None or lower != upper:
+        """Writes a range; of a page that is refused both halves wait, and the nearest part goes first.
+
+        While the target has taken nothing, the one that waits longest does: the entities that it refuses may be neighbours.
+        """
+        waiting = [(lower, upper, limit)]
+        while waiting:
             self.check()
+            in_vain = bool(self._suspects and not self.tally.taken)
+            lower, upper, limit = waiting.pop(0 if in_vain else -1)
             page = next(self.reader.pages(partition, lower, upper, limit=limit), None)
             if page is None:
-                return
-            self._page(partition, lower, page)
-            lower = page.keys[-1]
+                continue
+            last = page.keys[-1]
+            if last != upper:
+                waiting.append((last, upper, limit))
+            if self._must_halve(partition, page):
+                waiting.append((lower, last, len(page.keys) // 2))
 
-    def _page(self, partition: str, lower: PrimaryKey | None, page: Page) -> None:
+    def _must_halve(self, partition: str, page: Page) -> bool:
+        """Writes a page; True where it was refused and holds several entities."""
         refusal = self._refused(partition, page)
         if refusal is None:
-            return
+            return False
         if isinstance(refusal, MessageTooLarge):
             self.sizes.too_large(page.bytes)
         if len(page.keys) > 1:
-            self._down(partition, lower, page.keys[-1], len(page.keys) // 2)
-        else:
-            self._suspects.append((partition, page, refusal))
-            # Where it never took anything, a few are enough to see that it takes nothing.
-            if len(self._suspects) >= (ASIDE_MAX if self.tally.taken else IN_VAIN_MAX):
-                self._judge()
+            return True
+        self._suspects.append((partition, page, refusal))
+        # Where it never took anything, a few are enough to see that it takes nothing.
+        if len(self._suspects) >= (ASIDE_MAX if self.tally.taken else IN_VAIN_MAX):
+            self._judge()
+        return False
 
     def _refused(self, partition: str, page: Page) -> Refusal | None:
         try:

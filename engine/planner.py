@@ -12,7 +12,14 @@ from engine.errors import InputRejected
 from engine.milvus import capabilities, definitions, properties, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, places
-from engine.milvus.survey import Held, held, require_database, require_some, survey
+from engine.milvus.survey import (
+    Held,
+    held,
+    last_key_hidden,
+    require_database,
+    require_some,
+    survey,
+)
 from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Replaced, Request
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
@@ -141,12 +148,17 @@ def against(target: Standing, surveyed: CollectionPlan, request: Request) -> Col
     obstacles += [
         f"“{collection.name}” cannot be held by the target: {sentence}. Choose a newer target, or "
         "leave the collection out."
-        for sentence in capabilities.unsupported(target.kind, schema, collection.indexes)
+        for sentence in (
+            *capabilities.misnamed(target.kind, collection, schema),
+            *capabilities.unsupported(target.kind, schema, collection.indexes),
+        )
     ]
     obstacles += [
         f"“{collection.name}” cannot be copied: {sentence}. Leave the collection out."
         for sentence in capabilities.not_portable(schema)
     ]
+    if collection.last_key and not target.is_lite:
+        obstacles.append(last_key_hidden(collection.name, "the target"))
     replaces = None
     if collection.name in target.ids:
         if request.may_replace(collection.name, target.ids[collection.name]):

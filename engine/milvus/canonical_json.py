@@ -8,12 +8,15 @@ in the servers. Of a key that comes twice the last one counts, as for every comm
 which Python's encoder writes, are values of their own. What is no document at all is compared byte by byte.
 
 Every value has one form and so one tag: J where orjson can write it, K where only the slower encoder of the standard library is
-exact (integers above 64 bits, NaN, Infinity, lone surrogates, depth), ! for bytes that are no document.
+exact (integers above 64 bits, NaN, Infinity, lone surrogates, depth), ! for bytes that are no document, or nested deeper than
+`_DEPTH_MAX`: how deep the standard library reads depends on how deep its caller stands, and both sides have not the same caller.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import accumulate
 from math import isinf
 from typing import Any
 
@@ -22,6 +25,11 @@ import orjson
 _DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 _LONG = b"0" * 19
 """Digits that an integer needs to be below -2**63; one digit more to be above 2**64 - 1."""
+
+_DEPTH_MAX = 500
+"""Half of Python's limit, which the frames of the caller count against too."""
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(each for each in range(256) if each not in b"[]{}")
 
 
 def canonical_documents(documents: Sequence[bytes]) -> list[bytes]:
@@ -58,6 +66,8 @@ def _may_exceed_64_bit(text: bytes) -> bool:
 
 
 def _unusual(document: bytes) -> bytes:
+    if _depth(document) > _DEPTH_MAX:
+        return b"!" + document
     nonfinite: list[str] = []
 
     def constant(name: str) -> float:
@@ -69,6 +79,12 @@ def _unusual(document: bytes) -> bytes:
         return b"K" + _exact(value) if nonfinite else _shortest(value)
     except (ValueError, RecursionError):
         return b"!" + document
+
+
+def _depth(document: bytes) -> int:
+    """How many brackets are open at most."""
+    brackets = _STRING.sub(b"", document).translate(None, _NO_BRACKETS)
+    return max(accumulate(1 if each in b"[{" else -1 for each in brackets), default=0)
 
 
 def _shortest(value: Any) -> bytes:

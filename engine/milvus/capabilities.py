@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from engine.milvus.grpc_gen import schema_pb2
 from engine.milvus.indexing import INDEX_TYPE, JSON_PATH
-from engine.milvus.schemas import fields_of, null_or_default, params_of
-from engine.model import IndexDefinition
+from engine.milvus.schemas import DYNAMIC_FIELD, fields_of, null_or_default, params_of
+from engine.model import CollectionPlan, IndexDefinition
 
 DataType = schema_pb2.DataType
 FunctionType = schema_pb2.FunctionType
@@ -98,6 +98,27 @@ _LITE_DEFAULTS = frozenset(
     }
 )
 
+_WORDS_SINCE: Version = (2, 5, 0)
+_CALLS = (
+    *("json_contains", "json_contains_all", "json_contains_any", "array_length"),
+    *("array_contains", "array_contains_all", "array_contains_any"),
+    *("text_match", "phrase_match", "random_sample", "exists", "true", "false"),
+)
+_WORDS = frozenset(
+    {"and", "or", "not", "in", "like", "True", "False", *_CALLS, *map(str.upper, _CALLS)}
+)
+"""What no field may be called in servers (Milvus `FieldNameKeywords`, PR 36101): words of the language of their filters."""
+_COLUMNS = frozenset({"RowID", "Timestamp"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,254}")
+_NAME_NOW = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,254}")
+"""What servers take for a name (`validateName` in Milvus's proxy), since 2.5.0 as far as their configuration allows at most."""
+_LITE_COLUMNS = frozenset({"_seq", "_partition"})
+_LITE_WORDS = frozenset({"iso", "interval"})
+_LITE_KEY_WORDS = frozenset(
+    {"and", "or", "not", "in", "like", "is", "null", "exists", "true", "false"}
+)
+"""Milvus Lite takes fields of these names and cannot read them as words of a filter; only a key has to be one."""
+
 _FUNCTIONS: dict[int, Version] = {
     FunctionType.BM25: (2, 5, 0),
     FunctionType.TextEmbedding: (2, 6, 0),
@@ -162,6 +183,21 @@ def unsupported(target: Target, schema: Any, indexes: Iterable[IndexDefinition])
     yield from _unsupported_indexes(target, schema, tuple(indexes))
 
 
+def misnamed(target: Target, plan: CollectionPlan, schema: Any) -> Iterator[str]:
+    """Says which names of a collection a target of this version does not take, in one sentence; Milvus Lite takes almost any."""
+    if target.lite:
+        return
+    taken = _NAME_NOW if target.since(_WORDS_SINCE) else _NAME
+    fields = [f.name for f in fields_of(schema) if f.name != DYNAMIC_FIELD]
+    partitions = [each.name for each in plan.partitions if each.name]
+    names = dict.fromkeys((plan.name, *plan.aliases, *partitions, *fields))
+    if odd := [f"“{name}”" for name in names if not taken.fullmatch(name)]:
+        yield (
+            f"{target.version} takes names of up to 255 letters, digits and underscores, which do not begin with a digit, and not "
+            f"{', '.join(odd)}"
+        )
+
+
 def not_portable(schema: Any) -> Iterator[str]:
     """Says what of a collection means something on its own cluster only and keeps it from being copied, one sentence each."""
     if schema.enable_namespace:
@@ -202,6 +238,8 @@ def _unsupported_fields(target: Target, schema: Any) -> Iterator[str]:
         missing = feature.name in _NOT_IN_LITE if target.lite else not target.since(feature.since)
         if users and missing:
             yield f"{target.version} has no {feature.name} (used by {', '.join(users)})"
+    if words := [field.name for field in fields if _is_reserved(target, field)]:
+        yield f"{target.version} takes no fields that are called like words of its own ({', '.join(words)})"
     vectors = [field.name for field in schema.fields if _is_vector(field)]
     if len(vectors) > 1 and not target.since(_VECTORS_SINCE):
         yield f"{target.version} has no several vectors in one collection (used by {', '.join(vectors)})"
@@ -210,6 +248,15 @@ def _unsupported_fields(target: Target, schema: Any) -> Iterator[str]:
     ]
     if odd and target.lite:
         yield f"{target.version} has no default values of this type (used by {', '.join(odd)})"
+
+
+def _is_reserved(target: Target, field: Any) -> bool:
+    name = field.name.lower()
+    if not target.lite:
+        words = target.since(_WORDS_SINCE) and (field.name in _WORDS or name == "null")
+        return words or field.name in _COLUMNS
+    in_filters = field.is_primary_key and name in _LITE_KEY_WORDS
+    return in_filters or name in _LITE_WORDS or field.name in _LITE_COLUMNS
 
 
 def _has_function(target: Target, function: Any) -> bool:

@@ -4,7 +4,7 @@ The SDK's own iterator builds its cursor without escaping, so that keys with quo
 (pymilvus #1960); every key goes through `literal` here instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from engine.model import PrimaryKey
 
@@ -30,6 +30,25 @@ def key_range(field: str, lower: PrimaryKey | None, upper: PrimaryKey | None) ->
     if upper is not None:
         parts.append(_is_least(field) if upper == _LEAST else f"{field} <= {literal(upper)}")
     return " and ".join(parts)
+
+
+LISTED_BYTES_MAX = 1 << 20
+"""What the keys of one list may have together, well below the 64 MB of a request: a thousand keys may have 130 MB."""
+
+
+def lists(keys: Iterable[PrimaryKey]) -> Iterator[list[PrimaryKey]]:
+    """Cuts keys into lists for `key_in` that a request can hold; none is empty."""
+    listed: list[PrimaryKey] = []
+    size = 0
+    for key in keys:
+        adds = len(literal(key).encode())
+        if listed and size + adds > LISTED_BYTES_MAX:
+            yield listed
+            listed, size = [], 0
+        listed.append(key)
+        size += adds
+    if listed:
+        yield listed
 
 
 def key_in(field: str, keys: Iterable[PrimaryKey]) -> str:

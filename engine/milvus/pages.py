@@ -25,6 +25,10 @@ PAGE_ENTITIES_MAX = 16_384
 PAGE_BYTES_MAX = 16 << 20
 """After a page that was larger, the next ones are asked for with fewer entities: sizes may vary within a collection."""
 
+LAST_KEY = 2**63 - 1
+"""The largest INT64: servers count an entity of this key and answer it to no query, since they merge answers by the keys that are
+below it (`SelectMinPK`; milvus #46075, seen on 2.3.5)."""
+
 _STRONG = 0
 _CUSTOMIZED = 4
 
@@ -99,14 +103,18 @@ class CollectionReader:
         self, partition: str, wanted: Sequence[PrimaryKey], *, limit: int = PAGE_ENTITIES_MAX
     ) -> Iterator[Page]:
         """Yields the entities that have one of the wanted keys (1,000 at most), paged as in `pages`."""
-        return self._pages(self.fields, partition, (None, None), limit, wanted=wanted)
+        for listed in expressions.lists(wanted):
+            yield from self._pages(self.fields, partition, (None, None), limit, wanted=listed)
 
     def present(self, partition: str, wanted: Sequence[PrimaryKey]) -> frozenset[PrimaryKey]:
         """Those of the wanted keys (1,000 at most) that an entity has."""
-        found = self._pages(
-            (self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX, wanted=wanted
+        found = (
+            self._pages(
+                (self.key_field,), partition, (None, None), PAGE_ENTITIES_MAX, wanted=listed
+            )
+            for listed in expressions.lists(wanted)
         )
-        return frozenset(key for page in found for key in page.keys)
+        return frozenset(key for pages in found for page in pages for key in page.keys)
 
     def keys(
         self, partition: str, lower: PrimaryKey | None = None, upper: PrimaryKey | None = None
@@ -125,12 +133,30 @@ class CollectionReader:
             return sum(len(page.keys) for page in scan)
         return self._count(partition, expressions.key_range(self.key_field, lower, upper))
 
+    def try_bound(self, key: PrimaryKey) -> None:
+        """Counts the entities above a key, once, to see whether the server understands a range of keys.
+
+        Raises:
+            MilvusRefused: It does not, or has another reason.
+            TemporaryFailure: It does not answer just now.
+        """
+        expression = expressions.key_range(self.key_field, key, None)
+        self.cluster.once("Query", self._query("", expression, ["count(*)"]))
+
     def count_keys(self, partition: str, keys: Sequence[PrimaryKey]) -> int:
         """Counts the entities that have one of the keys, duplicates included (`count(*)`).
 
         Not for a partition of Milvus Lite, which ignores the partition in `count(*)`.
         """
-        return self._count(partition, expressions.key_in(self.key_field, keys))
+        named = (expressions.key_in(self.key_field, each) for each in expressions.lists(keys))
+        return sum(self._count(partition, expression) for expression in named)
+
+    def hidden(self, partition: str = "") -> int:
+        """Counts the entities of `LAST_KEY` that no query answers; only for INT64 keys."""
+        if self.cluster.is_lite:  # it answers it
+            return 0
+        counted = self.count_keys(partition, [LAST_KEY])
+        return 0 if not counted or self.present(partition, [LAST_KEY]) else counted
 
     def count_nulls(self, field: str) -> int:
         """Counts the entities that are null in a field; only for servers that have nullable fields."""

@@ -4,12 +4,12 @@ It only reads; what the survey means for a target is the planner's to say.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from engine import crashpoints
-from engine.errors import InputRejected, SourceUnusable
+from engine.errors import InputRejected, SourceUnusable, TemporaryFailure
 from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.capabilities import parse_version
 from engine.milvus.connection import Cluster
@@ -17,7 +17,7 @@ from engine.milvus.definitions import ConsistencyLevel
 from engine.milvus.failures import MilvusRefused
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.milvus.schemas import DataType
-from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan
+from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan, PrimaryKey
 
 _SAMPLE_ENTITIES = 100
 _LITE_PAGES_SINCE = (3, 2, 1)
@@ -25,6 +25,10 @@ _TEXT_BYTES_GUESS = 64
 _NEVER_LOADED = "field.skipLoad"
 _UNREADABLE = re.compile(r"field (\S+) is not loaded|raw data of field (\S+)")
 """How a server names a field that it cannot answer (Milvus `internal/proxy/task_query.go`)."""
+_UNPARSED = "cannot parse expression"
+"""How a server begins what it says of a filter that it does not understand (Milvus `planparserv2`)."""
+_ABOVE_ALL: Mapping[int, PrimaryKey] = {DataType.Int64: 2**63 - 1, DataType.VarChar: "\U0010ffff"}
+"""Keys above which there is hardly one, so that asking costs a server little."""
 
 _VECTOR_BYTES_PER_DIMENSION = {
     DataType.FloatVector: 4.0,
@@ -57,8 +61,12 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     reader = pages.CollectionReader(
         cluster, name, key.name, readable_fields(schema), pages.read_point(cluster)
     )
-    partitions = _partitions(reader, by_key=partition_key, loaded=loaded)
+    unbounded = _why_not_bounded(reader, key)
+    partitions = _partitions(reader, by_key=partition_key, loaded=loaded and not unbounded)
     entities = sum(partition.entities for partition in partitions)
+    countable = loaded and not unbounded and key.data_type == DataType.Int64
+    last_key = countable and bool(reader.count_keys("", [pages.LAST_KEY]))
+    hidden = last_key and bool(reader.hidden())
     crashpoints.reached("surveying")
     per_entity, unreadable = _sampled(reader) if loaded and entities else (None, "")
     auto_id = schemas.makes_keys(schema)
@@ -83,7 +91,10 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         loaded=loaded,
         replicas=loading.replicas(cluster, name) if loaded else 1,
         nulls=_nulls(reader, schema) if loaded else {},
-        conflict=never_loaded(name, schema)
+        last_key=last_key and not hidden,
+        conflict=unbounded
+        or (last_key_hidden(name, "its server") if hidden else None)
+        or never_loaded(name, schema)
         or _without_fields(name, unreadable)
         or (None if loaded else _why_not_loadable(name, schema, indexes) or _in_part(name, idle)),
         notes=() if loaded or idle else (_RELEASED,),
@@ -255,6 +266,34 @@ def never_loaded(name: str, schema: Any) -> str | None:
     return (
         f"“{name}” never loads {', '.join(left_out)} ({_NEVER_LOADED}), so its server cannot answer them. "
         "Switch that off on the source, or leave the collection out."
+    )
+
+
+def _why_not_bounded(reader: pages.CollectionReader, key: Any) -> str | None:
+    """Says that a server takes the key field's name for a word of its filters, if it does (milvus #35873).
+
+    It is asked, since these words differ by version; it reads a filter before it looks whether the collection is loaded.
+    """
+    try:
+        reader.try_bound(_ABOVE_ALL[key.data_type])
+    except MilvusRefused as refused:
+        if reader.cluster.is_lite or _UNPARSED in refused.message:
+            return (
+                f"“{reader.collection}” cannot be read by ranges of its keys, because its server takes the name of their field "
+                f"“{key.name}” for a word of its filters. Copy it on the source into a collection whose key has another name, "
+                "or leave the collection out."
+            )
+    except TemporaryFailure:
+        return None  # it parsed the filter, and is not ready to answer
+    return None
+
+
+def last_key_hidden(name: str, where: str) -> str:
+    """What is said of an entity whose key a server does not answer."""
+    return (
+        f"“{name}” holds an entity whose key is {pages.LAST_KEY}, the largest INT64: {where} counts it and answers it to no "
+        "query (milvus #46075), so it can be neither copied nor proved. Give it another key on the source, or leave the "
+        "collection out."
     )
 
 

@@ -6,6 +6,7 @@ waited out here. A delete is repeated, likewise.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from engine.errors import DataUnreadable
 from engine.milvus import expressions, retry
@@ -75,10 +76,11 @@ def delete(
         key_field: The primary key's field name.
         keys: At most 1,000.
     """
-    request = milvus_pb2.DeleteRequest(
-        db_name=cluster.database,
-        collection_name=collection,
-        partition_name=partition,
-        expr=expressions.key_in(key_field, keys),
-    )
-    cluster.repeat(lambda: cluster.once_and_for_all("Delete", request))
+    for listed in expressions.lists(keys):
+        request = milvus_pb2.DeleteRequest(
+            db_name=cluster.database,
+            collection_name=collection,
+            partition_name=partition,
+            expr=expressions.key_in(key_field, listed),
+        )
+        cluster.repeat(partial(cluster.once_and_for_all, "Delete", request))

@@ -158,6 +158,7 @@ class CollectionPlan(Record):
         replicas: How many times it was loaded.
         nulls: Entities that are null in a field that has a default value, by field; such a field is left out where it could
             not be counted.
+        last_key: Whether the source answers an entity whose key is the largest INT64, which not every server does.
         replaces: What is deleted on the target for it; None where nothing may be.
         conflict: What stands in the way, with what can be done about it; None when nothing does.
         losses: What of this collection will not be carried, one sentence each.
@@ -184,6 +185,7 @@ class CollectionPlan(Record):
     loaded: bool
     replicas: int = 1
     nulls: dict[str, int] = Field(default_factory=dict)
+    last_key: bool = False
     replaces: Replaced | None = None
     conflict: str | None = None
     losses: tuple[str, ...] = ()
@@ -260,7 +262,7 @@ class Plan(Record):
         return {
             "request": _at_default(self.request, "replaces", "auto_id", "check_source"),
             "collections": {
-                place: _at_default(each, "keys", "replicas", "nulls", "replaces")
+                place: _at_default(each, "keys", "replicas", "nulls", "last_key", "replaces")
                 for place, each in enumerate(self.collections)
             },
             **dict.fromkeys(_at_default(self, "database_properties"), True),

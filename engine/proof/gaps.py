@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from engine.milvus import duplicates, properties
 from engine.milvus.pages import CollectionReader
+from engine.milvus.survey import last_key_hidden
 from engine.model import CollectionPlan
 
 _UPSERT = (
@@ -69,6 +70,9 @@ def explain_gap(
             note=f"On the source {shared.keys} keys are shared by {shared.entities} entities; a query "
             f"answers one of each key, and that one was copied ({surplus} were not).",
         )
+    if plan.primary_type == "INT64" and (hidden := source.hidden()):
+        # Shared or not: nobody knows what such an entity says.
+        return Gap(counted, surplus + hidden, fault=last_key_hidden(plan.name, "its server"))
     gone = answered - (counted - surplus)
     lifetime = properties.lifetime(plan.properties)
     if gone > 0 and lifetime:

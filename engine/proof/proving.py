@@ -13,7 +13,7 @@ from engine.ledger import Ledger
 from engine.milvus import definitions, properties
 from engine.milvus.connection import Cluster
 from engine.milvus.pages import CollectionReader
-from engine.milvus.survey import reader_of
+from engine.milvus.survey import last_key_hidden, reader_of
 from engine.model import (
     Chunk,
     CollectionPlan,
@@ -258,7 +258,7 @@ class Proof:
         explained = gap.answered - report.missing + report.extra
         counted = self._counted(explained, after)
         still = not (gap.fault or uncompared.faults)
-        fault, note = self._unexplained(counted, explained) if still else ("", "")
+        fault, note = self._unexplained(counted, explained, after) if still else ("", "")
         faults = (*faults, *filter(None, [fault]))
         searches = () if fault else searches
         changes = {
@@ -267,7 +267,12 @@ class Proof:
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
             "source_checked": gap.checked,
-            "notes": (*faults, *filter(None, [note]), *report.notes, *sentences(searches)),
+            "notes": (
+                *faults,
+                *filter(None, [note]),
+                *report.notes,
+                *sentences(searches, gap.surplus),
+            ),
             "searches": searches,
         }
         return report.model_copy(update=changes)
@@ -279,7 +284,9 @@ class Proof:
             return counted
         return reader_of(self.target, self.plan).count("")
 
-    def _unexplained(self, counted: int, explained: int) -> tuple[str, str]:
+    def _unexplained(
+        self, counted: int, explained: int, target: CollectionReader
+    ) -> tuple[str, str]:
         """Says why the target counts other than was found there, as a fault or as a note; the other is "", or both are."""
         gone = explained - counted
         lifetime = properties.lifetime(self.plan.properties)
@@ -289,6 +296,8 @@ class Proof:
             return "", (
                 f"{gone:,} of the entities that were compared are gone from the target since, where they expire ({lifetime})."
             )
+        if gone < 0 and self.plan.primary_type == "INT64" and target.hidden() == -gone:
+            return last_key_hidden(self.plan.name, "the target"), ""
         return (
             f"The target counts {counted:,} entities, and what was compared explains {explained:,}: "
             "someone wrote to it meanwhile. Verify again once nobody does."

@@ -48,8 +48,13 @@ def compare_searches(
     return tuple(_compared(source, target, field, queries[field.asked_by]) for field in fields)
 
 
-def sentence(found: SearchComparison) -> str:
-    """What there is to say of a field whose searches do not find the same; "" where they do."""
+def sentence(found: SearchComparison, uncopied: int = 0) -> str:
+    """What there is to say of a field whose searches do not find the same; "" where they do.
+
+    Args:
+        found: What they found.
+        uncopied: Entities of the source that share the key of another one, which a search finds and no query answers.
+    """
     if found.reason:
         return f"Searches on “{found.field}” were not compared: {found.reason}"
     if found.overlap == 1.0:
@@ -59,6 +64,10 @@ def sentence(found: SearchComparison) -> str:
         why = "every entity was looked at, so look at the target's index"
     if found.by_text:
         why = "words are weighed by statistics that each server keeps for itself"
+    if uncopied:
+        why = (
+            f"the source also finds the {uncopied:,} entities that share a key and were not copied"
+        )
     return (
         f"Searches on “{found.field}” find {found.overlap:.0%} of the same {found.top_k} nearest entities "
         f"({found.queries} queries): {why}. The entities themselves are as said above."
@@ -127,6 +136,6 @@ def _not_compared(told: SearchComparison, failure: FerryError) -> SearchComparis
     return told.model_copy(update={"reason": failure.message})
 
 
-def sentences(found: Sequence[SearchComparison]) -> Iterator[str]:
-    """What there is to say of all fields."""
-    return filter(None, map(sentence, found))
+def sentences(found: Sequence[SearchComparison], uncopied: int) -> Iterator[str]:
+    """What there is to say of all fields, as in `sentence`."""
+    return filter(None, (sentence(each, uncopied) for each in found))

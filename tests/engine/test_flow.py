@@ -134,6 +134,22 @@ def test_what_the_target_refuses_is_set_aside_by_key(bed: Bed, proxied: Proxied,
     bed.assert_same("mixed", range(60))
 
 
+@pytest.mark.parametrize("bad", [range(9), range(20, 38), range(31, 40), range(0, 40, 3)], ids=str)
+def test_what_the_target_refuses_may_be_neighbours(bed: Bed, proxied: Proxied, bad: range) -> None:
+    """Wherever in their range those stand that are refused, first, last or spread: they are set aside, and the rest goes on."""
+    bed.source.create("rows")
+    made = [row | {"text": POISON} if row["id"] in bad else row for row in rows(range(40))]
+    bed.source.insert("rows", made)
+    proxy = proxied(bed.target)
+    for rpc in ("Insert", "Upsert"):
+        proxy.answer(rpc, POISON.encode(), refusal(65535, "no such values here"))
+    migration = bed.queued("rows", target_uri=proxy.uri)
+    report = bed.run(migration)
+    assert (report.status, report.error) == (Outcome.MISMATCHED, None)
+    assert sorted(each.pk for each in engine.listed(bed.ledger, migration)) == list(bad)
+    assert bed.target.count("rows") == 40 - len(bad)
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [(1100, "everything is wrong"), (100, "no collection")]
 )

@@ -106,6 +106,27 @@ def test_from_an_old_server_to_milvus_lite(filled: Side, lite_bed: Bed) -> None:
 
 
 @pytest.mark.real_milvus
+def test_names_that_a_server_does_not_take_are_conflicts(bed: Bed, lite_bed: Bed) -> None:
+    """Milvus Lite lets a collection, a partition or a field have almost any name; a server does not, and the plan says so."""
+    longest = "x" * 255
+    lite_bed.source.create("a-b")
+    lite_bed.source.create(
+        "fields", fields=[("1a", DataType.INT64, {}), (longest, DataType.INT64, {})]
+    )
+    lite_bed.source.create("parts", partitions=["ключ", longest])
+    lite_bed.source.ready()
+    lite_bed.source.client.create_alias("parts", "_ok1")
+    request = lite_bed.request().model_copy(update={"target": bed.target.endpoint})
+    conflicts = engine.plan(request, Secrets()).conflicts
+    assert [each.partition(" and not ")[2].partition(".")[0] for each in conflicts] == [
+        "“a-b”",
+        "“1a”",
+        "“ключ”",
+    ]
+    assert engine.plan(lite_bed.request(), Secrets()).conflicts == ()
+
+
+@pytest.mark.real_milvus
 def test_an_old_server_cannot_hold_what_is_new(bed: Bed, lite_bed: Bed) -> None:
     """Functions, nulls and defaults, which Milvus 2.3.5 drops silently, are conflicts in the plan and name their fields."""
     fill(lite_bed.source.uri, scale=0.01)

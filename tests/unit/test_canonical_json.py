@@ -107,3 +107,17 @@ def test_what_is_no_document_is_compared_byte_by_byte(first: bytes, second: byte
     """Numbers beyond a double, broken text and bytes that are no text never become equal."""
     assert one(first) != one(second)
     assert one(first) == one(bytes(first))
+
+
+def deeper(frames: int, document: bytes) -> bytes:
+    """Its canonical bytes, asked for by so many callers."""
+    return deeper(frames - 1, document) if frames else one(document)
+
+
+@pytest.mark.parametrize("depth", [255, 400, 500, 900, 950, 1_000, 5_000, 100_000])
+@pytest.mark.parametrize("inner", [b"", b'"[[[\\"[[["'])
+def test_a_deep_document_has_one_form_whoever_asks(depth: int, inner: bytes) -> None:
+    """A document of any depth has the same canonical bytes however deep the stack is; one bracket more makes others."""
+    document = b'{"b":1,"a":' + b"[" * depth + inner + b"]" * depth + b"}"
+    assert one(document) == deeper(60, document) == deeper(150, document)
+    assert one(document) != one(document.replace(b"[", b"[[", 1).replace(b"]", b"]]", 1))

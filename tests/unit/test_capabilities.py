@@ -16,7 +16,7 @@ def schema(**field: Any) -> Any:
     """A collection of one such field beside its key."""
     made = schema_pb2.CollectionSchema(name="c")
     made.fields.add(name="id", data_type=T.Int64, is_primary_key=True)
-    made.fields.add(name="f", **{"data_type": T.VarChar} | field)
+    made.fields.add(**{"name": "f", "data_type": T.VarChar} | field)
     return made
 
 
@@ -97,6 +97,34 @@ def test_milvus_lite_lacks_these_vectors(kind: int) -> None:
 def test_milvus_lite_has_what_is_new(needs: Any) -> None:
     """Nulls, sparse vectors and functions need no server of 2.5 where the target is Milvus Lite."""
     assert list(unsupported(LITE, needs, ())) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "taken", "refused"),
+    [
+        (Target("v2.4.9", lite=False), ("like", "null", "interval"), ("Timestamp",)),
+        (Target("v2.5.0", lite=False), ("LIKE", "interval"), ("like", "TRUE", "Null", "exists")),
+        (LITE, ("like", "null"), ("Interval", "iso", "_seq")),
+    ],
+)
+def test_fields_called_like_words_of_the_target_are_said(
+    target: Target, taken: tuple[str, ...], refused: tuple[str, ...]
+) -> None:
+    """What the target would refuse when the collection is made is found in the plan, and nothing else."""
+    needs = schema(name=refused[0]) if refused else schema()
+    for name in (*taken, *refused[1:]):
+        needs.fields.add(name=name, data_type=T.Int64)
+    said = [sentence.partition(" of its own ")[2] for sentence in unsupported(target, needs, ())]
+    assert said == ([f"({', '.join(refused)})"] if refused else [])
+
+
+def test_milvus_lite_cannot_read_ranges_of_such_keys() -> None:
+    """A key called like a word of its filters is a conflict there, another field of that name is not."""
+    needs = schema(name="is")
+    assert list(unsupported(LITE, needs, ())) == []
+    needs.fields[0].name = "null"
+    (said,) = unsupported(LITE, needs, ())
+    assert said.endswith("(null)")
 
 
 def test_every_field_in_the_way_is_named() -> None:

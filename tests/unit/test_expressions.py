@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.milvus.expressions import key_in, key_range, literal
+from engine.milvus.expressions import key_in, key_range, lists, literal
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 INTS = st.integers(-(2**63), 2**63 - 1)
@@ -78,3 +78,14 @@ def test_the_smallest_integer_is_never_written_with_its_sign() -> None:
 def test_a_list_of_keys_holds_each_once(keys: list[str]) -> None:
     """`in` lists every key as its literal, in the order given."""
     assert key_in("id", keys) == f"id in [{', '.join(map(literal, keys))}]"
+
+
+@pytest.mark.parametrize("key", ['"' * 65_000, "é" * 30_000, "x"])
+def test_lists_of_keys_fit_a_request(key: str) -> None:
+    """A thousand keys of any length are listed in requests of a few MB, each key once and in order."""
+    keys = [f"{number:04}{key}" for number in range(1_000)]
+    cut = list(lists(keys))
+    assert [each for listed in cut for each in listed] == keys
+    assert max(len(key_in("id", listed).encode()) for listed in cut) < 2 << 20
+    assert len(cut) < 150
+    assert list(lists([])) == []

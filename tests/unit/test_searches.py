@@ -47,6 +47,9 @@ def test_what_is_said() -> None:
     )
     assert "look at the target's index" in sentence(found(exact=True, index_type="FLAT"))
     assert "statistics that each server keeps" in sentence(found(by_text=True))
+    shared = sentence(found(exact=True, index_type="FLAT"), uncopied=80)
+    assert "the source also finds the 80 entities that share a key and were not copied" in shared
+    assert "index" not in shared
     assert sentence(found(reason="the server said no.")).endswith(
         "not compared: the server said no."
     )

@@ -1,0 +1,96 @@
+"""Keys that a server holds and cannot read: they are told in the plan, or by their name, and never as something else."""
+
+import pytest
+from pymilvus import DataType
+
+import engine
+from engine.milvus.pages import LAST_KEY
+from engine.model import Outcome, Plan, Secrets
+from tests.engine.bed import FLAT, Bed, rows
+
+pytestmark = pytest.mark.real_milvus
+
+KEYS = (5, LAST_KEY - 1, LAST_KEY)
+SAID = f"holds an entity whose key is {LAST_KEY}"
+
+
+def planned(bed: Bed, target: Bed | None = None) -> Plan:
+    """The plan of all that the bed's source holds, for its own target or another bed's."""
+    bed.source.ready()
+    goal = (target or bed).target.endpoint
+    return engine.plan(bed.request().model_copy(update={"target": goal}), Secrets())
+
+
+def test_a_key_that_is_called_like_a_word_of_filters_is_a_conflict(bed: Bed, lite_bed: Bed) -> None:
+    """A server that cannot read a range of such keys is asked before anything is made, on a released collection too."""
+    for side in (bed.source, lite_bed.source):
+        for name, loaded in (("like", True), ("not", False)):
+            made = side.client.create_schema(auto_id=False)
+            made.add_field(name, DataType.INT64, is_primary=True)
+            made.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+            params = side.client.prepare_index_params()
+            params.add_index("vector", **FLAT)
+            side.client.create_collection(f"by_{name}", schema=made, index_params=params)
+            if not loaded:
+                side.client.release_collection(f"by_{name}")
+        side.create("plain")
+    for each in (bed, lite_bed):
+        said = {found.name: found.conflict for found in planned(each).collections}
+        assert said["plain"] is None
+        assert "“not” for a word of its filters" in str(said["by_not"])
+        assert "“like” for a word of its filters" in str(said["by_like"])
+        assert "leave the collection out" in str(said["by_like"])
+
+
+def test_the_largest_integer_is_a_conflict_where_a_server_never_answers_it(
+    bed: Bed, lite_bed: Bed
+) -> None:
+    """Milvus counts such an entity and answers it to no query: source or target, the plan says so; Milvus Lite copies it."""
+    for side in (bed.source, lite_bed.source):
+        side.create("ends")
+        side.insert("ends", rows(KEYS))
+    for source, target in ((bed, bed), (bed, lite_bed), (lite_bed, bed)):
+        (conflict,) = planned(source, target).conflicts
+        assert SAID in conflict
+        assert "leave the collection out" in conflict
+    assert lite_bed.migrate("ends").status is Outcome.SUCCESSFUL
+    assert lite_bed.target.get("ends", KEYS).keys() == set(KEYS)
+
+
+def test_the_largest_integer_of_a_released_collection_is_told_by_name(bed: Bed) -> None:
+    """Where only the copy can find it, it fails and says why; no other reason is given."""
+    bed.source.create("ends")
+    bed.source.insert("ends", rows(KEYS))
+    bed.source.ready()
+    bed.source.client.release_collection("ends")
+    error = bed.migrate("ends").error
+    assert error is not None
+    assert SAID in error.message
+
+
+def test_the_largest_integer_on_either_side_of_a_comparison_is_told_by_name(bed: Bed) -> None:
+    """What a server counts and does not answer is not taken for somebody's write, and is never proved."""
+    for name, ours, theirs in (("both", KEYS, KEYS), ("there", KEYS[:2], KEYS)):
+        for side, keys in ((bed.source, ours), (bed.target, theirs)):
+            side.create(name)
+            side.insert(name, rows(keys))
+            side.ready()
+    report = bed.verify()
+    assert report.status is Outcome.MISMATCHED
+    for found in report.collections:
+        assert not found.verified
+        assert SAID in " ".join(found.notes)
+        assert "meanwhile" not in " ".join(found.notes)
+
+
+def test_searches_of_a_source_that_finds_more_say_so(bed: Bed) -> None:
+    """Of entities that share a key a search may find those that no query answers: the report says that, and blames no index."""
+    bed.source.create("shared")
+    bed.source.insert("shared", rows(range(90)))
+    bed.source.insert("shared", rows(reversed(range(60))))
+    report = bed.migrate("shared")
+    assert report.status is Outcome.SUCCESSFUL
+    notes = " ".join(report.collections[0].notes)
+    assert "60 keys are shared by 120 entities" in notes
+    assert "the source also finds the 60 entities that share a key" in notes
+    assert "look at the target's index" not in notes
