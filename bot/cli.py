@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 import engine
-from bot import console, terminal, throttles, trail
+from bot import console, terminal, throttles, trail, under_way
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
@@ -223,6 +223,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         report = engine.report(ledger, migration.id)
         reached = ledger.totals(migration.id)
         events = ledger.events(migration_id=migration.id)
+        abandoned = migration.id in ledger.expired_leases(ledger.now())
         with listing(mismatches) as write:
             if write is not None:
                 for found in engine.listed(ledger, migration.id):
@@ -236,7 +237,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         terminal.as_json(shown | flow)
     else:
         terminal.report(report)
-        terminal.standing(migration, reached)
+        under_way.standing(migration, reached, abandoned=abandoned)
         terminal.events(events)
 
 
@@ -318,7 +319,7 @@ def undo(
                 console.secrets_of(migration.request),
                 force=force,
                 lease_seconds=tuning()["lease_seconds"],
-                on_progress=terminal.waits(),
+                on_progress=under_way.waits(),
             )
     if json:
         word = zilliz_word(Status(undone.state))

@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 
 import engine
 from bot import settings as configuration
-from bot import terminal
+from bot import terminal, under_way
 from engine import addresses, remake
 from engine.errors import (
     ConfigurationInvalid,
@@ -151,7 +151,7 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             act.apply(migration.id, EventName.RESUME, actor=operator())
     stop = threading.Event()
     interrupted = threading.Event()
-    with terminal.progress() as shown, _signals(stop, interrupted):
+    with under_way.progress(migration) as shown, _signals(stop, interrupted):
 
         def on_progress(progress: Progress) -> None:
             shown(progress)

@@ -1,23 +1,20 @@
-"""What the command line shows: tables, a progress bar and sentences; the machine's object with --json.
+"""What the command line shows: tables and sentences; the machine's object with --json.
 
 Results go to standard output, everything else to standard error. Nothing is decided here.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
-from engine import pace
 from engine.errors import FerryError
 from engine.ledger.owners import describe
-from engine.lifecycle import Status, is_terminal, zilliz_word
+from engine.lifecycle import Status, zilliz_word
 from engine.model import (
     CollectionReport,
     Endpoint,
@@ -29,7 +26,6 @@ from engine.model import (
     Report,
     Undone,
 )
-from engine.model import Progress as Reached
 
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
@@ -166,21 +162,6 @@ def jobs(migrations: Iterable[Migration]) -> None:
     out.print(table)
 
 
-def standing(migration: Migration, reached: Reached) -> None:
-    """Says of a migration that has not ended how far it is, what it waits for, and what its operator allows it."""
-    if is_terminal(migration.status):
-        return
-    left = _left(reached) or "no estimate yet"
-    figures = f"{reached.copied:,} of {reached.entities:,} entities copied, {left}"
-    out.print(f"{migration.status} · {reached.phase or 'not begun'} · {figures}", markup=False)
-    if migration.due_at is not None and migration.started_at is None:
-        out.print(f"To start {migration.due_at:%Y-%m-%d %H:%M} UTC.", markup=False)
-    if migration.throttle is not None:
-        out.print(f"Throttled to {migration.throttle}.", markup=False)
-    if reached.slowed:
-        out.print(f"Slower than it could be: {reached.slowed}", markup=False)
-
-
 def events(events: Iterable[Event]) -> None:
     """Lists what happened to a migration, oldest first."""
     table = _table("when (UTC)", "what", "who", "details")
@@ -193,61 +174,6 @@ def events(events: Iterable[Event]) -> None:
 def _detail(value: Any) -> Any:
     """What is said of a failure stands for the whole of it; --json has its other parts."""
     return value.get("message", value) if isinstance(value, dict) else value
-
-
-@contextmanager
-def progress() -> Iterator[Any]:
-    """Yields a function that takes the progress; on a terminal it moves a bar, elsewhere it is silent."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[left]}"),
-        TextColumn("[yellow]{task.fields[slowed]}[/]"),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("starting", total=None, rate="", left="", slowed="")
-
-        def show(reached: Reached) -> None:
-            verifying = reached.phase in {"verify", "alias"}
-            rate = pace.entities_per_second(reached)
-            bar.update(
-                task,
-                description=reached.phase,
-                total=max(reached.entities, 1),
-                completed=reached.verified if verifying else reached.copied,
-                rate=f"{rate:,.0f} entities/s" if rate and not verifying else "",
-                left="" if verifying else _left(reached),
-                slowed=escape(reached.slowed),
-            )
-
-        yield show
-
-
-def waits() -> Callable[[Reached], None]:
-    """A function that takes the progress, and says on standard error what is being waited for when that is another than before."""
-    said = ""
-
-    def say(reached: Reached) -> None:
-        nonlocal said
-        if reached.slowed not in {"", said}:
-            err.print(reached.slowed, markup=False)
-        said = reached.slowed
-
-    return say
-
-
-def _left(reached: Reached) -> str:
-    """The time left to copy, in the unit that fits; nothing while it would be a guess."""
-    seconds = pace.remaining_seconds(reached)
-    if not seconds:
-        return ""
-    if seconds < 90:  # noqa: PLR2004  # a minute and a half
-        return f"about {max(1, round(seconds, -1)):.0f} s left"
-    minutes = seconds / 60
-    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"  # noqa: PLR2004
 
 
 def _status(status: Status) -> str:
