@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 import engine
-from bot import console, terminal, throttles, trail, under_way
+from bot import console, interrupted, terminal, throttles, trail, under_way
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
@@ -25,9 +25,10 @@ from engine.pace import remaining_seconds
 from engine.worker import tuning
 
 app = typer.Typer(
+    cls=interrupted.Commands,
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
     epilog="Exit status: 0 done and verified · 2 refused, something must be changed · 3 mismatch found · 5 try again later · "
-    "6 canceled · 7 a person must look.",
+    "6 canceled · 7 a person must look · 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -91,6 +92,7 @@ MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry job
 def main() -> None:
     """Runs a command; every failure that a person can understand ends as sentences, or with --json as one object, and a status."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    interrupted.end_as_ctrl_c()
     as_object = "--json" in sys.argv[1:]
     try:
         sys.exit(app(standalone_mode=not as_object))
@@ -159,7 +161,7 @@ def migrate(
 
 @app.command()
 def resume(migration_id: MigrationId, *, json: Json = False) -> None:
-    """Continue a migration that failed, was canceled or lost its worker."""
+    """Continue a migration that was paused, failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
         with console.about(ledger, migration, json=json):

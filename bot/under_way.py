@@ -78,23 +78,22 @@ def figures(reached: Reached) -> str:
 
 
 def standing(migration: Migration, reached: Reached, *, abandoned: bool) -> None:
-    """Says of a migration that has not ended how far it is, what it waits for, and what its operator allows it.
+    """Says of a migration that goes on, or is being undone, how far it is, what it waits for, and what its operator allows it.
 
     Args:
         migration: The migration.
         reached: How far it is.
         abandoned: Whether nobody works on it although it runs or is being undone.
     """
-    if is_terminal(migration.status):
-        return
-    phase = reached.phase or "not begun"
-    out.print(f"{migration.status} · {phase} · {figures(reached)}", markup=False)
-    if migration.due_at is not None and migration.started_at is None:
-        out.print(f"To start {migration.due_at:%Y-%m-%d %H:%M} UTC.", markup=False)
-    if migration.throttle is not None:
-        out.print(f"Throttled to {migration.throttle}.", markup=False)
-    if reached.slowed:
-        out.print(f"Slower than it could be: {reached.slowed}", markup=False)
+    if not is_terminal(migration.status):
+        phase = reached.phase or "not begun"
+        out.print(f"{migration.status} · {phase} · {figures(reached)}", markup=False)
+        if migration.due_at is not None and migration.started_at is None:
+            out.print(f"To start {migration.due_at:%Y-%m-%d %H:%M} UTC.", markup=False)
+        if migration.throttle is not None:
+            out.print(f"Throttled to {migration.throttle}.", markup=False)
+        if reached.slowed:
+            out.print(f"Slower than it could be: {reached.slowed}", markup=False)
     waits_for = _ABANDONED if abandoned else _WAITS_FOR
     if migration.status in waits_for:
         out.print(waits_for[migration.status].format(id=migration.id), markup=False)
