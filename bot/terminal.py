@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from engine.errors import FerryError
 from engine.ledger.owners import describe
@@ -50,6 +52,9 @@ _DIFFERENT = (
     "these collections on the target and copies them again, with `--collection` only those that it names."
 )
 
+_NUMBERS: Final = frozenset(
+    {"entities", "size", "source", "target", "same", "missing", "extra", "different", "errors"}
+)
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""
 
@@ -84,7 +89,7 @@ def plan(plan: Plan) -> None:
             *map(escape, (each.name, f"{each.entities:,}", _size(each.bytes), partitions, indexes)),
             escape(", ".join(each.aliases)),
         )
-    out.print(table)
+    print_table(table)
     _list("Will be DELETED on the target", plan.deletions)
     _list("Not carried", plan.all_losses)
     _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
@@ -115,7 +120,7 @@ def report(report: Report) -> None:
         counts = (f"{getattr(each, kind):,}" for kind in kinds)
         verdict = "[green]yes[/]" if each.verified else "[red]no[/]"
         table.add_row(escape(each.name), f"{each.source_entities:,}", target, *counts, verdict)
-    out.print(table)
+    print_table(table)
     for each in report.collections:
         _findings(each)
     if report.status == Outcome.MISMATCHED:
@@ -159,7 +164,7 @@ def jobs(migrations: Iterable[Migration]) -> None:
             each.requester,
         )
         table.add_row(*map(escape, cells))
-    out.print(table)
+    print_table(table)
 
 
 def events(events: Iterable[Event]) -> None:
@@ -168,7 +173,7 @@ def events(events: Iterable[Event]) -> None:
     for each in events:
         details = ", ".join(f"{key}={_detail(value)}" for key, value in each.details.items())
         table.add_row(*map(escape, (_moment(each.at), each.name, describe(each.actor), details)))
-    out.print(table)
+    print_table(table)
 
 
 def _detail(value: Any) -> Any:
@@ -202,20 +207,19 @@ def _findings(collection: CollectionReport) -> None:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    numbers = {
-        "entities",
-        "size",
-        "source",
-        "target",
-        "same",
-        "missing",
-        "extra",
-        "different",
-        "errors",
-    }
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+        number = column in _NUMBERS
+        table.add_column(column, justify="right" if number else "left")
     return table
+
+
+def print_table(table: Table) -> None:
+    """Prints a table in which no name, number or word is cut: a line that is too long for the terminal goes on below."""
+    for column in table.columns:
+        cells = [Text.from_markup(str(each)).plain for each in (column.header, *column.cells)]
+        words = [word for cell in cells for word in cell.split()]
+        column.min_width = max(map(cell_len, words), default=0)
+    out.print(table)
 
 
 def _list(title: str, sentences: Iterable[str]) -> None:

@@ -6,7 +6,6 @@ import re
 import struct
 import subprocess
 import termios
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -18,13 +17,8 @@ from tests.engine.proxy import Proxy
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_terminal(
-    shell: Shell, *arguments: str, columns: int, each: Callable[[str, int], None] | None = None
-) -> tuple[int, str]:
-    """Runs `ferry` on a terminal of that width: its exit status, and all that it wrote there, without colours.
-
-    `each` is called after every piece of output, with all there is and the process's id.
-    """
+def on_terminal(shell: Shell, *arguments: str, columns: int) -> tuple[int, str]:
+    """Runs `ferry` on a terminal of that width: its exit status, and all that it wrote there, without colours."""
     master, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FERRY_")}
@@ -42,8 +36,6 @@ def on_terminal(
         with os.fdopen(master, "rb", buffering=0) as screen, suppress(OSError):  # EIO: it has ended
             while more := screen.read(65_536):
                 written += more
-                if each is not None:
-                    each(written.decode(errors="replace"), process.pid)
     return process.returncode, _COLOURS.sub("", written.decode()).replace("\r\n", "\n")
 
 
@@ -55,6 +47,10 @@ def test_a_migration_on_a_terminal(shell: Shell, source: Side, target: Side, col
     (job,) = shell.object("jobs")[1]["migrations"]
     assert job["id"] in shown.splitlines()[0]
     assert "SUCCESSFUL" in shown
+    for command in (("jobs",), ("show", job["id"]), ("verify", source.uri, target.uri), ("audit",)):
+        _, told = on_terminal(shell, *command, columns=columns)
+        assert "…" not in told, told
+    assert f"{target.uri}/default" in on_terminal(shell, "jobs", columns=columns)[1]
 
 
 def test_a_log_is_told_what_runs_and_what_it_waits_for(
