@@ -239,6 +239,8 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         terminal.as_json(shown | flow)
     else:
         terminal.report(report)
+        if migration.cleared_at is not None:  # else it never began, and nothing goes on
+            terminal.goes_on(migration.id, migration.status)
         under_way.standing(migration, reached, abandoned=abandoned)
         terminal.events(events)
 
@@ -250,7 +252,9 @@ def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
     if json:
         return
     if migration.status is Status.CANCELED:
-        terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
+        terminal.out.print(f"{migration.id} is canceled.")
+        if migration.cleared_at is not None:
+            terminal.goes_on(migration.id, migration.status)
     elif is_terminal(migration.status):
         terminal.out.print(f"{migration.id} stands as it had ended; nothing more is done.")
     else:

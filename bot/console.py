@@ -64,7 +64,7 @@ def planned(
     """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
     tuning()  # raises before a migration is left in the queue that cannot be run here
     made = engine.plan(request, secrets)
-    blocked = engine.blocked(made)
+    blocked = engine.blocked(made, ledger)
     if blocked is not None:
         raise blocked
     terminal.deletions(made)
@@ -238,8 +238,7 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
-        if report.state == Status.QUEUED:
-            terminal.handed_back(report)
+        terminal.goes_on(report.migration, report.state)
     raise typer.Exit(_exit_status(report))
 
 

@@ -43,6 +43,7 @@ _MISMATCHED = (
 
 _GOES_ON: Final[Mapping[str, str]] = {
     Status.CANCELED: "What was copied stands on the target: `ferry resume {id}` goes on from there, `ferry undo {id}` drops it.",
+    Status.QUEUED: "It waits in the queue for a worker of the bot; `ferry resume {id}` runs it here, from where it is.",
     Status.PAUSED: "`ferry resume {id}` goes on from there; the source must stay as it is until then.",
 }
 """What to do with a migration that was stopped."""
@@ -109,7 +110,9 @@ def report(report: Report) -> None:
     style = "green" if report.status == Outcome.SUCCESSFUL else "red"
     state = f" ({report.state})" if report.state in _TOLD_STATES else ""
     head = f"[bold {style}]{escape(str(report.status))}[/]{state}"
-    copied = f"{report.entities:,} entities in {report.seconds:,.1f} s"
+    copied = f"{report.entities:,} entities"
+    if report.seconds:  # none while it has not ended
+        copied += f" in {report.seconds:,.1f} s"
     if report.entities_per_second:
         copied += f", copied at {report.entities_per_second:,.0f} entities/s"
     out.print(f"{head}  {escape(report.migration or '')}  {copied}")
@@ -126,16 +129,14 @@ def report(report: Report) -> None:
     if report.status == Outcome.MISMATCHED:
         again = _MISMATCHED.format(id=report.migration) if report.migration else _DIFFERENT
         out.print(again, markup=False)
-    if report.state in _GOES_ON and report.collections:
-        out.print(_GOES_ON[report.state].format(id=report.migration), markup=False)
     if report.error:
         failure(report.error)
 
 
-def handed_back(report: Report) -> None:
-    """Says of a migration that this process was asked to leave that it waits for another one."""
-    again = f"`ferry resume {report.migration}` goes on from there."
-    out.print(f"It was handed back to the queue; {again}", markup=False)
+def goes_on(migration_id: str | None, state: str) -> None:
+    """Says what to do with a migration that was stopped after it was allowed to run."""
+    if state in _GOES_ON:
+        out.print(_GOES_ON[state].format(id=migration_id), markup=False)
 
 
 def undone(undone: Undone, target: Endpoint) -> None:

@@ -20,7 +20,6 @@ _LINE_SECONDS: Final = 30.0
 """How often a log hears that a phase goes on, and how soon the same sentence is said again."""
 _PROVING: Final = frozenset({"verify", "alias"})
 _WAITS_FOR: Final[Mapping[Status, str]] = {
-    Status.QUEUED: "It waits for the bot's worker; `ferry resume {id}` runs it here.",
     Status.UNDO_ASKED: "It waits for the bot to undo it; `ferry undo {id}` does so now, `ferry cancel {id}` takes that back.",
 }
 _ABANDONED: Final[Mapping[Status, str]] = {

@@ -193,7 +193,8 @@ def test_a_signal_to_end_hands_back_to_the_queue(
         assert process.returncode == 5, err
         assert "rror" not in err
         assert out.startswith("PENDING")
-        assert "It was handed back to the queue; `ferry resume M-" in out.splitlines()[-1]
+        assert "It waits in the queue" in out.splitlines()[-1]
+        assert "`ferry resume M-" in out.splitlines()[-1]
         assert shell.run(*command).returncode == 0
 
 
