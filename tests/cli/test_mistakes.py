@@ -161,6 +161,10 @@ def test_what_is_there_already_names_the_migration_that_made_it(
         )
         assert "What it made can be verified again. Or choose another target" in again.stderr
     assert shell.run("undo", migration).returncode == 0
+    assert (
+        "it was undone.\nNothing was changed.\nRequest it anew"
+        in shell.run("remigrate", migration).stderr
+    )
     target.create("crew", key="VARCHAR")
     theirs = shell.run("migrate", source.uri, target.uri, "--collection", "crew")
     assert theirs.returncode == 2
