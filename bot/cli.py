@@ -240,7 +240,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
     else:
         terminal.report(report)
         if migration.cleared_at is not None:  # else it never began, and nothing goes on
-            terminal.goes_on(migration.id, migration.status)
+            terminal.goes_on(migration.id, migration.status, migration.error)
         under_way.standing(migration, reached, abandoned=abandoned)
         terminal.events(events)
 

@@ -238,7 +238,7 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
-        terminal.goes_on(report.migration, report.state)
+        terminal.goes_on(report.migration, report.state, report.error)
     raise typer.Exit(_exit_status(report))
 
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from engine.errors import FerryError
+from engine.errors import FerryError, TemporaryFailure, exit_code_of
 from engine.ledger.owners import describe
 from engine.lifecycle import Status, zilliz_word
 from engine.model import (
@@ -42,6 +42,7 @@ _MISMATCHED = (
 )
 
 _GOES_ON: Final[Mapping[str, str]] = {
+    Status.FAILED: "What was copied stands on the target: once that is mended, `ferry resume {id}` goes on from there.",
     Status.CANCELED: "What was copied stands on the target: `ferry resume {id}` goes on from there, `ferry undo {id}` drops it.",
     Status.QUEUED: "It waits in the queue for a worker of the bot; `ferry resume {id}` runs it here, from where it is.",
     Status.PAUSED: "`ferry resume {id}` goes on from there; the source must stay as it is until then.",
@@ -133,9 +134,10 @@ def report(report: Report) -> None:
         failure(report.error)
 
 
-def goes_on(migration_id: str | None, state: str) -> None:
-    """Says what to do with a migration that was stopped after it was allowed to run."""
-    if state in _GOES_ON:
+def goes_on(migration_id: str | None, state: str, error: ErrorText | None = None) -> None:
+    """Says what to do with a migration that was stopped after it was allowed to run, or failed for a time."""
+    passing = error is not None and exit_code_of(error.code) == TemporaryFailure.exit_code
+    if state in _GOES_ON and (passing or state != Status.FAILED):
         out.print(_GOES_ON[state].format(id=migration_id), markup=False)
 
 

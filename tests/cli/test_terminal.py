@@ -10,6 +10,9 @@ from contextlib import suppress
 
 import pytest
 
+from bot import terminal, under_way
+from engine.lifecycle import Status
+from engine.model import ErrorText, Progress
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side
 from tests.engine.proxy import Proxy
@@ -79,3 +82,21 @@ def test_a_log_is_told_what_runs_and_what_it_waits_for(
     assert len(waited) == 1, lines
     assert "Calls that were lost may still reach the target until" in waited[0]
     assert any(each.startswith(f"{job['id']}  ") for each in lines)
+
+
+def test_a_failure_that_passes_names_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """A migration whose server went away is told to be resumed; one that a person must look at is not."""
+    for code, said in (("E-UNAVAILABLE", "`ferry resume M-1` goes on from there."), ("E-DATA", "")):
+        terminal.goes_on("M-1", Status.FAILED, ErrorText(code=code, message="It failed."))
+        assert capsys.readouterr().out.strip().endswith(said)
+        assert bool(said) or not capsys.readouterr().out
+
+
+def test_a_copy_that_stands_still_has_no_rate() -> None:
+    """Where nothing was copied for a minute, the rate of before is not said to be that of now."""
+    stuck = Progress(
+        phase="copy", entities=900, copied=600, verified=0, bytes=1, seconds=0.1, recent_seconds=0.0
+    )
+    assert under_way.figures(stuck) == "600 of 900 entities copied"
+    moving = stuck.model_copy(update={"recent_entities": 100, "recent_seconds": 20.0})
+    assert "5 entities/s" in under_way.figures(moving)
