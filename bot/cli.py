@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 import engine
-from bot import console, terminal, throttles, trail
+from bot import console, interrupted, terminal, throttles, trail, under_way
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
@@ -25,9 +25,10 @@ from engine.pace import remaining_seconds
 from engine.worker import tuning
 
 app = typer.Typer(
+    cls=interrupted.Commands,
     help="Ferry moves Milvus and Zilliz Cloud databases and proves that nothing was lost.",
     epilog="Exit status: 0 done and verified · 2 refused, something must be changed · 3 mismatch found · 5 try again later · "
-    "6 canceled · 7 a person must look.",
+    "6 canceled · 7 a person must look · 130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -91,6 +92,7 @@ MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry job
 def main() -> None:
     """Runs a command; every failure that a person can understand ends as sentences, or with --json as one object, and a status."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    interrupted.end_as_ctrl_c()
     as_object = "--json" in sys.argv[1:]
     try:
         sys.exit(app(standalone_mode=not as_object))
@@ -159,7 +161,7 @@ def migrate(
 
 @app.command()
 def resume(migration_id: MigrationId, *, json: Json = False) -> None:
-    """Continue a migration that failed, was canceled or lost its worker."""
+    """Continue a migration that was paused, failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
         with console.about(ledger, migration, json=json):
@@ -223,6 +225,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         report = engine.report(ledger, migration.id)
         reached = ledger.totals(migration.id)
         events = ledger.latest_events(migration.id)
+        abandoned = migration.id in ledger.expired_leases(ledger.now())
         with listing(mismatches) as write:
             if write is not None:
                 for found in engine.listed(ledger, migration.id):
@@ -236,7 +239,9 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         terminal.as_json(shown | flow)
     else:
         terminal.report(report)
-        terminal.standing(migration, reached)
+        if migration.cleared_at is not None:  # else it never began, and nothing goes on
+            terminal.goes_on(migration.id, migration.status, migration.error)
+        under_way.standing(migration, reached, abandoned=abandoned)
         terminal.events(events)
 
 
@@ -247,7 +252,9 @@ def cancel(migration_id: MigrationId, *, json: Json = False) -> None:
     if json:
         return
     if migration.status is Status.CANCELED:
-        terminal.out.print(f"{migration.id} is canceled. What was copied stands on the target.")
+        terminal.out.print(f"{migration.id} is canceled.")
+        if migration.cleared_at is not None:
+            terminal.goes_on(migration.id, migration.status)
     elif is_terminal(migration.status):
         terminal.out.print(f"{migration.id} stands as it had ended; nothing more is done.")
     else:
@@ -318,7 +325,7 @@ def undo(
                 console.secrets_of(migration.request),
                 force=force,
                 lease_seconds=tuning()["lease_seconds"],
-                on_progress=terminal.waits(),
+                on_progress=under_way.waits(),
             )
     if json:
         word = zilliz_word(Status(undone.state))

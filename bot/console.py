@@ -1,12 +1,11 @@
 """What the commands of `bot/cli.py` share: names to endpoints, the migration that runs in this terminal, how it ends as a status.
 
-Signals become requests to stop; a failure becomes sentences or one JSON object. Nothing here is a command.
+A failure becomes sentences or one JSON object. Nothing here is a command.
 """
 
 import getpass
 import os
 import platform
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +15,8 @@ import typer
 from typer.exceptions import TyperException
 
 import engine
+from bot import interrupted, terminal, under_way
 from bot import settings as configuration
-from bot import terminal
 from engine import addresses, remake
 from engine.errors import (
     ConfigurationInvalid,
@@ -65,7 +64,7 @@ def planned(
     """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
     tuning()  # raises before a migration is left in the queue that cannot be run here
     made = engine.plan(request, secrets)
-    blocked = engine.blocked(made)
+    blocked = engine.blocked(made, ledger)
     if blocked is not None:
         raise blocked
     terminal.deletions(made)
@@ -150,13 +149,14 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
         with ledger.transaction() as act:
             act.apply(migration.id, EventName.RESUME, actor=operator())
     stop = threading.Event()
-    interrupted = threading.Event()
-    with terminal.progress() as shown, _signals(stop, interrupted):
+    canceled = threading.Event()
+    with under_way.progress(migration) as shown, interrupted.orders(stop, canceled):
 
         def on_progress(progress: Progress) -> None:
             shown(progress)
-            if interrupted.is_set():
-                interrupted.clear()
+            if canceled.is_set():
+                canceled.clear()
+                terminal.err.print(interrupted.canceling(migration.id), markup=False)
                 # It may have ended in this very moment; then there is nothing to cancel.
                 with suppress(TransitionRefused), ledger.transaction() as act:
                     act.apply(migration.id, EventName.CANCEL, actor=operator())
@@ -229,24 +229,6 @@ def _standing_as_json(migration: Migration, **more: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _signals(stop: threading.Event, interrupted: threading.Event) -> Iterator[None]:
-    """Ctrl-C cancels, and a second one ends at once; SIGTERM hands the migration back to the queue."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def interrupt(*_: object) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
-
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
 def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
     """Shows the report that the block finishes with, and exits; a failure is shown by whoever started the command."""
     reports: list[Report] = []
@@ -256,16 +238,18 @@ def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
         terminal.as_json(report.model_dump(mode="json"))
     else:
         terminal.report(report)
-        if report.state == Status.QUEUED:
-            terminal.handed_back(report)
+        terminal.goes_on(report.migration, report.state, report.error)
     raise typer.Exit(_exit_status(report))
 
 
 @contextmanager
 def about(ledger: Ledger, migration: Migration, *, json: bool) -> Iterator[None]:
-    """With --json, a failure of the block ends as the one object with this migration in it."""
+    """Ends a failure of the block, or its interruption, with this migration in it; with --json as the one object."""
     try:
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise interrupted.interrupted(ledger.migration(migration.id)) from None
     except FerryError as error:
         if not json:
             raise

@@ -118,7 +118,7 @@ class Planner:
             number = uuid.uuid4().hex[:8]
             _log.exception("plan_failed", migration=migration.id, number=number)
             return unexpected(failure, number)
-        blocked = engine.blocked(plan)
+        blocked = engine.blocked(plan, self._ledger)
         return ErrorText(**blocked.parts) if blocked else plan
 
 

@@ -1,23 +1,22 @@
-"""What the command line shows: tables, a progress bar and sentences; the machine's object with --json.
+"""What the command line shows: tables and sentences; the machine's object with --json.
 
 Results go to standard output, everything else to standard error. Nothing is decided here.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
-from engine import pace
-from engine.errors import FerryError
+from engine.errors import FerryError, TemporaryFailure, exit_code_of
 from engine.ledger.owners import describe
-from engine.lifecycle import Status, is_terminal, zilliz_word
+from engine.lifecycle import Status, zilliz_word
 from engine.model import (
     CollectionReport,
     Endpoint,
@@ -29,7 +28,6 @@ from engine.model import (
     Report,
     Undone,
 )
-from engine.model import Progress as Reached
 
 _KINDS = {"missing": "+", "extra": "-", "different": "*"}
 """As rclone's check signs what is only at the source, only at the target, on both and not the same."""
@@ -44,7 +42,9 @@ _MISMATCHED = (
 )
 
 _GOES_ON: Final[Mapping[str, str]] = {
+    Status.FAILED: "What was copied stands on the target: once that is mended, `ferry resume {id}` goes on from there.",
     Status.CANCELED: "What was copied stands on the target: `ferry resume {id}` goes on from there, `ferry undo {id}` drops it.",
+    Status.QUEUED: "It waits in the queue for a worker of the bot; `ferry resume {id}` runs it here, from where it is.",
     Status.PAUSED: "`ferry resume {id}` goes on from there; the source must stay as it is until then.",
 }
 """What to do with a migration that was stopped."""
@@ -54,6 +54,9 @@ _DIFFERENT = (
     "these collections on the target and copies them again, with `--collection` only those that it names."
 )
 
+_NUMBERS: Final = frozenset(
+    {"entities", "size", "source", "target", "same", "missing", "extra", "different", "errors"}
+)
 _PIPE_COLUMNS = 160
 """How wide tables are where no terminal says it."""
 
@@ -88,7 +91,7 @@ def plan(plan: Plan) -> None:
             *map(escape, (each.name, f"{each.entities:,}", _size(each.bytes), partitions, indexes)),
             escape(", ".join(each.aliases)),
         )
-    out.print(table)
+    print_table(table)
     _list("Will be DELETED on the target", plan.deletions)
     _list("Not carried", plan.all_losses)
     _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
@@ -108,7 +111,9 @@ def report(report: Report) -> None:
     style = "green" if report.status == Outcome.SUCCESSFUL else "red"
     state = f" ({report.state})" if report.state in _TOLD_STATES else ""
     head = f"[bold {style}]{escape(str(report.status))}[/]{state}"
-    copied = f"{report.entities:,} entities in {report.seconds:,.1f} s"
+    copied = f"{report.entities:,} entities"
+    if report.seconds:  # none while it has not ended
+        copied += f" in {report.seconds:,.1f} s"
     if report.entities_per_second:
         copied += f", copied at {report.entities_per_second:,.0f} entities/s"
     out.print(f"{head}  {escape(report.migration or '')}  {copied}")
@@ -119,22 +124,21 @@ def report(report: Report) -> None:
         counts = (f"{getattr(each, kind):,}" for kind in kinds)
         verdict = "[green]yes[/]" if each.verified else "[red]no[/]"
         table.add_row(escape(each.name), f"{each.source_entities:,}", target, *counts, verdict)
-    out.print(table)
+    print_table(table)
     for each in report.collections:
         _findings(each)
     if report.status == Outcome.MISMATCHED:
         again = _MISMATCHED.format(id=report.migration) if report.migration else _DIFFERENT
         out.print(again, markup=False)
-    if report.state in _GOES_ON and report.collections:
-        out.print(_GOES_ON[report.state].format(id=report.migration), markup=False)
     if report.error:
         failure(report.error)
 
 
-def handed_back(report: Report) -> None:
-    """Says of a migration that this process was asked to leave that it waits for another one."""
-    again = f"`ferry resume {report.migration}` goes on from there."
-    out.print(f"It was handed back to the queue; {again}", markup=False)
+def goes_on(migration_id: str | None, state: str, error: ErrorText | None = None) -> None:
+    """Says what to do with a migration that was stopped after it was allowed to run, or failed for a time."""
+    passing = error is not None and exit_code_of(error.code) == TemporaryFailure.exit_code
+    if state in _GOES_ON and (passing or state != Status.FAILED):
+        out.print(_GOES_ON[state].format(id=migration_id), markup=False)
 
 
 def undone(undone: Undone, target: Endpoint) -> None:
@@ -163,22 +167,7 @@ def jobs(migrations: Iterable[Migration]) -> None:
             each.requester,
         )
         table.add_row(*map(escape, cells))
-    out.print(table)
-
-
-def standing(migration: Migration, reached: Reached) -> None:
-    """Says of a migration that has not ended how far it is, what it waits for, and what its operator allows it."""
-    if is_terminal(migration.status):
-        return
-    left = _left(reached) or "no estimate yet"
-    figures = f"{reached.copied:,} of {reached.entities:,} entities copied, {left}"
-    out.print(f"{migration.status} · {reached.phase or 'not begun'} · {figures}", markup=False)
-    if migration.due_at is not None and migration.started_at is None:
-        out.print(f"To start {migration.due_at:%Y-%m-%d %H:%M} UTC.", markup=False)
-    if migration.throttle is not None:
-        out.print(f"Throttled to {migration.throttle}.", markup=False)
-    if reached.slowed:
-        out.print(f"Slower than it could be: {reached.slowed}", markup=False)
+    print_table(table)
 
 
 def events(events: Iterable[Event]) -> None:
@@ -187,67 +176,12 @@ def events(events: Iterable[Event]) -> None:
     for each in events:
         details = ", ".join(f"{key}={_detail(value)}" for key, value in each.details.items())
         table.add_row(*map(escape, (_moment(each.at), each.name, describe(each.actor), details)))
-    out.print(table)
+    print_table(table)
 
 
 def _detail(value: Any) -> Any:
     """What is said of a failure stands for the whole of it; --json has its other parts."""
     return value.get("message", value) if isinstance(value, dict) else value
-
-
-@contextmanager
-def progress() -> Iterator[Any]:
-    """Yields a function that takes the progress; on a terminal it moves a bar, elsewhere it is silent."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[left]}"),
-        TextColumn("[yellow]{task.fields[slowed]}[/]"),
-    )
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bar:
-        task = bar.add_task("starting", total=None, rate="", left="", slowed="")
-
-        def show(reached: Reached) -> None:
-            verifying = reached.phase in {"verify", "alias"}
-            rate = pace.entities_per_second(reached)
-            bar.update(
-                task,
-                description=reached.phase,
-                total=max(reached.entities, 1),
-                completed=reached.verified if verifying else reached.copied,
-                rate=f"{rate:,.0f} entities/s" if rate and not verifying else "",
-                left="" if verifying else _left(reached),
-                slowed=escape(reached.slowed),
-            )
-
-        yield show
-
-
-def waits() -> Callable[[Reached], None]:
-    """A function that takes the progress, and says on standard error what is being waited for when that is another than before."""
-    said = ""
-
-    def say(reached: Reached) -> None:
-        nonlocal said
-        if reached.slowed not in {"", said}:
-            err.print(reached.slowed, markup=False)
-        said = reached.slowed
-
-    return say
-
-
-def _left(reached: Reached) -> str:
-    """The time left to copy, in the unit that fits; nothing while it would be a guess."""
-    seconds = pace.remaining_seconds(reached)
-    if not seconds:
-        return ""
-    if seconds < 90:  # noqa: PLR2004  # a minute and a half
-        return f"about {max(1, round(seconds, -1)):.0f} s left"
-    minutes = seconds / 60
-    return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"  # noqa: PLR2004
 
 
 def _status(status: Status) -> str:
@@ -276,20 +210,19 @@ def _findings(collection: CollectionReport) -> None:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    numbers = {
-        "entities",
-        "size",
-        "source",
-        "target",
-        "same",
-        "missing",
-        "extra",
-        "different",
-        "errors",
-    }
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left")
+        number = column in _NUMBERS
+        table.add_column(column, justify="right" if number else "left")
     return table
+
+
+def print_table(table: Table) -> None:
+    """Prints a table in which no name, number or word is cut: a line that is too long for the terminal goes on below."""
+    for column in table.columns:
+        cells = [Text.from_markup(str(each)).plain for each in (column.header, *column.cells)]
+        words = [word for cell in cells for word in cell.split()]
+        column.min_width = max(map(cell_len, words), default=0)
+    out.print(table)
 
 
 def _list(title: str, sentences: Iterable[str]) -> None:

@@ -29,7 +29,7 @@ def listed(entries: Iterable[AuditEntry], form: Form) -> None:
         for entry in entries:
             writer.writerow(entry.model_dump(mode="json"))
     else:
-        terminal.out.print(_table(entries))
+        terminal.print_table(_table(entries))
 
 
 def checked(check: AuditCheck, *, json: bool) -> None:

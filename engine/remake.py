@@ -9,7 +9,7 @@ from typing import Final
 from engine import reports
 from engine.errors import InputRejected
 from engine.ledger import Ledger
-from engine.lifecycle import is_resumable, is_terminal
+from engine.lifecycle import Status, is_resumable, is_terminal
 from engine.model import Migration, OnConflict, Request
 
 REMIGRATED: Final = "remigrated"
@@ -26,6 +26,12 @@ def remigration(ledger: Ledger, migration_id: str) -> Request:
     report = reports.report(ledger, migration.id)
     unproved = sorted(each.name for each in report.collections if not each.verified)
     ended = is_terminal(migration.status) and is_resumable(migration.status)
+    if migration.status is Status.UNDONE:
+        raise InputRejected(
+            f"Nothing of {migration.id} is to be migrated again: it was undone.",
+            state="Nothing was changed.",
+            next_step="Request it anew: `ferry migrate`, or /migrate in Slack.",
+        )
     if not ended or not unproved:
         raise InputRejected(
             f"Nothing of {migration.id} is to be migrated again: its status is {report.status}.",

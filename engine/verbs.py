@@ -12,7 +12,7 @@ from engine import planner, reports, undoing
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
-from engine.lifecycle import EventName, Status
+from engine.lifecycle import EventName, Status, zilliz_word
 from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, connect
@@ -110,17 +110,32 @@ def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
             return planner.keys_in_question(source, kind, request)
 
 
-def blocked(plan: Plan) -> PlanBlocked | None:
-    """Why a plan cannot be carried out, whatever anybody approves; None when nothing stands in the way."""
+def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
+    """Why a plan cannot be carried out, whatever anybody approves; None when nothing stands in the way.
+
+    Where a migration of this ledger made what is in the way, it is named: what it made need not be made again.
+    """
     if not plan.conflicts:
         return None
     more = len(plan.conflicts) - _CONFLICTS_SAID
+    said = [*plan.conflicts[:_CONFLICTS_SAID], *([f"And {more} more."] if more > 0 else [])]
+    in_the_way = [each.name for each in plan.collections if each.conflict][:_CONFLICTS_SAID]
+    made = ledger.makers(plan.request.target, in_the_way)
+    if made:
+        said.append(_made_by(made[0]))
     return PlanBlocked(
-        " ".join(plan.conflicts[:_CONFLICTS_SAID]) + (f" And {more} more." if more > 0 else ""),
+        " ".join(said),
         state="Nothing was written on either side.",
-        next_step="Choose another target or leave these collections out; what the target holds under "
+        next_step=("What it made can be verified again. Or choose" if made else "Choose")
+        + " another target or leave these collections out; what the target holds under "
         "the same name can also be replaced (On conflict: Replace, --on-conflict replace).",
     )
+
+
+def _made_by(maker: Migration) -> str:
+    ended = f" since {maker.ended_at:%Y-%m-%d %H:%M} UTC" if maker.ended_at else ""
+    word = zilliz_word(maker.status)
+    return f"{maker.id} made a collection of that name there and stands as {word}{ended}."
 
 
 def run(

@@ -254,6 +254,11 @@ _WORDS: Final[Mapping[str, Word]] = {
         _steering(lambda d: d.service.retry),
         "ID",
     ),
+    "repair": Word(
+        "copies or deletes just the entities that differ on the target, and proves them",
+        _steering(lambda d: d.service.repair),
+        "ID",
+    ),
     "verify": Word(
         "compares what an ended one made with all of the source once more; nothing is copied",
         _steering(lambda d: d.service.verify),

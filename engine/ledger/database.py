@@ -109,8 +109,9 @@ def answering() -> Iterator[None]:
     except DBAPIError as error:
         if not _is_outage(error):
             raise
+        said = " ".join(str(error.orig).split()).rstrip("?.")  # PostgreSQL's is several lines long
         raise ServiceUnavailable(
-            f"The ledger did not take it: {error.orig}.",
+            f"The ledger did not take it: {said}.",
             state="This step is not recorded; everything before it is.",
             next_step="See that the ledger's database is up, may be written, and has room on its disk; then try again.",
         ) from error
@@ -206,11 +207,12 @@ def _place(url: str) -> URL:
     raise _unusable(f"{backend} is not supported")
 
 
-def _unusable(reason: str) -> ConfigurationInvalid:
+def _unusable(reason: str, first: str = "") -> ConfigurationInvalid:
+    set_it = "et FERRY_DATABASE_URL to sqlite:///path/to/ferry.db or postgresql://user:password@host/database."
     return ConfigurationInvalid(
         f"The ledger's address cannot be used: {reason}.",
         state="Nothing was done.",
-        next_step="Set FERRY_DATABASE_URL to sqlite:///path/to/ferry.db or postgresql://user:password@host/database.",
+        next_step=f"{first}, or s{set_it}" if first else f"S{set_it}",
     )
 
 
@@ -256,7 +258,8 @@ def _use_wal(engine: Engine) -> None:
         mode = attempts(_journal_mode, engine)
     except (sqlite3.DatabaseError, DatabaseError) as error:
         reason = error.orig if isinstance(error, DatabaseError) else error
-        raise _unusable(f"{engine.url.database}: {reason}") from error
+        writable = "See that this file and its folder may be written, also to look"
+        raise _unusable(f"{engine.url.database}: {reason}", writable) from error
     if mode != "wal":
         raise _unusable(f"{engine.url.database} lies on a file system without write-ahead logging")
 

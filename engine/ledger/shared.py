@@ -15,11 +15,11 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
-from engine.ledger.records import listed_plan_of
+from engine.ledger.records import listed_plan_of, migration_of
 from engine.ledger.tables import CollectionRow, MigrationRow
 from engine.ledger.transitions import Act, late_calls_until, lease_is_live, load, move
 from engine.lifecycle import HELD, EventName, Status
-from engine.model import Endpoint, LateCalls, Lease, Request
+from engine.model import Endpoint, LateCalls, Lease, Migration, Request
 from engine.model.state import CREATING, REPLACING, WAITING
 
 _READING: Final = (Status.RUNNING, Status.QUEUED)
@@ -155,6 +155,22 @@ class Shared(Leases):
                 and _makes(row, names)
             ]
         return max(doubted, key=lambda late: late.until, default=None)
+
+    def makers(self, target: Endpoint, names: Collection[str]) -> tuple[Migration, ...]:
+        """The migrations whose records say that they made a collection of one of these names there; the newest first.
+
+        One that was undone has no such record any more. What stands there now is not asked.
+        """
+        query = (
+            select(MigrationRow)
+            .join(CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id))
+            .where(col(CollectionRow.name).in_(names), col(CollectionRow.target_id).is_not(None))
+            .order_by(col(MigrationRow.number).desc())
+            .distinct()
+        )
+        with self._read() as session:
+            made = [row for row in session.exec(query) if _target(row.request) == _place(target)]
+            return tuple(migration_of(row, listed=True) for row in made)
 
 
 def _held_by_others(migration_id: str) -> SelectOfScalar[MigrationRow]:

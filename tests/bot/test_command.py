@@ -74,21 +74,22 @@ def test_a_migration_is_paused_resumed_and_canceled_by_typing(
 def test_retry_resumes_what_was_canceled_and_repairs_what_mismatched(
     typed: Type, ledger: Ledger, queued: Migration
 ) -> None:
-    """One word for both: which event it is depends on how the migration ended."""
+    """One word for both: which event it is depends on how the migration ended; Repair's own word is always that."""
     typed(f"cancel {queued.id}")
     typed(f"retry {queued.id}")
     assert ledger.events(migration_id=queued.id)[-1].name == EventName.RESUME
-    ledger.finish(ledger.claim(queued.id, new_owner()), EventName.MISMATCH)
-    typed(f"retry {queued.id}")
-    assert ledger.events(migration_id=queued.id)[-1].name == EventName.REPAIR
+    for word in ("retry", "repair"):
+        ledger.finish(ledger.claim(queued.id, new_owner()), EventName.MISMATCH)
+        typed(f"{word} {queued.id}")
+        assert ledger.events(migration_id=queued.id)[-1].name == EventName.REPAIR
 
 
-@pytest.mark.parametrize("word", ["cancel", "pause", "resume", "retry"])
+@pytest.mark.parametrize("word", ["cancel", "pause", "resume", "retry", "repair"])
 def test_who_may_not_click_may_not_type(
     typed: Type, ledger: Ledger, queued: Migration, word: str
 ) -> None:
     """Somebody without a role is refused as at the button, and everyone may look."""
-    if word in {"resume", "retry"}:
+    if word in {"resume", "retry", "repair"}:
         typed(f"cancel {queued.id}")
     before = ledger.migration(queued.id).status
     assert "You may not do this" in typed(f"{word} {queued.id}", "U0STRANGER")
@@ -96,7 +97,7 @@ def test_who_may_not_click_may_not_type(
     assert queued.id in typed(f"status {queued.id}", "U0STRANGER")
 
 
-@pytest.mark.parametrize("word", ["status", "cancel", "pause", "resume", "retry"])
+@pytest.mark.parametrize("word", ["status", "cancel", "pause", "resume", "retry", "repair"])
 def test_what_is_typed_wrongly_is_answered_with_the_usage_that_fits(typed: Type, word: str) -> None:
     """No id, or more than an id, is answered with the line of that word alone; an unknown id is said to be unknown."""
     for text in (word, f"{word} M-1 M-2"):

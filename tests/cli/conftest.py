@@ -28,11 +28,16 @@ class Shell:
 
     folder: Path
 
+    @property
+    def program(self) -> str:
+        """The console script."""
+        return str(Path(sys.executable).with_name("ferry"))
+
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Starts it and does not wait."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("FERRY_")}
         return subprocess.Popen(
-            [str(Path(sys.executable).with_name("ferry")), *arguments],
+            [self.program, *arguments],
             cwd=self.folder,
             env=kept | {"COLUMNS": "200"} | environment,
             stdin=subprocess.DEVNULL,

@@ -177,19 +177,24 @@ def test_cancel_from_another_terminal_and_resume(shell: Shell, source: Side, tar
         assert "It cannot be resumed: it has already ended successfully." in over.stderr
 
 
-def test_sigterm_hands_back_to_the_queue(shell: Shell, source: Side, target: Side) -> None:
-    """SIGTERM ends with exit 5: nothing failed, and the same command continues."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_hands_back_to_the_queue(
+    shell: Shell, source: Side, target: Side, number: signal.Signals
+) -> None:
+    """SIGTERM, and a terminal that goes away, end with exit 5: nothing failed, and the same command continues."""
     with Proxy(target.uri) as proxy:
         gate = proxy.hold("Insert", 3)
         command = ("migrate", source.uri, proxy.uri)
         with shell.start(*command) as process:
             gate.wait()
-            process.terminate()
+            process.send_signal(number)
             gate.open.set()
             out, err = process.communicate(timeout=60)
-        assert (process.returncode, err) == (5, "")
+        assert process.returncode == 5, err
+        assert "rror" not in err
         assert out.startswith("PENDING")
-        assert "It was handed back to the queue; `ferry resume M-" in out.splitlines()[-1]
+        assert "It waits in the queue" in out.splitlines()[-1]
+        assert "`ferry resume M-" in out.splitlines()[-1]
         assert shell.run(*command).returncode == 0
 
 

@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import engine
+from engine.ledger import Ledger
+from engine.lifecycle import EventName
+from engine.model import Endpoint, Request, Secrets
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side
 
@@ -141,3 +145,44 @@ def test_a_refusal_says_with_json_how_the_migration_stands(
     assert (status, undone["state"]) == (0, "undone")
     status, refused = shell.object("resume", migration)
     assert (status, refused["state"]) == (2, "undone")
+
+
+def test_what_is_there_already_names_the_migration_that_made_it(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """Asked for once more, also in part, the refusal says which migration made what stands there; not after it was undone."""
+    migration = shell.object("migrate", source.uri, target.uri)[1]["migration"]
+    for part in ((), ("--collection", "crew")):
+        again = shell.run("migrate", source.uri, target.uri, *part)
+        assert again.returncode == 2
+        assert (
+            f"{migration} made a collection of that name there and stands as SUCCESSFUL since 2"
+            in again.stderr
+        )
+        assert "What it made can be verified again. Or choose another target" in again.stderr
+    assert shell.run("undo", migration).returncode == 0
+    assert (
+        "it was undone.\nNothing was changed.\nRequest it anew"
+        in shell.run("remigrate", migration).stderr
+    )
+    target.create("crew", key="VARCHAR")
+    theirs = shell.run("migrate", source.uri, target.uri, "--collection", "crew")
+    assert theirs.returncode == 2
+    assert migration not in theirs.stderr
+
+
+def test_what_never_began_is_not_said_to_go_on(shell: Shell, source: Side, target: Side) -> None:
+    """A request that was canceled before anyone approved it is not offered to be resumed, which would be refused."""
+    wanted = Request(
+        source=Endpoint(name=source.uri, uri=source.uri),
+        target=Endpoint(name=target.uri, uri=target.uri),
+    )
+    with Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger, ledger.transaction() as act:
+        name = act.add_migration(wanted, requester="ada").id
+        act.record_plan(name, engine.plan(wanted, Secrets("", "")), "ada")
+        act.apply(name, EventName.PLANNED, actor="ada")
+    canceled = shell.run("cancel", name)
+    assert canceled.stdout == f"{name} is canceled.\n"
+    assert shell.run("show", name).stdout.startswith(f"CANCELED  {name}  0 entities\n")
+    assert "ferry resume" not in shell.run("show", name).stdout
+    assert shell.run("resume", name).returncode == 2

@@ -358,8 +358,11 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("these are my notes, not a database, and they are long enough" * 20)
     before = path.read_bytes()
-    with pytest.raises(ConfigurationInvalid, match="not a database"):
+    with pytest.raises(ConfigurationInvalid, match="not a database") as refused:
         Ledger.open(f"sqlite:///{path}")
+    assert (
+        "this file and its folder may be written, also to look, or set" in refused.value.next_step
+    )
     assert path.read_bytes() == before
 
 

@@ -1,0 +1,13 @@
+"""What the console script calls: the command line, or a sentence where Ctrl-C came while its parts were still being read."""
+
+import sys
+
+
+def main() -> None:
+    """Runs `bot.cli`."""
+    try:
+        from bot.cli import main as run  # noqa: PLC0415  # takes a second, in which somebody may type Ctrl-C
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Nothing was started.\n")
+        sys.exit(130)
+    run()

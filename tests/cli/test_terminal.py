@@ -1,0 +1,102 @@
+"""What a person sees on a terminal, and what a log gets instead: bars, lines, tables of any width; on Milvus Lite."""
+
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import termios
+from contextlib import suppress
+
+import pytest
+
+from bot import terminal, under_way
+from engine.lifecycle import Status
+from engine.model import ErrorText, Progress
+from tests.cli.conftest import Shell
+from tests.engine.bed import Side
+from tests.engine.proxy import Proxy
+
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_terminal(shell: Shell, *arguments: str, columns: int) -> tuple[int, str]:
+    """Runs `ferry` on a terminal of that width: its exit status, and all that it wrote there, without colours."""
+    master, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FERRY_")}
+    kept.pop("COLUMNS", None)
+    with subprocess.Popen(
+        [shell.program, *arguments],
+        cwd=shell.folder,
+        env=kept | {"TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    ) as process:
+        os.close(terminal)
+        written = b""
+        with os.fdopen(master, "rb", buffering=0) as screen, suppress(OSError):  # EIO: it has ended
+            while more := screen.read(65_536):
+                written += more
+    return process.returncode, _COLOURS.sub("", written.decode()).replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [60, 200])
+def test_a_migration_on_a_terminal(shell: Shell, source: Side, target: Side, columns: int) -> None:
+    """It shows its name, how far it is and how it ended, on a terminal of any width."""
+    status, shown = on_terminal(shell, "migrate", source.uri, target.uri, columns=columns)
+    assert status == 0, shown
+    (job,) = shell.object("jobs")[1]["migrations"]
+    assert job["id"] in shown.splitlines()[0]
+    assert "SUCCESSFUL" in shown
+    for command in (("jobs",), ("show", job["id"]), ("verify", source.uri, target.uri), ("audit",)):
+        _, told = on_terminal(shell, *command, columns=columns)
+        assert "…" not in told, told
+    assert f"{target.uri}/default" in on_terminal(shell, "jobs", columns=columns)[1]
+
+
+def test_a_log_is_told_what_runs_and_what_it_waits_for(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """Where standard error is no terminal it has a line for the migration, its phases, and what a lost worker makes it wait for."""
+    with Proxy(target.uri) as proxy:
+        gate = proxy.hold("Insert", 4)
+        command = ("migrate", source.uri, proxy.uri, "--collection", "cargo")
+        with shell.start(*command, FERRY_LEASE_SECONDS="6") as process:
+            gate.wait()
+            process.kill()
+            process.communicate()
+        gate.open.set()
+        proxy.drained()
+        (job,) = shell.object("jobs")[1]["migrations"]
+        left = shell.run("show", job["id"])
+        done = shell.run(*command)
+    assert "The process that ran it is gone." in left.stdout
+    assert f"`ferry resume {job['id']}` goes on" in left.stdout
+    assert done.returncode == 0, done.stderr
+    first, stop, *lines = done.stderr.splitlines()
+    assert first == f"{job['id']}  {source.uri}/default → {proxy.uri}/default"
+    assert f"`ferry cancel {job['id']}` stops it." in stop
+    waited = [each for each in lines if each.startswith("Waiting: ")]
+    assert len(waited) == 1, lines
+    assert "Calls that were lost may still reach the target until" in waited[0]
+    assert any(each.startswith(f"{job['id']}  ") for each in lines)
+
+
+def test_a_failure_that_passes_names_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """A migration whose server went away is told to be resumed; one that a person must look at is not."""
+    for code, said in (("E-UNAVAILABLE", "`ferry resume M-1` goes on from there."), ("E-DATA", "")):
+        terminal.goes_on("M-1", Status.FAILED, ErrorText(code=code, message="It failed."))
+        assert capsys.readouterr().out.strip().endswith(said)
+        assert bool(said) or not capsys.readouterr().out
+
+
+def test_a_copy_that_stands_still_has_no_rate() -> None:
+    """Where nothing was copied for a minute, the rate of before is not said to be that of now."""
+    stuck = Progress(
+        phase="copy", entities=900, copied=600, verified=0, bytes=1, seconds=0.1, recent_seconds=0.0
+    )
+    assert under_way.figures(stuck) == "600 of 900 entities copied"
+    moving = stuck.model_copy(update={"recent_entities": 100, "recent_seconds": 20.0})
+    assert "5 entities/s" in under_way.figures(moving)
