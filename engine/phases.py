@@ -31,6 +31,7 @@ from engine.model import (
     Lease,
     Plan,
 )
+from engine.model.state import REPLACING, WAITING
 from engine.ownership import Owner, owner_of
 from engine.preparer import Preparer
 from engine.proof.gaps import shared_keys
@@ -117,6 +118,7 @@ class Phases:
             self._enter("verify")
             return self._verify_again()
         self._enter("create")
+        self._replace_nothing()
         # Before the database is looked for: another one's late drop takes it as long as it is empty.
         self.heartbeat.outlast_migrations([plan.name for plan in self.plan.collections])
         self.preparer.database(self.plan.database_properties)
@@ -137,6 +139,12 @@ class Phases:
         self._enter("alias")
         self._each(self._alias)
         return EventName.SUCCEED
+
+    def _replace_nothing(self) -> None:
+        """What a worker that was lost was about to replace is not being replaced now: who waits for that may be waited for here."""
+        for state in self.ledger.collection_states(self.lease.migration_id):
+            if state.phase == REPLACING:
+                self.ledger.set_collection(self.lease, state.name, phase=WAITING)
 
     def _is_proved(self) -> bool:
         states = self.ledger.collection_states(self.lease.migration_id)

@@ -113,3 +113,21 @@ def _stopped_at(run: Run, point: str) -> Fork:
     until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED)
     pause(worker.pid, lane.url)  # another of its threads may hold the ledger's lock
     return worker
+
+
+def test_an_undo_and_a_replacement_do_not_wait_for_each_other(small_lanes: Lanes) -> None:
+    """A worker died right before it dropped what is being undone by now: neither the undo nor its next worker waits for ever."""
+    (lane,) = small_lanes(1)
+    with lane.migration() as first:
+        assert first.work("writing:1") == KILLED
+        request = lane.request(first.database, on_conflict=OnConflict.REPLACE)
+        second = lane.queued(lane.planned(request))
+        assert second.work("replacing:1") == KILLED
+        replacing = _stopped_at(second, "claimed:1")
+        _act(first, EventName.CANCEL)
+        _act(first, EventName.ASK_UNDO)
+        undoing = lane.workers.start(first.id, lane.url)
+        until(lambda: _waits_for(first, second) or undoing.poll() is not None)
+        replacing.send_signal(signal.SIGCONT)
+        assert (undoing.wait(), replacing.wait()) == (0, 0)
+        assert lane.ledger.migration(first.id).status is Status.UNDONE
