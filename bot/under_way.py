@@ -68,7 +68,9 @@ def figures(reached: Reached) -> str:
     if reached.phase in _PROVING:
         return f"{reached.verified:,} of {reached.entities:,} entities verified"
     copied = f"{reached.copied:,} of {reached.entities:,} entities copied"
-    if not reached.recent_seconds:  # nothing was copied for a minute: the rate of before is not that of now
+    if (
+        not reached.recent_seconds
+    ):  # nothing was copied for a minute: the rate of before is not that of now
         return copied
     rate = pace.entities_per_second(reached)
     parts = (
