@@ -134,11 +134,9 @@ class Phases:
             self._each(self._repair)
         self._enter("verify")
         self._each(self._verify)
-        if not self._is_proved():
-            return EventName.MISMATCH
         self._enter("alias")
         self._each(self._alias)
-        return EventName.SUCCEED
+        return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH
 
     def _replace_nothing(self) -> None:
         """What a worker that was lost was about to replace is not being replaced now: who waits for that may be waited for here."""
@@ -321,9 +319,12 @@ class Phases:
         crashpoints.reached("verdict_recorded")
 
     def _alias(self, plan: CollectionPlan) -> None:
+        """Hands a proved collection over, also where another one is not: what is migrated again is that one alone."""
+        state = self._state(plan)
+        if state.report is None or not state.report.verified:
+            return
         present = definitions.aliases(self.target, plan.name)
-        handed_over = self._state(plan).handed_over
-        for alias in () if handed_over else plan.aliases:
+        for alias in () if state.handed_over else plan.aliases:
             if alias not in present:
                 self.heartbeat.check()
                 crashpoints.reached("aliasing")

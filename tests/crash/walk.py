@@ -368,8 +368,6 @@ class Walk:
         scene = self.scene
         plan = self.lane.planned(engine.remigration(self.lane.ledger, scene.run.id))
         scene.run = self.lane.queued(plan)
-        # Aliases come when everything is proved: of the collections that are not asked for again nobody sets them any more.
-        scene.realiased |= set(scene.names) - set(plan.request.collections)
         self._say(f"asked for again as {scene.run.id}")
         self.tally.count("remigrations")
 

@@ -178,6 +178,26 @@ def test_what_was_never_handed_over_is_not_called_successful(bed: Bed, proxied: 
     assert bed.target.client.describe_collection("mended")["aliases"] == ["front"]
 
 
+def test_what_is_proved_gets_its_alias_though_another_collection_mismatched(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """Nobody would set it later: migrated again is only what is not proved, whose alias still waits."""
+    fill(bed, "spoiled")
+    bed.source.create("whole")
+    bed.source.insert("whole", rows(range(50)))
+    bed.source.client.create_alias("whole", "back")
+    target = proxied(bed.target)
+    migration = bed.queued("spoiled", "whole", target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.target.insert("spoiled", rows([9_999]))
+        gate.open.set()
+    assert reports[0].status is Outcome.MISMATCHED
+    assert bed.target.client.describe_collection("whole")["aliases"] == ["back"]
+    assert bed.target.client.describe_collection("spoiled")["aliases"] == []
+
+
 @pytest.mark.parametrize("ended", [Status.SUCCESSFUL, Status.MISMATCHED])
 def test_one_that_is_not_done_changes_nothing(
     crossing: Bed, proxied: Proxied, ended: Status
