@@ -14,7 +14,7 @@ from engine.milvus import definitions, loading, pages, schemas
 from engine.milvus.capabilities import parse_version
 from engine.milvus.connection import Cluster
 from engine.milvus.definitions import ConsistencyLevel
-from engine.milvus.failures import MilvusRefused
+from engine.milvus.failures import MilvusRefused, not_loaded
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.milvus.schemas import DataType
 from engine.model import CollectionPlan, IndexDefinition, KeyPolicy, PartitionPlan, PrimaryKey
@@ -272,11 +272,14 @@ def never_loaded(name: str, schema: Any) -> str | None:
 def _why_not_bounded(reader: pages.CollectionReader, key: Any) -> str | None:
     """Says that a server takes the key field's name for a word of its filters, if it does (milvus #35873).
 
-    It is asked, since these words differ by version; it reads a filter before it looks whether the collection is loaded.
+    It is asked, since these words differ by version. A server reads a filter before it looks whether the collection is loaded,
+    Milvus Lite after: of a released one there nothing is known.
     """
     try:
         reader.try_bound(_ABOVE_ALL[key.data_type])
     except MilvusRefused as refused:
+        if not_loaded(refused):
+            return None
         if reader.cluster.is_lite or _UNPARSED in refused.message:
             return (
                 f"“{reader.collection}” cannot be read by ranges of its keys, because its server takes the name of their field "
