@@ -7,7 +7,7 @@ import pytest
 from engine.errors import LeaseLost
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import Status
-from engine.model import Lease, Migration
+from engine.model import Lease, Migration, Request
 
 CREATED = "created"
 
@@ -61,3 +61,18 @@ def test_a_lost_lease_records_nothing(ledger: Ledger, lease: Lease) -> None:
     with pytest.raises(LeaseLost):
         ledger.record_created(stale, "films", CREATED, 77)
     assert target_ids(ledger, lease) == {"films": None}
+
+
+def test_who_made_what_stands_there_is_named(
+    ledger: Ledger, lease: Lease, other: Lease, wish: Request
+) -> None:
+    """The newest first, each once; what was made at another place, or is only begun, names nobody."""
+    for each, number in ((lease, 77), (other, 78)):
+        begin(ledger, each, "films", "people")
+        assert ledger.record_created(each, "films", CREATED, number)
+    assert ledger.record_created(lease, "people", CREATED, 79)
+    names = ("films", "people")
+    made = [each.id for each in ledger.makers(wish.target, names)]
+    assert made == [other.migration_id, lease.migration_id]
+    assert [each.id for each in ledger.makers(wish.target, ("people",))] == [lease.migration_id]
+    assert ledger.makers(wish.source, names) == ()
