@@ -37,6 +37,12 @@ from engine.errors import ConfigurationInvalid, LedgerIncompatible, ServiceUnava
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the writer before it."""
 
+FROZEN_SECONDS: Final = 10.0
+"""How long PostgreSQL waits for the next statement of a transaction: a process that was frozen in one must not hold up others."""
+
+_ROLLED_BACK: Final = "25P03"
+"""What PostgreSQL says to that process when it goes on (`idle_in_transaction_session_timeout`)."""
+
 VERSION_TABLE: Final = "ledger_version"
 
 _VERSIONS: Final = Path(__file__).parent
@@ -118,6 +124,8 @@ def answering() -> Iterator[None]:
 
 
 def _is_outage(error: DBAPIError) -> bool:
+    if getattr(error.orig, "sqlstate", None) == _ROLLED_BACK:
+        return True
     # Exactly these: IntegrityError, ProgrammingError and others derive from DatabaseError.
     if type(error) not in {OperationalError, InterfaceError, DatabaseError}:
         return False
@@ -282,8 +290,11 @@ def _open_postgresql(place: URL) -> Engine:
         raise _unusable("PostgreSQL needs psycopg: install ferry[postgres]") from error
 
     def configure(connection: Any, _record: object) -> None:
-        milliseconds = f"{BUSY_SECONDS * 1000:.0f}"
-        _execute(connection.cursor(), f"SET lock_timeout = {milliseconds}")
+        _execute(
+            connection.cursor(),
+            f"SET lock_timeout = {BUSY_SECONDS * 1000:.0f}",
+            f"SET idle_in_transaction_session_timeout = {FROZEN_SECONDS * 1000:.0f}",
+        )
         connection.commit()
 
     event.listen(engine, "connect", configure)

@@ -156,7 +156,11 @@ class PairWalk(Walk):
             self._lease_over()
             self._left_alone("engine.worker", CHUNK_BYTES[1])
         elif scene.status in {Status.FAILED, Status.MISMATCHED} and (refused or scene.is_displaced):
-            self._apply(EventName.ASK_UNDO)  # another one has what it would make
+            # Another one has what it would make, or a stranger dropped it. What he wrote to is undone by who insists.
+            if any(event.name == EventName.UNDO_LEFT for event in scene.events):
+                engine.undo(self.lane.ledger, scene.run.id, Secrets(), force=True)
+            else:
+                self._apply(EventName.ASK_UNDO)
         elif scene.status in {Status.FAILED, Status.CANCELED, Status.PAUSED}:
             before = scene.standing()
             self._clear_away()

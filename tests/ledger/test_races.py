@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from engine.errors import CancelRequested, LeaseLost, MigrationBusy
+from engine.errors import CancelRequested, LeaseLost, MigrationBusy, ServiceUnavailable
 from engine.ledger import Ledger, TransitionRefused, new_owner
+from engine.ledger.database import FROZEN_SECONDS
 from engine.lifecycle import EventName, Status
 from engine.model import Lease, Migration, Receipt, Request
 from tests.beds.ledgers import put
@@ -231,3 +233,27 @@ def test_migrations_are_listed_newest_first(ledger: Ledger, at: At, before: bool
     assert ledger.migrations(statuses=[Status.FAILED]) == ()
     assert ledger.migrations(statuses=[Status.QUEUED]) == tuple(newest)
     assert [m.id for m in made] == list(ledger.due(made[0].created_at))
+
+
+def test_who_was_frozen_in_a_transaction_holds_nobody_up(
+    postgres: Callable[[], str], wish: Request
+) -> None:
+    """PostgreSQL takes its locks away after a while, so that others can cancel; it hears of that when it goes on."""
+    with Ledger.open(put(postgres())) as ledger:
+        with ledger.transaction() as act:
+            migration = act.add_migration(wish, requester="U1")
+
+        def freeze() -> None:
+            with ledger.transaction() as frozen:
+                connection = frozen.session.connection()
+                asked = connection.execute(text("SHOW idle_in_transaction_session_timeout"))
+                assert asked.scalar() == f"{FROZEN_SECONDS:.0f}s"
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 50"))
+                frozen.apply(migration.id, EventName.ENQUEUE, actor="U1")
+                with ledger.transaction() as other:
+                    other.apply(migration.id, EventName.CANCEL, actor="U2")
+                frozen.apply(migration.id, EventName.CANCEL, actor="U1")
+
+        with pytest.raises(ServiceUnavailable):
+            freeze()
+        assert ledger.migration(migration.id).status is Status.CANCELED
