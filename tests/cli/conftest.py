@@ -9,13 +9,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from bot.cli import main
 from tests.beds.forks import Forks
 from tests.engine.bed import Side, rows
+from tests.engine.proxy import Proxy
 
 ENTITIES = 240
 PARTITIONS = 12
@@ -45,6 +46,18 @@ class Shell:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def killed(self, proxy: Proxy, *command: str) -> dict[str, Any]:
+        """Runs it until its fourth insert is under way, kills it there, lets that call arrive; the only job, as it stands then."""
+        gate = proxy.hold("Insert", 4)
+        with self.start(*command, FERRY_LEASE_SECONDS="6") as process:
+            gate.wait()
+            process.kill()
+            process.communicate()
+        gate.open.set()
+        proxy.drained()
+        (job,) = self.object("jobs")[1]["migrations"]
+        return cast(dict[str, Any], job)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """What the console script runs, in this process: a new one takes seconds to import everything."""

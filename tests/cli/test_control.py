@@ -63,15 +63,8 @@ def test_pause_throttle_resume_and_undo(shell: Shell, source: Side, target: Side
 def test_an_undo_says_why_it_waits(shell: Shell, source: Side, target: Side) -> None:
     """After a worker was lost, an undo tells on standard error what may still arrive and until when, and then drops."""
     with Proxy(target.uri) as proxy:
-        gate = proxy.hold("Insert", 4)
         command = ("migrate", source.uri, proxy.uri, "--collection", "cargo")
-        with shell.start(*command, FERRY_LEASE_SECONDS="6") as process:
-            gate.wait()
-            process.kill()
-            process.communicate()
-        gate.open.set()
-        proxy.drained()
-        (job,) = shell.object("jobs")[1]["migrations"]
+        job = shell.killed(proxy, *command)
         assert shell.run("cancel", job["id"]).returncode == 0
         canceled = shell.run("show", job["id"]).stdout
         assert f"`ferry resume {job['id']}` goes on from there" in canceled

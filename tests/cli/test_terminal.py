@@ -61,15 +61,8 @@ def test_a_log_is_told_what_runs_and_what_it_waits_for(
 ) -> None:
     """Where standard error is no terminal it has a line for the migration, its phases, and what a lost worker makes it wait for."""
     with Proxy(target.uri) as proxy:
-        gate = proxy.hold("Insert", 4)
         command = ("migrate", source.uri, proxy.uri, "--collection", "cargo")
-        with shell.start(*command, FERRY_LEASE_SECONDS="6") as process:
-            gate.wait()
-            process.kill()
-            process.communicate()
-        gate.open.set()
-        proxy.drained()
-        (job,) = shell.object("jobs")[1]["migrations"]
+        job = shell.killed(proxy, *command)
         left = shell.run("show", job["id"])
         done = shell.run(*command)
     assert "The process that ran it is gone." in left.stdout

@@ -125,11 +125,9 @@ def test_what_succeeded_before_it_was_asked_was_handed_over(
         assert [state.handed_over for state in states] == [True, False]
 
 
-def test_what_was_found_different_before_is_doubted(
-    url: str, wish: Request, tmp_path: Path
-) -> None:
-    """An older ledger's receipts are believed but where something was found different; what its source counted nobody knows."""
-    first = tmp_path / "first" / "versions"
+def old_database(url: str, wish: Request, folder: Path) -> Engine:
+    """A ledger of the first version with three chunks: not compared, the same, different; the caller disposes of it."""
+    first = folder / "first" / "versions"
     first.mkdir(parents=True)
     shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
     database = open_database(url)
@@ -145,6 +143,14 @@ def test_what_was_found_different_before_is_doubted(
         for ordinal, verified in enumerate((None, True, False)):
             place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
             connection.execute(text(OLD_CHUNK), place)
+    return database
+
+
+def test_what_was_found_different_before_is_doubted(
+    url: str, wish: Request, tmp_path: Path
+) -> None:
+    """An older ledger's receipts are believed but where something was found different; what its source counted nobody knows."""
+    database = old_database(url, wish, tmp_path)
     database.dispose()
     with Ledger.open(url) as ledger:
         chunks = ledger.chunks("M-0000001", "films")

@@ -1,8 +1,6 @@
 """What the ledger reads as the number of things grows, on both databases: never more than is asked for."""
 
-import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from sqlmodel import col
 
 from engine import reports
 from engine.heartbeat import WAITING
-from engine.ledger import VERSION_TABLE, Ledger, open_database, proofs, upgrade
+from engine.ledger import Ledger, proofs
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow
 from engine.ledger.transitions import load
 from engine.lifecycle import EventName
@@ -28,7 +26,7 @@ from engine.model import (
     Request,
 )
 from tests.beds.counting import plans, rows_read
-from tests.ledger.test_database import OLD_CHUNK, OLD_COLLECTION, OLD_MIGRATION, SCRIPTS
+from tests.ledger.test_database import old_database
 
 Chunked = Callable[..., list[int]]
 RECEIPT = Receipt(entities=10, bytes=640, digest="0123456789abcdef" * 2)
@@ -246,22 +244,8 @@ def test_what_was_copied_before_it_was_counted_counts(
     url: str, wish: Request, tmp_path: Path
 ) -> None:
     """What the chunks of an older ledger add up to is what its migration's progress says after the upgrade."""
-    first = tmp_path / "first" / "versions"
-    first.mkdir(parents=True)
-    shutil.copy(SCRIPTS / "versions" / "0001_first.py", first)
-    database = open_database(url)
-    upgrade(database, first.parent, VERSION_TABLE)
-    values = {
-        "id": "M-0000001",
-        "now": datetime(2026, 1, 1, tzinfo=UTC),
-        "wish": wish.model_dump_json(),
-    }
+    database = old_database(url, wish, tmp_path)
     with database.begin() as connection:
-        connection.execute(text(OLD_MIGRATION), values)
-        connection.execute(text(OLD_COLLECTION), values)
-        for ordinal, verified in enumerate((None, True, False)):
-            place = {"id": "M-0000001", "ordinal": ordinal, "verified": verified}
-            connection.execute(text(OLD_CHUNK), place)
         copied = (
             "UPDATE chunk SET copied_entities = 10 + ordinal, copied_bytes = 640 WHERE ordinal < 2"
         )
