@@ -208,6 +208,12 @@ def collection_properties(described: Any) -> dict[str, str]:
     return _pairs([*described.schema.properties, *described.properties])
 
 
+def properties_of(cluster: Cluster, name: str) -> dict[str, str]:
+    """The properties of a collection; none where there is no such collection."""
+    described = describe(cluster, name)
+    return collection_properties(described) if described else {}
+
+
 def settle(cluster: Cluster, plan: CollectionPlan, *, handed_over: bool = False) -> tuple[str, ...]:
     """Sets the properties that come last and removes what only the copy needed; harmless to repeat.
 
@@ -219,8 +225,7 @@ def settle(cluster: Cluster, plan: CollectionPlan, *, handed_over: bool = False)
     Returns:
         What the target's description says otherwise after that, one sentence each.
     """
-    described = describe(cluster, plan.name)
-    found = collection_properties(described) if described else {}
+    found = properties_of(cluster, plan.name)
     last = properties.at_the_end(plan)
     if handed_over:
         last = {key: last[key] for key in properties.for_the_copy(plan) if key in last}
@@ -235,8 +240,7 @@ def settle(cluster: Cluster, plan: CollectionPlan, *, handed_over: bool = False)
 
 def unsettled(cluster: Cluster, plan: CollectionPlan) -> tuple[str, ...]:
     """What of that which comes last is not as on the source, one sentence each; nothing is changed."""
-    described = describe(cluster, plan.name)
-    found = collection_properties(described) if described else {}
+    found = properties_of(cluster, plan.name)
     present = aliases(cluster, plan.name)
     return (
         *properties.late_differences(plan, found),

@@ -28,6 +28,7 @@ _BOUND: Final = {
 """What means something on its own cluster only, by the beginning of its name, and why it is not carried."""
 
 _EXPIRY: Final = (TTL, "ttl_field")
+_NO_LIFETIME: Final = frozenset({"-1", "0", ""})
 _BRAKES: Final = (
     "collection.insertRate.",
     "collection.deleteRate.",
@@ -78,9 +79,7 @@ def expires(properties: Mapping[str, str]) -> bool:
 def lifetime(properties: Mapping[str, str]) -> str:
     """What gives entities of a collection with these properties a lifetime, as text; "" where they have none."""
     given = {key: properties.get(key, "-1") for key in _EXPIRY}
-    return ", ".join(
-        f"{key} {value}" for key, value in given.items() if value not in {"-1", "0", ""}
-    )
+    return ", ".join(f"{key} {value}" for key, value in given.items() if value not in _NO_LIFETIME)
 
 
 def for_the_copy(plan: CollectionPlan) -> dict[str, str]:
@@ -107,24 +106,31 @@ def pending(plan: CollectionPlan) -> str:
 def differences(
     wanted: Mapping[str, str], found: Mapping[str, str], *, settled: bool
 ) -> Iterator[str]:
-    """What a target's properties say otherwise, one sentence each; what it adds on its own is its own.
+    """What a target's properties say otherwise, one sentence each.
+
+    What it adds on its own is its own, but for those that come last: no server makes entities expire, or slows anybody down, unless
+    somebody said so.
 
     Args:
         wanted: The source's properties.
         found: The target's.
-        settled: Whether those that come last must be there too.
+        settled: Whether those that come last must be as on the source too.
     """
     for key, value in carried(wanted).items():
         if (settled or not comes_last(key)) and found.get(key) != value:
             yield f"property {key} is {found.get(key, 'missing')}, not {value}"
+    for key, value in found.items() if settled else ():
+        if comes_last(key) and key not in wanted and not _says_nothing(key, value):
+            yield f"property {key} is {value}, and the source has none"
 
 
 def late_differences(plan: CollectionPlan, found: Mapping[str, str]) -> Iterator[str]:
     """What a target's properties say otherwise of those that come last, one sentence each."""
-    yield from differences(at_the_end(plan), found, settled=True)
-    for key, value in found.items():
-        if comes_last(key) and key not in plan.properties:
-            yield f"property {key} is {value}, and the source has none"
+    return differences(at_the_end(plan), found, settled=True)
+
+
+def _says_nothing(key: str, value: str) -> bool:
+    return key in _EXPIRY and value in _NO_LIFETIME
 
 
 def _why_bound(key: str) -> str:

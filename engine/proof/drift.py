@@ -7,21 +7,23 @@ of all of them on request, which costs what reading the source costs. Nothing is
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
-from engine.content import Content, read_range
+from engine.content import read_range
 from engine.executors import pipeline
 from engine.milvus import duplicates
 from engine.milvus.pages import CollectionReader
-from engine.model import Chunk, ChunkRange
+from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind, PrimaryKey
 from engine.proof.digest import ContentDigest
 
 SAMPLE_CHUNKS: Final = 4
 """Ranges that are always read again, about 12 MB: writes to half of all ranges go unseen once in 16 times."""
 
 Item = TypeVar("Item")
+Differing = Callable[[ChunkRange], Iterable[Mismatch]]
+"""Names what the target does not hold of a range as the source holds it now."""
 
 
 @dataclass
@@ -69,11 +71,13 @@ def reread(
     *,
     expires: bool = False,
     counted: bool = False,
+    differing: Differing | None = None,
 ) -> Drift:
     """Reads the ranges of copied chunks on the source again.
 
-    A range in which several entities share a key is held against its count alone: which of them a query answers is the server's
-    choice.
+    A range in which several entities share a key, or of which some expired, may answer other than was copied though nobody wrote
+    to it: there every entity is held against the target by itself (`_Reason`). Where the target made the keys that cannot be done:
+    such a range is held against its number alone.
 
     Args:
         source: The source's collection, at a read point after the copy.
@@ -83,6 +87,7 @@ def reread(
         without: A field that the receipts leave out.
         expires: Whether entities of the collection expire: a range that holds fewer than before has not changed for that.
         counted: Whether each range is counted; else only one that does not answer what was copied.
+        differing: Asked of chunks that were found the same on the target; None where the keys there are others.
     """
     drift = Drift()
 
@@ -93,36 +98,64 @@ def reread(
                 digest = ContentDigest.of_receipt(chunk.receipt.entities, chunk.receipt.digest)
                 yield chunk, digest
 
-    def changed(found: Content, expected: ContentDigest) -> bool:
-        if expires and found.digest.count < expected.count:
-            return False
-        if found.counted != found.digest.count:
-            return found.digest.count != expected.count
-        return found.digest != expected
-
     def read(copied: tuple[Chunk, ContentDigest]) -> tuple[int, bool, int]:
         chunk, expected = copied
         known = None if counted else expected.__eq__
         found = read_range(source, chunk.range, page_entities, without=without, known=known)
-        entities = found.digest.count
-        surplus = _sharing(source, chunk.range) if found.counted > entities else 0
-        return entities, changed(found, expected), surplus
+        shared = _shared(source, chunk.range) if found.counted > found.digest.count else {}
+        surplus = sum(entities - 1 for entities in shared.values())
+        if found.digest == expected:
+            return found.digest.count, False, surplus
+        reason = _Reason(expires and found.digest.count < expected.count, shared)
+        if differing is None:
+            changed = not reason.fewer and (found.digest.count != expected.count or not shared)
+        elif reason.is_one:  # what was found to differ on the target is named already
+            changed = bool(chunk.verified) and reason.is_short_of(differing(chunk.range))
+        else:
+            changed = True
+        return found.digest.count, changed, surplus
 
     pipeline(copied(), read, drift.add)
     return drift
 
 
-def _sharing(source: CollectionReader, key_range: ChunkRange) -> int:
-    """How many entities of a range share the key of another one.
+class _Reason(NamedTuple):
+    """Why a range may answer other than was copied though nobody wrote to it.
+
+    Attributes:
+        fewer: Some of its entities expired.
+        shared: How many entities have each key that several have: which of them a query answers is the server's choice.
+    """
+
+    fewer: bool
+    shared: Mapping[PrimaryKey, int]
+
+    @property
+    def is_one(self) -> bool:
+        """Whether there is any."""
+        return self.fewer or bool(self.shared)
+
+    def is_short_of(self, differing: Iterable[Mismatch]) -> bool:
+        """Whether it does not explain all that the target, which holds what was copied, does not hold as the source does."""
+        return not all(map(self._explains, differing))
+
+    def _explains(self, mismatch: Mismatch) -> bool:
+        if mismatch.kind is MismatchKind.EXTRA:
+            return self.fewer
+        return mismatch.kind is MismatchKind.DIFFERENT and mismatch.pk in self.shared
+
+
+def _shared(source: CollectionReader, key_range: ChunkRange) -> dict[PrimaryKey, int]:
+    """The keys of a range that several entities share, with how many they are.
 
     Key by key: one that expired while the range was read makes none, nor does a count that was too high for a moment.
     """
     partition, keys = key_range.partition, source.keys
-    return sum(
-        entities - 1
+    return {
+        key: entities
         for page in keys(partition, key_range.lower, key_range.upper)
-        for _, entities in duplicates.repeated_keys(source, partition, page)
-    )
+        for key, entities in duplicates.repeated_keys(source, partition, page)
+    }
 
 
 def sample(items: Iterable[Item], size: int, seed: str) -> list[Item]:

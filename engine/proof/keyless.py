@@ -120,7 +120,7 @@ class KeylessProof(Proof):
 
         source, verifier = self._readers()
         expected = copied_digests(chunks())
-        gap = self._gap(source, ledger, lease, _entities(expected))
+        gap = self._gap(verifier, ledger, lease, _entities(expected))
         if gap.fault:  # the receipts are out of date: both sides are read, to name the keys
             expected = self._digests(source)
         else:

@@ -57,7 +57,7 @@ class Proof:
         for where the target counts more than was found: each chunk is counted only then.
         """
         migration, name = lease.migration_id, self.plan.name
-        source, verifier = self._readers()
+        _, verifier = self._readers()
         compared = partial(self._recorded, verifier, ledger, lease)
 
         def chunks() -> Iterator[Chunk]:
@@ -69,7 +69,7 @@ class Proof:
             ledger.clear_verification(lease, name)
             uncompared = compared(chunks(), counted=True)
         copied = ledger.chunk_sums(migration, name).copied
-        gap = self._gap(source, ledger, lease, copied)
+        gap = self._gap(verifier, ledger, lease, copied)
         if gap.fault:
             # The receipts are out of date: both sides are read, to name the keys.
             ledger.clear_verification(lease, name)
@@ -156,7 +156,7 @@ class Proof:
         verifier.run(believed, record, counted=counted)
         return uncompared
 
-    def _gap(self, source: CollectionReader, ledger: Ledger, lease: Lease, copied: int) -> Gap:
+    def _gap(self, verifier: Verifier, ledger: Ledger, lease: Lease, copied: int) -> Gap:
         """Explains the source's counts, and reads of it again what they do not show to be written to."""
         shared = self._shared(ledger, lease)
         least = 0 if properties.expires(self.plan.properties) else shared
@@ -166,8 +166,8 @@ class Proof:
             chunks = ledger.chunks(lease.migration_id, self.plan.name)
         else:
             chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS)
-        gap = explain_gap(source, self.plan, copied, sharing)
-        gap = self._held_still(source, chunks, gap, sharing)
+        gap = explain_gap(verifier.source, self.plan, copied, sharing)
+        gap = self._held_still(verifier, chunks, gap, sharing)
         if gap.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         return gap
@@ -203,19 +203,20 @@ class Proof:
         )
 
     def _held_still(
-        self, source: CollectionReader, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
+        self, verifier: Verifier, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
     ) -> Gap:
         """Reads some of the source again, or all of it, where the counts do not show already that it was written to."""
         if gap.fault:
             return gap
         drift = reread(
-            source,
+            verifier.source,
             chunks,
             chunk_entities(self.plan.entities, self.plan.bytes),
             self.check,
             self.plan.uncompared_field,
             expires=properties.expires(self.plan.properties),
             counted=self.check_source,
+            differing=None if self.plan.uncompared_field else verifier.explain,
         )
         if sharing is not None and drift.surplus > sharing[-1]:
             gap = written(self.plan.name, gap.source_entities, drift.surplus, sharing)
@@ -289,9 +290,10 @@ class Proof:
     ) -> tuple[str, str]:
         """Says why the target counts other than was found there, as a fault or as a note; the other is "", or both are."""
         gone = explained - counted
-        lifetime = properties.lifetime(self.plan.properties)
         if gone == 0:
             return "", ""
+        # Its own: the lifetime comes last, and nothing expires there before.
+        lifetime = properties.lifetime(definitions.properties_of(self.target, self.plan.name))
         if gone > 0 and lifetime:
             return "", (
                 f"{gone:,} of the entities that were compared are gone from the target since, where they expire ({lifetime})."

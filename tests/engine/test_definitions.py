@@ -311,3 +311,27 @@ def test_a_plan_for_a_server_says_what_is_lost_there(lite_bed: Bed) -> None:
     assert older.conflict is not None
     assert "has no nullable fields (used by weight)" in older.conflict
     assert "has no default values (used by weight)" in older.conflict
+
+
+def test_a_lifetime_that_the_source_does_not_have_is_a_difference(lite_bed: Bed) -> None:
+    """Where entities expire on the target alone no migration ends well, and two databases are not the same."""
+    lite_bed.source.create("lasting")
+    lite_bed.source.insert("lasting", rows(range(20)))
+    with Proxy(lite_bed.target.uri) as proxy:
+        gate = proxy.hold("LoadCollection", 1)
+        migration = lite_bed.queued(target_uri=proxy.uri)
+        with running(lite_bed, migration) as (reports, _):
+            gate.wait()
+            lite_bed.target.client.alter_collection_properties("lasting", {TTL: "60"})
+            gate.open.set()
+        said = f"property {TTL} is 60, and the source has none"
+        assert reports[0].status is Outcome.FAILED
+        assert reports[0].error is not None
+        assert said in reports[0].error.message
+        report = lite_bed.verify()
+        assert report.status is Outcome.MISMATCHED
+        assert said in report.collections[0].notes
+        lite_bed.target.client.drop_collection_properties("lasting", [TTL])
+        lite_bed.act(migration, EventName.RESUME)
+        assert lite_bed.run(migration).status is Outcome.SUCCESSFUL
+    assert lite_bed.verify().status is Outcome.SUCCESSFUL
