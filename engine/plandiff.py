@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from engine.model import CollectionPlan, Plan, Replaced
 
+MADE_ANEW: Final = "it was dropped on the source and made anew"
 _MEASURED: Final = frozenset({"entities", "bytes", "loaded", "notes"})
 _TOLD_BY_DEFINITION: Final = frozenset({"primary_field", "primary_type", "auto_id"})
 """Read from the definition: `fields` tells them."""
-_TOLD_FIRST: Final = frozenset({"replaces"})
+_TOLD_FIRST: Final = frozenset({"replaces", "id"})
 
 
 class Difference(NamedTuple):
@@ -50,6 +51,24 @@ def difference(approved: Plan, now: Plan) -> Difference:
     return Difference(tuple(said), counts)
 
 
+def changes(old: CollectionPlan, new: CollectionPlan) -> list[str]:
+    """What is defined otherwise of a collection, one sentence each, without its name and a full stop."""
+    values = (_comparable(old), _comparable(new))
+    changed = [name for name in values[0] if values[0][name] != values[1][name]]
+    said = [
+        sentence
+        for name in changed
+        if name != "definition"
+        for sentence in _of_value(name, values[0][name], values[1][name])
+    ]
+    return ["its schema has changed"] if "definition" in changed and not said else said
+
+
+def is_another(old: CollectionPlan, new: CollectionPlan) -> bool:
+    """Whether another collection stands on the source under the name; one of Milvus Lite cannot be told from another."""
+    return 0 not in {old.id, new.id} and old.id != new.id
+
+
 def _of_deletion(
     name: str, before: Mapping[str, CollectionPlan], after: Mapping[str, CollectionPlan]
 ) -> Iterator[str]:
@@ -71,22 +90,15 @@ def _replaced(plan: CollectionPlan | None) -> Replaced | None:
 
 
 def _of_collection(old: CollectionPlan, new: CollectionPlan) -> list[str]:
-    values = (_comparable(old), _comparable(new))
-    changed = [name for name in values[0] if values[0][name] != values[1][name]]
-    said = [
-        sentence
-        for name in changed
-        if name != "definition"
-        for sentence in _of_value(name, values[0][name], values[1][name])
-    ]
-    if "definition" in changed and not said:
-        said = ["its schema has changed"]
-    return [f"“{old.name}”: {sentence}." for sentence in said]
+    made_anew = [MADE_ANEW] if is_another(old, new) else []
+    return [f"“{old.name}”: {sentence}." for sentence in (*made_anew, *changes(old, new))]
 
 
 def _comparable(plan: CollectionPlan) -> dict[str, Any]:
     values = plan.model_dump(exclude=set(_MEASURED | _TOLD_BY_DEFINITION | _TOLD_FIRST))
     values["partitions"] = tuple(each["name"] for each in values["partitions"])
+    if not plan.partition_key:
+        del values["num_partitions"]  # they are told by name
     # What stands in the way is told with numbers; only whether something does is a definition.
     values["conflict"] = bool(values["conflict"])
     values["indexes"] = tuple(_index(each) for each in values["indexes"])

@@ -72,8 +72,7 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     auto_id = schemas.makes_keys(schema)
     return CollectionPlan(
         name=name,
-        definition=schemas.encode(schema),
-        fields=tuple(_field_text(field) for field in schema.fields),
+        **_definition(cluster, described, indexes),
         primary_field=key.name,
         primary_type="INT64" if key.data_type == DataType.Int64 else "VARCHAR",
         auto_id=auto_id,
@@ -82,12 +81,6 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         bytes=round(entities * (per_entity or _guessed_bytes(schema))),
         partitions=partitions,
         partition_key=partition_key,
-        num_partitions=described.num_partitions,
-        shards=described.shards_num or 1,
-        consistency_level=ConsistencyLevel.Name(described.consistency_level),
-        properties=definitions.collection_properties(described),
-        indexes=indexes,
-        aliases=definitions.aliases(cluster, name),
         loaded=loaded,
         replicas=loading.replicas(cluster, name) if loaded else 1,
         nulls=_nulls(reader, schema) if loaded else {},
@@ -99,6 +92,39 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
         or (None if loaded else _why_not_loadable(name, schema, indexes) or _in_part(name, idle)),
         notes=() if loaded or idle else (_RELEASED,),
     )
+
+
+def defined_now(cluster: Cluster, plan: CollectionPlan) -> CollectionPlan:
+    """A surveyed collection as it is defined by now; what was counted is as it was.
+
+    Raises:
+        SourceUnusable: There is no such collection any more.
+    """
+    described = require_collection(cluster, plan.name)
+    names = ("",) if plan.partition_key else definitions.partition_names(cluster, plan.name)
+    counted = {each.name: each for each in plan.partitions}
+    partitions = (counted.get(name, PartitionPlan(name=name, entities=0)) for name in names)
+    indexes = definitions.indexes(cluster, plan.name)
+    changes = {**_definition(cluster, described, indexes), "partitions": tuple(partitions)}
+    return plan.model_copy(update=changes)
+
+
+def _definition(
+    cluster: Cluster, described: Any, indexes: tuple[IndexDefinition, ...]
+) -> dict[str, Any]:
+    """What is carried of a collection's definition, but for its partitions."""
+    schema = described.schema
+    return {
+        "id": int(described.collectionID),
+        "definition": schemas.encode(schema),
+        "fields": tuple(_field_text(field) for field in schema.fields),
+        "num_partitions": described.num_partitions,
+        "shards": described.shards_num or 1,
+        "consistency_level": ConsistencyLevel.Name(described.consistency_level),
+        "properties": definitions.collection_properties(described),
+        "indexes": indexes,
+        "aliases": definitions.aliases(cluster, schema.name),
+    }
 
 
 def _require_ordered_pages(cluster: Cluster) -> None:

@@ -143,6 +143,7 @@ class CollectionPlan(Record):
     """A source collection as it was surveyed.
 
     Attributes:
+        id: The source's own id of it; 0 on Milvus Lite, which has none, and in plans of before.
         definition: The serialised `CollectionSchema` (protobuf) in base64: the whole schema, nothing enumerated by hand.
         fields: `name: type` of each field as text, for people.
         primary_field: The primary key's field name.
@@ -166,6 +167,7 @@ class CollectionPlan(Record):
     """
 
     name: str
+    id: int = 0
     definition: str
     fields: tuple[str, ...]
     primary_field: str
@@ -262,7 +264,7 @@ class Plan(Record):
         return {
             "request": _at_default(self.request, "replaces", "auto_id", "check_source"),
             "collections": {
-                place: _at_default(each, "keys", "replicas", "nulls", "last_key", "replaces")
+                place: _at_default(each, "id", "keys", "replicas", "nulls", "last_key", "replaces")
                 for place, each in enumerate(self.collections)
             },
             **dict.fromkeys(_at_default(self, "database_properties"), True),

@@ -135,7 +135,8 @@ class KeylessProof(Proof):
         if gap.fault:
             gap = self._both_read(ledger, lease, gap, _entities(expected))
         report = found.added_to(self._base(verifier, gap))
-        return self._judged(report, gap, Uncompared(), self._faults(verifier, gap))
+        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease).definitions)
+        return self._judged(report, gap, Uncompared(), faults)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
         """Reads both sides, whoever copied them, and compares them partition by partition."""

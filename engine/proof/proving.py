@@ -25,6 +25,7 @@ from engine.model import (
 )
 from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled
 from engine.proof.gaps import Gap, explain_gap, written
+from engine.proof.redefined import Redefined, redefined
 from engine.proof.searches import RANGES, compare_searches, sentences
 from engine.proof.tally import Listing, Tally, Uncompared
 from engine.proof.verifier import Finding, Verifier
@@ -81,7 +82,8 @@ class Proof:
         def searched() -> tuple[SearchComparison, ...]:
             return self._searched(verifier, self._sample(ledger, migration, RANGES))
 
-        return self._judged(report, gap, uncompared, self._faults(verifier, gap), searched)
+        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease).definitions)
+        return self._judged(report, gap, uncompared, faults, searched)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
         """Reads both sides, whoever copied them, and compares every entity.
@@ -167,10 +169,17 @@ class Proof:
         else:
             chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS)
         gap = explain_gap(verifier.source, self.plan, copied, sharing)
+        made_anew = self._redefined(ledger, lease).made_anew
+        gap = replace(gap, fault=gap.fault or made_anew)
         gap = self._held_still(verifier, chunks, gap, sharing)
         if gap.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         return gap
+
+    def _redefined(self, ledger: Ledger, lease: Lease) -> Redefined:
+        """What of the source is not as it was planned."""
+        state = ledger.collection_state(lease.migration_id, self.plan.name)
+        return redefined(self.source, self.plan, handed_over=state.handed_over)
 
     def _both_read(self, ledger: Ledger, lease: Lease, gap: Gap, answered: int) -> Gap:
         """Where both sides were read whole and are the same, what was written to the source meanwhile is a note.
