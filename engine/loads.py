@@ -36,6 +36,7 @@ class Loads:
         self._lease = lease
         self._mark: Mark = mark
         self._borrowed: set[str] = set()
+        self._kept: dict[str, int] = {}
         self._loading = threading.Lock()
         cluster.reload = self._reload
 
@@ -51,19 +52,30 @@ class Loads:
             crashpoints.reached("source_loaded")
         self._borrowed.add(name)
 
+    def keep(self, name: str, replicas: int) -> None:
+        """Has a collection that is loaded, and stays so, loaded from now on too: that many times."""
+        self._kept[name] = replicas
+
     def _reload(self, name: str) -> bool:
-        """Loads again what was released since it was borrowed; it is released again in the end. Several readers may come to it."""
-        if name not in self._borrowed:
+        """Waits for what is not loaded any more; several readers may come to it.
+
+        What a server that was started again is loading by itself nobody released. What somebody did is loaded again, and where it
+        was borrowed it is released again in the end.
+        """
+        if name not in self._borrowed and name not in self._kept:
             return False
         with self._loading:
-            if not loading.is_loaded(self.cluster, name):
-                self._set(name, found=False)
-                loading.load(self.cluster, name)
+            if loading.is_released(self.cluster, name):
+                if name in self._borrowed:
+                    self._set(name, found=False)
+                loading.ask(self.cluster, name, self._kept.get(name, 1))
+            loading.wait(self.cluster, name)
         return True
 
     def put_back(self) -> None:
         """Releases whatever was released when it was found, and forgets how all of them were found."""
         self._borrowed.clear()
+        self._kept.clear()
         for state in self._ledger.collection_states(self._lease.migration_id):
             self.give_back(state)
 

@@ -242,6 +242,7 @@ class Phases:
     def _load(self, plan: CollectionPlan) -> None:
         crashpoints.reached("loading")
         loading.wait(self.target, plan.name)
+        self.target_loads.keep(plan.name, plan.replicas)
         crashpoints.reached("loaded")
         self._record(plan, phase="loaded")
 

@@ -72,8 +72,8 @@ class Cluster:
         told: Called with the failure when a call is going to be made again after a while.
         opened: Makes another channel to the same place.
         pace: Asked before each page of entities is read; None reads as fast as the server answers.
-        reload: Called with the name of a collection that a read found released; says whether it is loaded again, and the read may
-            be repeated.
+        reload: Called with the name of a collection that a read found not loaded; says whether it is loaded again, and the read
+            may be repeated.
     """
 
     endpoint: Endpoint
@@ -151,7 +151,7 @@ class Cluster:
         return answer
 
     def _reloaded(self, refused: FerryError, request: Any) -> FerryError | None:
-        """What a read is told that found a collection released which is loaded again; None of all other refusals."""
+        """What a read is told that found a collection not loaded which is loaded again; None of all other refusals."""
         if self.reload is None or not failures.not_loaded(refused):
             return None
         name = str(request.collection_name)

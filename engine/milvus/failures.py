@@ -136,9 +136,9 @@ def not_loaded(failure: FerryError) -> bool:
 
 
 def released(where: str, collection: str) -> ServiceUnavailable:
-    """A read of a collection that someone else had released, and that is loaded again."""
+    """A read of a collection that was not loaded any more, and is again: somebody released it, or its server was started again."""
     return ServiceUnavailable(
-        f"Someone else released “{collection}” on {where} while it was read.",
+        f"“{collection}” was not loaded any more on {where} while it was read: it was released, or its server started again.",
         state=_KEPT,
         next_step="Leave it loaded there until the migration has ended, then resume.",
     )

@@ -137,6 +137,31 @@ def test_a_source_that_was_released_since_is_left_released(bed: Bed) -> None:
     assert not bed.source.loaded("old")
 
 
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_what_a_server_loads_again_by_itself_stays_loaded(
+    bed: Bed, proxied: Proxied, side: str
+) -> None:
+    """A server that was started again answers nothing until it has loaded all: nobody released that, it is waited for and stays."""
+    bed.source.create("steady")
+    bed.source.insert("steady", rows(range(20)))
+    proxies = {"source": proxied(bed.source), "target": proxied(bed.target)}
+    source, target = proxies["source"], proxies["target"]
+    migration = bed.queued("steady", source_uri=source.uri, target_uri=target.uri)
+    gate = target.hold("Query", 1)
+    recovering = common_pb2.Status(code=101, error_code=1, reason="collection not loaded")
+    loading = milvus_pb2.GetLoadStateResponse(state=common_pb2.LoadStateLoading)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        answer = milvus_pb2.QueryResults(status=recovering).SerializeToString()
+        proxies[side].answer("Query", b"steady", answer, times=1)
+        proxies[side].answer("GetLoadState", b"steady", loading.SerializeToString(), times=1)
+        gate.open.set()
+    assert reports[0].status is Outcome.SUCCESSFUL, reports[0]
+    assert bed.source.loaded("steady")
+    assert bed.target.loaded("steady")
+    assert source.calls["ReleaseCollection"] == 0
+
+
 def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:
     """A collection that its server cannot load is named in the plan with what can be done, before anything begins."""
     bed.source.create("bare", index=False)
