@@ -65,10 +65,11 @@ class Loads:
         if name not in self._borrowed and name not in self._kept:
             return False
         with self._loading:
-            if loading.is_released(self.cluster, name):
-                if name in self._borrowed:
-                    self._set(name, found=False)
-                loading.ask(self.cluster, name, self._kept.get(name, 1))
+            if name in self._kept:  # also where only some of its partitions are loaded
+                loading.ask(self.cluster, name, self._kept[name])
+            elif loading.is_released(self.cluster, name):
+                self._set(name, found=False)
+                loading.ask(self.cluster, name)
             loading.wait(self.cluster, name)
         return True
 

@@ -115,6 +115,8 @@ def _named_differences(kind: str, wanted: list[Any], found: list[Any]) -> Iterat
         else:
             for said in _message_differences(ours[name], theirs[name]):
                 yield f"{kind} “{name}”: {said}"
+    if kind == _NAMED_PARTS["fields"] and ours.keys() == theirs.keys() and [*ours] != [*theirs]:
+        yield f"fields are in another order: {', '.join(theirs)}"  # old clients insert by their places
 
 
 def _as_dict(schema: Any, *, lite: bool) -> dict[str, Any]:

@@ -87,6 +87,19 @@ def test_every_change_is_a_difference(change: str, schema: Any, chance: random.R
     assert any(f"“{name}”" in sentence for sentence in said)
 
 
+@given(schema=collections(), chance=st.randoms())
+def test_another_order_of_the_fields_is_a_difference(schema: Any, chance: random.Random) -> None:
+    """Old clients insert by the places of the fields."""
+    plan = planned(schema)
+    found = described(schemas.creation_schema(plan), chance)
+    turned = list(reversed(found.fields))
+    del found.fields[:]
+    found.fields.extend(turned)
+    said = schemas.differences(plan, found, lite=False)
+    order = ", ".join(field.name for field in turned)
+    assert said == ([f"fields are in another order: {order}"] if len(turned) > 1 else [])
+
+
 PARAMS = st.dictionaries(
     NAMES,
     st.one_of(st.integers(0, 99).map(str), st.booleans().map(lambda on: str(on).lower()), NAMES),
