@@ -268,13 +268,8 @@ class Phases:
 
     def _compared_again(self, plan: CollectionPlan) -> CollectionReport:
         state = self._state(plan)
-        match owner_of(self.target, plan, state, self.ledger, self.lease.migration_id):
-            case Owner.OURS | Owner.CHANGED:
-                pass
-            case Owner.NOBODY:
-                return self._absent(plan, handover.ABSENT)
-            case _:
-                return self._absent(plan, handover.ANOTHERS)
+        if why := self._why_not_ours(plan, state):
+            return self._absent(plan, why)
         self.source_loads.borrow(state)
         self.target_loads.borrow(state)
         report = self._compared(plan, check_source=True)
@@ -284,6 +279,16 @@ class Phases:
         self.target_loads.give_back(borrowed)
         was_released = borrowed.target_was_loaded is False
         return handover.noted(report, handover.RELEASED if was_released else "")
+
+    def _why_not_ours(self, plan: CollectionPlan, state: CollectionState) -> str:
+        """Why what stands on the target, if anything does, is not what this migration made; "" where it is."""
+        match owner_of(self.target, plan, state, self.ledger, self.lease.migration_id):
+            case Owner.OURS | Owner.CHANGED:
+                return ""
+            case Owner.NOBODY:
+                return handover.ABSENT
+            case _:
+                return handover.ANOTHERS
 
     def _absent(self, plan: CollectionPlan, why: str) -> CollectionReport:
         chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
@@ -302,6 +307,8 @@ class Phases:
         )
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
+        if why := self._why_not_ours(plan, self._state(plan)):  # it may hold the very same
+            return self._absent(plan, why)
         if plan.keys is KeyPolicy.NEW and not report.verified:
             return handover.noted(report, handover.KEYLESS)
         return report

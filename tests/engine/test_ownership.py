@@ -323,3 +323,25 @@ def test_a_drop_that_was_lost_takes_nothing_that_was_made_since(bed: Bed, proxie
         definitions.drop(target, "ours")
     assert told
     assert bed.target.client.list_collections() == ["ours"]
+
+
+def test_what_took_the_place_of_a_copy_is_not_handed_over(bed: Bed, proxied: Proxied) -> None:
+    """Someone drops the copy before it is proved and makes the very same one: that gets neither an alias of ours nor a lifetime."""
+    lifetime = {"collection.ttl.seconds": "86400"}
+    bed.source.create("swapped", properties=lifetime)
+    bed.source.insert("swapped", rows(range(20)))
+    bed.source.client.create_alias("swapped", "front")
+    target = proxied(bed.target)
+    migration = bed.queued("swapped", target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.target.drop("swapped")
+        bed.target.create("swapped", load=False)
+        bed.target.insert("swapped", rows(range(20)))
+        gate.open.set()
+    (found,) = reports[0].collections
+    assert reports[0].status is Outcome.MISMATCHED, found
+    assert "another collection of that name stands on the target" in found.notes[0]
+    described = bed.target.client.describe_collection("swapped")
+    assert (described["aliases"], described["properties"]) == ([], {})
