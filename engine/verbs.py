@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from engine import planner, reports, undoing
+from engine import handover, planner, reports, undoing
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
@@ -296,7 +296,9 @@ def _verified(
             return _absent(source, plan, listing)
         with loading.loaded(target, name):
             plan = plan.model_copy(update={"keys": _key_policy_of(target, plan, auto_id)})
-            return proof_of(source, target, plan, _go_on).of_databases(listing)
+            report = proof_of(source, target, plan, _go_on).of_databases(listing)
+            kept = plan.keys is KeyPolicy.PLAIN
+            return handover.noted(report, handover.AUTO_ID_OFF if kept else "")
 
 
 def _key_policy_of(target: Cluster, plan: CollectionPlan, wanted: AutoId) -> KeyPolicy:

@@ -250,7 +250,7 @@ def test_empty_arrays_of_every_kind_arrive(moved: Moved) -> None:
 
 
 def test_keys_that_the_server_made_are_kept(moved: Moved) -> None:
-    """A collection with auto-id keeps its keys on a target without, and the plan says that this is lost."""
+    """A collection with auto-id keeps its keys on a target without; the plan says that this is lost, and so does a comparison."""
     assert moved.of("automatic").verified
     keys = [
         row["id"]
@@ -262,6 +262,9 @@ def test_keys_that_the_server_made_are_kept(moved: Moved) -> None:
     (lost,) = moved.plan("automatic").losses
     assert "auto-id is off on the target" in lost
     assert f"automatic: {lost}" in moved.report.losses
+    (compared,) = moved.bed.verify("automatic").collections
+    assert compared.verified
+    assert any("the target makes none for later entities" in note for note in compared.notes)
 
 
 def test_the_definition_is_carried(moved: Moved) -> None:
