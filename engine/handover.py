@@ -21,7 +21,10 @@ KEYLESS: Final = (
     "The target made its keys, so that no entity can be told from another: Resume and Repair leave it as it is; Re-migrate asks to "
     "drop it and copy it again."
 )
-AUTO_ID_OFF: Final = "Auto-id is on on the source and off on the target: the keys are the same, and the target makes none for later entities."
+AUTO_ID_OFF: Final = (
+    "Auto-id is on on the source and off on the target: the keys are the same, and the target makes none for "
+    "later entities."
+)
 _LEFT: Final = "Changed on the target since it was handed over, and left so: {}."
 _RESUME: Final = (
     "Resume and Repair prove it once more and set this; until then the target is not as the source."
