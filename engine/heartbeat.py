@@ -173,17 +173,21 @@ class Heartbeat:
 
         self._outlast(late)
 
-    def outlast_migrations(self, names: Collection[str]) -> None:
+    def outlast_migrations(self, names: Collection[str], *, database: bool = False) -> None:
         """Returns once nothing that another migration lost can change the target's collections of these names.
 
         Nor is one of them being undone or replaced then. Other calls of live workers are not waited for.
+
+        Args:
+            names: The collections'.
+            database: Whether what may take away the target's database is waited for as well.
 
         Raises:
             StopWork: As `check`, also while it waits.
         """
 
         def late() -> tuple[datetime, str] | None:
-            found = self._ledger.late_calls(self._lease, names)
+            found = self._ledger.late_calls(self._lease, names, database=database)
             return _why(found or self._ledger.replacing(self._lease, names))
 
         self._outlast(late)
