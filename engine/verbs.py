@@ -120,15 +120,15 @@ def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
     more = len(plan.conflicts) - _CONFLICTS_SAID
     said = [*plan.conflicts[:_CONFLICTS_SAID], *([f"And {more} more."] if more > 0 else [])]
     in_the_way = [each.name for each in plan.collections if each.conflict][:_CONFLICTS_SAID]
-    made = ledger.makers(plan.request.target, in_the_way)
-    if made:
-        said.append(_made_by(made[0]))
+    maker = ledger.maker(plan.request.target, in_the_way)
+    if maker is not None:
+        said.append(_made_by(maker))
+    choose = f"{_instead(ledger, maker)}choose" if maker else "Choose"
     return PlanBlocked(
         " ".join(said),
         state="Nothing was written on either side.",
-        next_step=("What it made can be verified again. Or choose" if made else "Choose")
-        + " another target or leave these collections out; what the target holds under "
-        "the same name can also be replaced (On conflict: Replace, --on-conflict replace).",
+        next_step=f"{choose} another target or leave these collections out; what the target holds under the same name can also be "
+        "replaced (On conflict: Replace, --on-conflict replace).",
     )
 
 
@@ -136,6 +136,15 @@ def _made_by(maker: Migration) -> str:
     ended = f" since {maker.ended_at:%Y-%m-%d %H:%M} UTC" if maker.ended_at else ""
     word = zilliz_word(maker.status)
     return f"{maker.id} made a collection of that name there and stands as {word}{ended}."
+
+
+def _instead(ledger: Ledger, maker: Migration) -> str:
+    """What can be done with what that one made, the beginning of a sentence."""
+    if ledger.refusal(maker.id, EventName.VERIFY) is None:
+        return "What it made can be verified again. Or "
+    if ledger.refusal(maker.id, EventName.RESUME) is None:
+        return "It can be resumed. Or "
+    return "Wait for its end, or "
 
 
 def run(

@@ -208,8 +208,8 @@ class Shared(Leases):
             ]
         return max(doubted, key=lambda late: late.until, default=None)
 
-    def makers(self, target: Endpoint, names: Collection[str]) -> tuple[Migration, ...]:
-        """The migrations whose records say that they made a collection of one of these names there; the newest first.
+    def maker(self, target: Endpoint, names: Collection[str]) -> Migration | None:
+        """The newest migration whose record says that it made a collection of one of these names there, without its plan.
 
         One that was undone has no such record any more. What stands there now is not asked.
         """
@@ -218,11 +218,12 @@ class Shared(Leases):
             .join(CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id))
             .where(col(CollectionRow.name).in_(names), col(CollectionRow.target_id).is_not(None))
             .order_by(col(MigrationRow.number).desc())
-            .distinct()
+            .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # as above
         )
         with self._read() as session:
-            made = [row for row in session.exec(query) if _target(row.request) == _place(target)]
-            return tuple(migration_of(row, listed=True) for row in made)
+            made = (row for row in session.exec(query) if _target(row.request) == _place(target))
+            newest = next(made, None)
+            return None if newest is None else migration_of(newest, planless=True)
 
 
 def _held_by_others(migration_id: str) -> SelectOfScalar[MigrationRow]:
