@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from engine import crashpoints
 from engine.ledger import Ledger
-from engine.milvus import loading
+from engine.milvus import failures, loading
 from engine.milvus.connection import Cluster
 from engine.model import CollectionState, Lease
 
@@ -57,6 +57,8 @@ class Loads:
             return False
         with self._loading:
             if not loading.is_loaded(self.cluster, name):
+                if self.cluster.told is not None:
+                    self.cluster.told(failures.released(self.cluster.endpoint.name, name))
                 self._set(name, found=False)
                 loading.load(self.cluster, name)
         return True
