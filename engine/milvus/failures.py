@@ -19,8 +19,6 @@ from engine.errors import FerryError, InputRejected, NotPermitted, ServiceUnavai
 _NOT_LOADED_CODES = frozenset({101, 201})
 """Of a collection and of a partition (Milvus, `merr/errors.go`)."""
 COLLECTION_NOT_FOUND = 100
-PARTITION_NOT_FOUND = 200
-DATABASE_NOT_FOUND = 800
 
 _NOT_READY_CODES = frozenset({1, 2})
 _THROTTLED_CODES = frozenset({4, 8, 11, 1807})
