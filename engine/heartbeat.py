@@ -314,6 +314,26 @@ class Heartbeat:
             self.halt.set()
 
 
+@contextmanager
+def held(ledger: Ledger, lease: Lease) -> Iterator[None]:
+    """A block of work under a lease; one that is lost to nobody, because the ledger did not answer for too long, is an outage.
+
+    Raises:
+        LeaseLost: Another worker has it, or it was ended from elsewhere.
+        ServiceUnavailable: Nobody has it.
+    """
+    try:
+        yield
+    except LeaseLost as lost:
+        if ledger.migration(lease.migration_id).lease_token != lease.token:
+            raise
+        raise ServiceUnavailable(
+            f"The ledger did not answer {lease.migration_id} for so long that this process may not go on with it.",
+            state="Nobody is at it now. What was done before stands; nothing is lost.",
+            next_step="See that the ledger's database is up and that nothing locks it; then enter the same again, which goes on.",
+        ) from lost
+
+
 def _why(found: LateCalls | None) -> tuple[datetime, str] | None:
     """Until when another migration is waited for at least, and why."""
     if found is None:

@@ -23,7 +23,7 @@ from engine.errors import (
     StopWork,
     TargetChanged,
 )
-from engine.heartbeat import Heartbeat
+from engine.heartbeat import Heartbeat, held
 from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger, new_owner
 from engine.lifecycle import EventName, is_undoable
 from engine.milvus import definitions
@@ -99,9 +99,10 @@ def undo(
         raise refused
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, event)
     try:
-        end = drive(
-            ledger, lease, secrets, threading.Event(), on_progress, lease_seconds, force=force
-        )
+        with held(ledger, lease):
+            end = drive(
+                ledger, lease, secrets, threading.Event(), on_progress, lease_seconds, force=force
+            )
     except LeaseLost as lost:
         raise MigrationBusy(
             f"Another process took {lease.migration_id} over.",

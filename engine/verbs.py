@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from engine import planner, reports, undoing
 from engine.errors import PlanBlocked
+from engine.heartbeat import held
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status, zilliz_word
@@ -171,17 +172,19 @@ def run(
     Raises:
         MigrationBusy: A live worker holds it.
         LeaseLost: Another worker took over meanwhile.
+        ServiceUnavailable: The ledger does not answer.
     """
     lease = ledger.claim(migration_id, new_owner(), lease_seconds)
-    drive(
-        ledger,
-        lease,
-        secrets,
-        stop or threading.Event(),
-        on_progress,
-        chunk_bytes,
-        lease_seconds,
-    )
+    with held(ledger, lease):
+        drive(
+            ledger,
+            lease,
+            secrets,
+            stop or threading.Event(),
+            on_progress,
+            chunk_bytes,
+            lease_seconds,
+        )
     return reports.report(ledger, migration_id)
 
 
@@ -228,7 +231,8 @@ def work(
         )
         return
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
-    undoing.drive(ledger, lease, secrets, stop, lease_seconds=lease_seconds, patient=True)
+    with held(ledger, lease):
+        undoing.drive(ledger, lease, secrets, stop, lease_seconds=lease_seconds, patient=True)
 
 
 def undo(
