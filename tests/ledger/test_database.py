@@ -1,8 +1,6 @@
 """Opening, creating and upgrading a ledger, and what is said when that cannot be done."""
 
-import os
 import shutil
-import socket
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -11,7 +9,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -381,31 +378,6 @@ def test_a_server_that_is_not_there_can_be_tried_again(tmp_path: Path) -> None:
         Ledger.open(f"postgresql://ferry:hunter2@/ferry?host={tmp_path}")
     assert caught.value.exit_code == 5
     assert "hunter2" not in str(caught.value)
-
-
-@pytest.mark.parametrize(("said", "milliseconds"), [("", 30_000), ("&tcp_user_timeout=500", 500)])
-def test_a_network_that_went_away_is_noticed(said: str, milliseconds: int) -> None:
-    """What a PostgreSQL never acknowledges fails after half a minute, or when the address of the ledger says, not far later."""
-    found: list[tuple[int, int]] = []
-
-    def look() -> None:
-        with listening, listening.accept()[0] as accepted:
-            peer = accepted.getpeername()
-            mine = psutil.Process().net_connections("tcp")
-            fd = next(each.fd for each in mine if each.laddr == peer)
-            with socket.socket(fileno=os.dup(fd)) as ours:
-                asked = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
-                timeout, idle = (ours.getsockopt(socket.IPPROTO_TCP, each) for each in asked)
-                found.append((timeout, idle))
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    port = listening.getsockname()[1]
-    looking = threading.Thread(target=look)
-    looking.start()
-    with pytest.raises(ServiceUnavailable):
-        Ledger.open(f"postgresql://ferry@127.0.0.1:{port}/ferry?sslmode=disable{said}")
-    looking.join()
-    assert found == [(milliseconds, 10)]
 
 
 def test_a_full_disk_is_a_temporary_failure(tmp_path: Path, wish: Request) -> None:
