@@ -29,7 +29,7 @@ from engine.lifecycle import HELD, EventName, Status
 from engine.model import Details, Endpoint, LateCalls, Lease, Migration, Request
 from engine.model.state import (
     CREATING,
-    DATABASE_LEFT,
+    DATABASE_TAKEN,
     MAKES_DATABASE,
     REPLACING,
     WAITING,
@@ -176,8 +176,8 @@ class Shared(Leases):
             own = _target(load(session, lease.migration_id).request)
             for other, request in session.exec(_RUNNING, params={"of": lease.migration_id}):
                 if _target(request) == own:
-                    told: Details = {"by": lease.migration_id}
-                    append_event(session, other, DATABASE_LEFT, lease.owner, self._clock(), told)
+                    told: Details = {"from": lease.migration_id}
+                    append_event(session, other, DATABASE_TAKEN, lease.owner, self._clock(), told)
                     return True
             return False
 

@@ -122,9 +122,9 @@ CREATING: Final = "creating"
 
 CREATING_DATABASE: Final = "creating_database"
 """The note that the target's database was not there and is made now."""
-DATABASE_LEFT: Final = "database_left"
+DATABASE_TAKEN: Final = "database_taken_over"
 """The note that an undo of the migration that made the target's database left it to this one, which was running there."""
-MAKES_DATABASE: Final = (CREATING_DATABASE, DATABASE_LEFT)
+MAKES_DATABASE: Final = (CREATING_DATABASE, DATABASE_TAKEN)
 """Without one of these the database is somebody else's."""
 
 

@@ -10,7 +10,7 @@ from engine.errors import LeaseLost
 from engine.ledger import CALLS_CUT, Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import CollectionPlan, Details, LateCalls, Lease, Plan, Request
-from engine.model.state import CREATING, CREATING_DATABASE, DATABASE_LEFT, REPLACING, WAITING
+from engine.model.state import CREATING, CREATING_DATABASE, DATABASE_TAKEN, REPLACING, WAITING
 from tests.ledger.test_chunks import collection_plan
 
 LEASE_SECONDS = 30
@@ -235,7 +235,7 @@ def test_a_database_is_left_to_who_runs_there(ledger: Ledger, making: Making) ->
     ledger.finish(own, EventName.SUCCEED)
     undo = ledger.claim(own.migration_id, new_owner(), LEASE_SECONDS, EventName.UNDO_NOW)
     assert ledger.leave_database(undo)
-    assert ledger.noted(other.migration_id, DATABASE_LEFT)
+    assert ledger.noted(other.migration_id, DATABASE_TAKEN)
     ledger.finish(other, EventName.RELEASE)
     assert not ledger.leave_database(undo)
     ledger.finish(undo, EventName.UNDONE)
