@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from engine import crashpoints
 from engine.ledger import Ledger
-from engine.milvus import failures, loading
+from engine.milvus import definitions, failures, loading
 from engine.milvus.connection import Cluster
 from engine.model import CollectionState, Lease
 
@@ -56,12 +56,19 @@ class Loads:
         if name not in self._borrowed:
             return False
         with self._loading:
-            if not loading.is_loaded(self.cluster, name):
+            released = not loading.is_loaded(self.cluster, name)
+            if released or self._is_in_part(name):
                 if self.cluster.told is not None:
                     self.cluster.told(failures.released(self.cluster.endpoint.name, name))
-                self._set(name, found=False)
+                if released:  # of one that is loaded in part the rest stays so
+                    self._set(name, found=False)
                 loading.load(self.cluster, name)
         return True
+
+    def _is_in_part(self, name: str) -> bool:
+        """Whether a partition of it is released."""
+        partitions = definitions.partition_names(self.cluster, name)
+        return not all(loading.is_loaded(self.cluster, name, each) for each in partitions)
 
     def put_back(self) -> None:
         """Releases whatever was released when it was found, and forgets how all of them were found."""

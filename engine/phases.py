@@ -243,7 +243,7 @@ class Phases:
 
     def _load(self, plan: CollectionPlan) -> None:
         crashpoints.reached("loading")
-        loading.wait(self.target, plan.name)
+        loading.wait(self.target, plan.name, plan.replicas)
         crashpoints.reached("loaded")
         self._record(plan, phase="loaded")
 
