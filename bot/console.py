@@ -155,11 +155,11 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
         def on_progress(progress: Progress) -> None:
             shown(progress)
             if canceled.is_set():
-                canceled.clear()
-                terminal.err.print(interrupted.canceling(migration.id), markup=False)
                 # It may have ended in this very moment; then there is nothing to cancel.
                 with suppress(TransitionRefused), ledger.transaction() as act:
                     act.apply(migration.id, EventName.CANCEL, actor=operator())
+                canceled.clear()  # not before: a ledger that fails is asked again at the next beat
+                terminal.err.print(interrupted.canceling(migration.id), markup=False)
 
         try:
             return engine.run(

@@ -125,7 +125,10 @@ class Workers:
             deadline = self._clock() + STOP_SECONDS
             for worker in self._running.values():
                 _end(worker.process, max(0.1, deadline - self._clock()))
-            self._see_to_ended()
+            try:
+                self._see_to_ended()
+            except FerryError as error:  # whoever comes next finds them without a worker
+                _log.warning("ends_not_seen_to", error=str(error))
 
     def _start_due(self) -> None:
         for migration_id in self._ledger.due(utc_now()):
@@ -179,8 +182,9 @@ class Workers:
             code = worker.process.poll()
             if code is None:
                 continue
-            del self._running[migration_id]
+            # Not forgotten before the ledger has it: what a worker ends of is often that the ledger does not answer.
             self._ended(migration_id, code, worker.last_words())
+            del self._running[migration_id]
 
     def _ended(self, migration_id: str, code: int, words: str) -> None:
         migration = self._ledger.migration(migration_id)

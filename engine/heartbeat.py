@@ -173,17 +173,21 @@ class Heartbeat:
 
         self._outlast(late)
 
-    def outlast_migrations(self, names: Collection[str]) -> None:
+    def outlast_migrations(self, names: Collection[str], *, database: bool = False) -> None:
         """Returns once nothing that another migration lost can change the target's collections of these names.
 
         Nor is one of them being undone or replaced then. Other calls of live workers are not waited for.
+
+        Args:
+            names: The collections'.
+            database: Whether what may take away the target's database is waited for as well.
 
         Raises:
             StopWork: As `check`, also while it waits.
         """
 
         def late() -> tuple[datetime, str] | None:
-            found = self._ledger.late_calls(self._lease, names)
+            found = self._ledger.late_calls(self._lease, names, database=database)
             return _why(found or self._ledger.replacing(self._lease, names))
 
         self._outlast(late)
@@ -308,6 +312,26 @@ class Heartbeat:
         if not self.halt.is_set():
             self._halted_at = _now()
             self.halt.set()
+
+
+@contextmanager
+def held(ledger: Ledger, lease: Lease) -> Iterator[None]:
+    """A block of work under a lease; one that is lost to nobody, because the ledger did not answer for too long, is an outage.
+
+    Raises:
+        LeaseLost: Another worker has it, or it was ended from elsewhere.
+        ServiceUnavailable: Nobody has it.
+    """
+    try:
+        yield
+    except LeaseLost as lost:
+        if ledger.migration(lease.migration_id).lease_token != lease.token:
+            raise
+        raise ServiceUnavailable(
+            f"The ledger did not answer {lease.migration_id} for so long that this process may not go on with it.",
+            state="Nobody is at it now. What was done before stands; nothing is lost.",
+            next_step="See that the ledger's database is up and that nothing locks it; then enter the same again, which goes on.",
+        ) from lost
 
 
 def _why(found: LateCalls | None) -> tuple[datetime, str] | None:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from engine import crashpoints
 from engine.ledger import Ledger
-from engine.milvus import loading
+from engine.milvus import definitions, failures, loading
 from engine.milvus.connection import Cluster
 from engine.model import CollectionState, Lease
 
@@ -65,13 +65,23 @@ class Loads:
         if name not in self._borrowed and name not in self._kept:
             return False
         with self._loading:
-            if name in self._kept:  # also where only some of its partitions are loaded
-                loading.ask(self.cluster, name, self._kept[name])
-            elif loading.is_released(self.cluster, name):
+            released = loading.is_released(self.cluster, name)
+            if released and name in self._borrowed:
                 self._set(name, found=False)
-                loading.ask(self.cluster, name)
-            loading.wait(self.cluster, name)
+            copies = self._kept.get(name, 1)
+            if released or self._is_in_part(name):
+                if self.cluster.told is not None:
+                    self.cluster.told(failures.released(self.cluster.endpoint.name, name))
+                loading.ask(self.cluster, name, copies)
+            loading.wait(self.cluster, name, copies)
         return True
+
+    def _is_in_part(self, name: str) -> bool:
+        """Whether it is loaded, and a partition of it is not."""
+        if not loading.is_loaded(self.cluster, name):
+            return False
+        partitions = definitions.partition_names(self.cluster, name)
+        return not all(loading.is_loaded(self.cluster, name, each) for each in partitions)
 
     def put_back(self) -> None:
         """Releases whatever was released when it was found, and forgets how all of them were found."""

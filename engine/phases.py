@@ -119,8 +119,9 @@ class Phases:
             return self._verify_again()
         self._enter("create")
         self._replace_nothing()
-        # Before the database is looked for: another one's late drop takes it as long as it is empty.
-        self.heartbeat.outlast_migrations([plan.name for plan in self.plan.collections])
+        # Before the database is looked for: an undo of whoever made it takes it as long as it is empty.
+        names = frozenset(plan.name for plan in self.plan.collections)
+        self.heartbeat.outlast_migrations(names, database=True)
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
@@ -242,7 +243,7 @@ class Phases:
 
     def _load(self, plan: CollectionPlan) -> None:
         crashpoints.reached("loading")
-        loading.wait(self.target, plan.name)
+        loading.wait(self.target, plan.name, plan.replicas)
         self.target_loads.keep(plan.name, plan.replicas)
         crashpoints.reached("loaded")
         self._record(plan, phase="loaded")

@@ -15,16 +15,13 @@ from engine.milvus.connection import Cluster
 from engine.milvus.failures import MilvusRefused
 from engine.milvus.survey import held
 from engine.model import CollectionPlan, CollectionState, KeyPolicy, Lease, OnConflict, Request
-from engine.model.state import CREATING, WAITING
+from engine.model.state import CREATING, CREATING_DATABASE, WAITING
 from engine.ownership import Fate, Owner, drop_created, in_use, owner_of
 from engine.proof.untouched import Untouched
 
 CREATED = "created"
 STARTED_OVER: Final = "started_over"
 """The note that a collection was dropped and is copied again from its start."""
-
-CREATING_DATABASE = "creating_database"
-"""The note that the target's database was not there and is made now; without it the database is somebody else's."""
 
 
 class Preparer:

@@ -23,7 +23,7 @@ from engine.errors import (
     StopWork,
     TargetChanged,
 )
-from engine.heartbeat import Heartbeat
+from engine.heartbeat import Heartbeat, held
 from engine.ledger import CALLS_CUT, LEASE_SECONDS, Ledger, new_owner
 from engine.lifecycle import EventName, is_undoable
 from engine.milvus import definitions
@@ -40,8 +40,8 @@ from engine.model import (
     Secrets,
     Undone,
 )
+from engine.model.state import MAKES_DATABASE
 from engine.ownership import Fate, Owner, drop_created, owner_of
-from engine.preparer import CREATING_DATABASE
 from engine.proof.untouched import Untouched
 
 _SAID_MAX = 6
@@ -99,9 +99,10 @@ def undo(
         raise refused
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, event)
     try:
-        end = drive(
-            ledger, lease, secrets, threading.Event(), on_progress, lease_seconds, force=force
-        )
+        with held(ledger, lease):
+            end = drive(
+                ledger, lease, secrets, threading.Event(), on_progress, lease_seconds, force=force
+            )
     except LeaseLost as lost:
         raise MigrationBusy(
             f"Another process took {lease.migration_id} over.",
@@ -305,7 +306,7 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
         fates[plan.name] = drop_created(found.target, plan, state, found.ledger, lease.migration_id)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
-    database = found.here and _drop_database(found, heartbeat.check_now)
+    database = found.here and _drop_database(found, lease, heartbeat.check_now)
     ended = found.ledger.finish(lease, EventName.UNDONE, _details(fates) | {"database": database})
     crashpoints.reached("undone")
     return Undone(
@@ -318,11 +319,11 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
     )
 
 
-def _drop_database(found: _Found, check: Callable[[], None]) -> bool:
-    """Drops the database if this migration made it and nothing stands in it any more."""
-    target = found.target
-    made = found.ledger.noted(found.migration.id, CREATING_DATABASE)
-    if not made or definitions.collection_names(target):
+def _drop_database(found: _Found, lease: Lease, check: Callable[[], None]) -> bool:
+    """Drops the database if this migration made it, nothing stands in it any more, and no other one is about to fill it."""
+    ledger, target = found.ledger, found.target
+    made = any(ledger.noted(found.migration.id, note) for note in MAKES_DATABASE)
+    if not made or ledger.leave_database(lease) or definitions.collection_names(target):
         return False
     check()
     crashpoints.reached("dropping_database")

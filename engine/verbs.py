@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 from engine import handover, planner, reports, undoing
 from engine.errors import PlanBlocked
+from engine.heartbeat import held
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
 from engine.lifecycle import EventName, Status, zilliz_word
@@ -120,15 +121,15 @@ def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
     more = len(plan.conflicts) - _CONFLICTS_SAID
     said = [*plan.conflicts[:_CONFLICTS_SAID], *([f"And {more} more."] if more > 0 else [])]
     in_the_way = [each.name for each in plan.collections if each.conflict][:_CONFLICTS_SAID]
-    made = ledger.makers(plan.request.target, in_the_way)
-    if made:
-        said.append(_made_by(made[0]))
+    maker = ledger.maker(plan.request.target, in_the_way)
+    if maker is not None:
+        said.append(_made_by(maker))
+    choose = f"{_instead(ledger, maker)}choose" if maker else "Choose"
     return PlanBlocked(
         " ".join(said),
         state="Nothing was written on either side.",
-        next_step=("What it made can be verified again. Or choose" if made else "Choose")
-        + " another target or leave these collections out; what the target holds under "
-        "the same name can also be replaced (On conflict: Replace, --on-conflict replace).",
+        next_step=f"{choose} another target or leave these collections out; what the target holds under the same name can also be "
+        "replaced (On conflict: Replace, --on-conflict replace).",
     )
 
 
@@ -136,6 +137,15 @@ def _made_by(maker: Migration) -> str:
     ended = f" since {maker.ended_at:%Y-%m-%d %H:%M} UTC" if maker.ended_at else ""
     word = zilliz_word(maker.status)
     return f"{maker.id} made a collection of that name there and stands as {word}{ended}."
+
+
+def _instead(ledger: Ledger, maker: Migration) -> str:
+    """What can be done with what that one made, the beginning of a sentence."""
+    if ledger.refusal(maker.id, EventName.VERIFY) is None:
+        return "What it made can be verified again. Or "
+    if ledger.refusal(maker.id, EventName.RESUME) is None:
+        return "It can be resumed. Or "
+    return "Wait for its end, or "
 
 
 def run(
@@ -162,17 +172,19 @@ def run(
     Raises:
         MigrationBusy: A live worker holds it.
         LeaseLost: Another worker took over meanwhile.
+        ServiceUnavailable: The ledger does not answer.
     """
     lease = ledger.claim(migration_id, new_owner(), lease_seconds)
-    drive(
-        ledger,
-        lease,
-        secrets,
-        stop or threading.Event(),
-        on_progress,
-        chunk_bytes,
-        lease_seconds,
-    )
+    with held(ledger, lease):
+        drive(
+            ledger,
+            lease,
+            secrets,
+            stop or threading.Event(),
+            on_progress,
+            chunk_bytes,
+            lease_seconds,
+        )
     return reports.report(ledger, migration_id)
 
 
@@ -219,7 +231,8 @@ def work(
         )
         return
     lease = ledger.claim(migration_id, new_owner(), lease_seconds, EventName.UNDO)
-    undoing.drive(ledger, lease, secrets, stop, lease_seconds=lease_seconds, patient=True)
+    with held(ledger, lease):
+        undoing.drive(ledger, lease, secrets, stop, lease_seconds=lease_seconds, patient=True)
 
 
 def undo(

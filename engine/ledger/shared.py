@@ -16,11 +16,24 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
 from engine.ledger.records import listed_plan_of, migration_of
-from engine.ledger.tables import CollectionRow, MigrationRow
-from engine.ledger.transitions import Act, late_calls_until, lease_is_live, load, move
+from engine.ledger.tables import CollectionRow, EventRow, MigrationRow
+from engine.ledger.transitions import (
+    Act,
+    append_event,
+    late_calls_until,
+    lease_is_live,
+    load,
+    move,
+)
 from engine.lifecycle import HELD, EventName, Status
-from engine.model import Endpoint, LateCalls, Lease, Migration, Request
-from engine.model.state import CREATING, REPLACING, WAITING
+from engine.model import Details, Endpoint, LateCalls, Lease, Migration, Request
+from engine.model.state import (
+    CREATING,
+    DATABASE_TAKEN,
+    MAKES_DATABASE,
+    REPLACING,
+    WAITING,
+)
 
 _READING: Final = (Status.RUNNING, Status.QUEUED)
 """A queued migration with a mark was handed back by a crash, and goes on."""
@@ -35,6 +48,16 @@ _UNSETTLED: Final = (
     .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # SQLModel types it as what a row holds
 )
 """The other migrations that have calls under way, or lost some a moment ago."""
+_RUNNING: Final = (
+    select(MigrationRow.id, MigrationRow.request)
+    .where(col(MigrationRow.id) != bindparam("of"), col(MigrationRow.status) == Status.RUNNING)
+    .order_by(col(MigrationRow.number))
+)
+_DATABASE_MADE: Final = (
+    select(EventRow.id)
+    .where(col(EventRow.migration_id) == bindparam("of"), col(EventRow.name).in_(MAKES_DATABASE))
+    .limit(1)
+)
 _REQUEST: Final = select(MigrationRow.request).where(col(MigrationRow.id) == bindparam("of"))
 
 
@@ -137,8 +160,37 @@ class Shared(Leases):
                     return _at_work(row, now)
         return None
 
-    def late_calls(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
+    def leave_database(self, lease: Lease) -> bool:
+        """Leave the target's database to another migration that runs there, if there is one: it uses it, or is about to.
+
+        An undo of that one drops it then. One that begins after this finds the lease's migration in `late_calls`.
+
+        Returns:
+            Whether there is one; this migration is then not to drop it any more.
+
+        Raises:
+            LeaseLost: Another worker holds the migration.
+        """
+        with self._write(ordered=True) as session:
+            self._check(session.connection(), lease)
+            own = _target(load(session, lease.migration_id).request)
+            for other, request in session.exec(_RUNNING, params={"of": lease.migration_id}):
+                if _target(request) == own:
+                    told: Details = {"from": lease.migration_id}
+                    append_event(session, other, DATABASE_TAKEN, lease.owner, self._clock(), told)
+                    return True
+            return False
+
+    def late_calls(
+        self, lease: Lease, names: Collection[str], *, database: bool = False
+    ) -> LateCalls | None:
         """What another migration lost, or is undoing, that may still change collections of these names on the lease's target.
+
+        Args:
+            lease: The worker's right.
+            names: The collections'.
+            database: Whether the target's database counts as well: an undo of the migration that made it drops it once nothing
+                stands in it, whatever that migration's collections are called.
 
         Returns:
             That of the migration whose calls may arrive longest; None where none can.
@@ -152,12 +204,12 @@ class Shared(Leases):
                 if (until := late_calls_until(row)) is not None
                 and until > now
                 and _target(row.request) == own
-                and _makes(row, names)
+                and (_makes(row, names) or (database and _made_database(session, row.id)))
             ]
         return max(doubted, key=lambda late: late.until, default=None)
 
-    def makers(self, target: Endpoint, names: Collection[str]) -> tuple[Migration, ...]:
-        """The migrations whose records say that they made a collection of one of these names there; the newest first.
+    def maker(self, target: Endpoint, names: Collection[str]) -> Migration | None:
+        """The newest migration whose record says that it made a collection of one of these names there, without its plan.
 
         One that was undone has no such record any more. What stands there now is not asked.
         """
@@ -166,11 +218,12 @@ class Shared(Leases):
             .join(CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id))
             .where(col(CollectionRow.name).in_(names), col(CollectionRow.target_id).is_not(None))
             .order_by(col(MigrationRow.number).desc())
-            .distinct()
+            .options(defer(col(MigrationRow.plan)))  # type: ignore[arg-type]  # as above
         )
         with self._read() as session:
-            made = [row for row in session.exec(query) if _target(row.request) == _place(target)]
-            return tuple(migration_of(row, listed=True) for row in made)
+            made = (row for row in session.exec(query) if _target(row.request) == _place(target))
+            newest = next(made, None)
+            return None if newest is None else migration_of(newest, planless=True)
 
 
 def _held_by_others(migration_id: str) -> SelectOfScalar[MigrationRow]:
@@ -236,6 +289,10 @@ def _makes(row: MigrationRow, names: Collection[str]) -> bool:
     """Whether it may have made or dropped one of these; of a plan in another format nobody knows."""
     plan = listed_plan_of(row.plan)
     return plan is None or any(each.name in names for each in plan.collections)
+
+
+def _made_database(session: Session, migration_id: str) -> bool:
+    return session.exec(_DATABASE_MADE, params={"of": migration_id}).first() is not None
 
 
 def _source(request: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
 from engine.ledger.records import chunk_of, migration_of
-from engine.ledger.tables import ChunkRow, CollectionRow
+from engine.ledger.tables import ChunkRow, CollectionRow, SetAsideRow
 from engine.ledger.transitions import load
 from engine.model import Chunk, ChunkSums, CollectionProgress, Migration, Progress
 
@@ -54,9 +54,11 @@ _CHUNK_SUMS = select_columns(
     func.coalesce(func.sum(case((_DOUBTFUL, 1), else_=0)), 0),
     func.coalesce(func.sum(case((_DOUBTFUL, col(ChunkRow.entities)), else_=0)), 0),
 ).where(*_OF_COLLECTION)
+_REFUSED = select(SetAsideRow.id).where(col(SetAsideRow.chunk_id) == col(ChunkRow.id))
 _TAKEN = (
     select(ChunkRow)
     .where(*_OF_COLLECTION, col(ChunkRow.copied_entities) > 0, col(ChunkRow.upper).is_not(None))
+    .where(~_REFUSED.exists())
     .order_by(col(ChunkRow.ordinal))
     .limit(1)
 )
@@ -108,7 +110,7 @@ class Totals(Database):
         return ChunkSums(**dict(zip(ChunkSums.model_fields, found, strict=True)))
 
     def taken_chunk(self, migration_id: str, collection: str) -> Chunk | None:
-        """The first chunk whose receipt tells of entities and whose last key is known; None where there is none."""
+        """The first chunk of which the target took every entity, and whose last key is known; None where there is none."""
         with self._read() as session:
             given = {"of": migration_id, "its_name": collection}
             row = session.exec(_TAKEN, params=given).first()

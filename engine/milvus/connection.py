@@ -37,6 +37,9 @@ _WAY_SECONDS = 0.5
 _READING = ("Alloc", "Describe", "Get", "Has", "List", "Query", "Search", "Show")
 """How the names of all calls begin that change nothing."""
 
+_ENTITIES_READ = ("Query", "Search")
+"""The calls that need a loaded collection."""
+
 _SERVICE = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"]
 
 _CHANNEL_OPTIONS = (
@@ -72,8 +75,7 @@ class Cluster:
         told: Called with the failure when a call is going to be made again after a while.
         opened: Makes another channel to the same place.
         pace: Asked before each page of entities is read; None reads as fast as the server answers.
-        reload: Called with the name of a collection that a read found not loaded; says whether it is loaded again, and the read
-            may be repeated.
+        reload: Called with the name of a collection that a read found not loaded; says whether it is loaded again.
     """
 
     endpoint: Endpoint
@@ -129,6 +131,19 @@ class Cluster:
             FerryError: What the server or gRPC said, translated by `failures`.
             StopWork: `permit` does not allow the call any more.
         """
+        answer, refused = self._sent(rpc, request, seconds, answered)
+        if refused is not None and self._is_loaded_again(rpc, request, refused):
+            answer, refused = self._sent(rpc, request, seconds, answered)
+            if refused is not None and failures.not_loaded(refused):
+                refused = failures.released(self.endpoint.name, request.collection_name)
+        if refused is not None:
+            raise refused
+        return answer
+
+    def _sent(
+        self, rpc: str, request: Any, seconds: float, answered: Callable[[bytes], Any] | None
+    ) -> tuple[Any, FerryError | None]:
+        """The answer to a call, and what it says if it is a refusal; arguments and errors as of `once`."""
         if self._is_cut:
             raise failures.cut(rpc, self.endpoint.name)
         changes = not rpc.startswith(_READING)
@@ -145,17 +160,13 @@ class Cluster:
             # gRPC's word for a channel that was closed between two steps of this call.
             raise failures.cut(rpc, self.endpoint.name) from error
         status = getattr(answer, "status", answer)
-        refused = failures.from_status(status, rpc, self.endpoint.name)
-        if refused is not None:
-            raise self._reloaded(refused, request) or refused
-        return answer
+        return answer, failures.from_status(status, rpc, self.endpoint.name)
 
-    def _reloaded(self, refused: FerryError, request: Any) -> FerryError | None:
-        """What a read is told that found a collection not loaded which is loaded again; None of all other refusals."""
-        if self.reload is None or not failures.not_loaded(refused):
-            return None
-        name = str(request.collection_name)
-        return failures.released(self.endpoint.name, name) if self.reload(name) else None
+    def _is_loaded_again(self, rpc: str, request: Any, refused: FerryError) -> bool:
+        """Whether a read found a collection released that is loaded again now: however long that took, it is read on."""
+        if self.reload is None or rpc not in _ENTITIES_READ or not failures.not_loaded(refused):
+            return False
+        return self.reload(request.collection_name)
 
     def once_and_for_all(
         self,

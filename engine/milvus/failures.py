@@ -19,8 +19,6 @@ from engine.errors import FerryError, InputRejected, NotPermitted, ServiceUnavai
 _NOT_LOADED_CODES = frozenset({101, 201})
 """Of a collection and of a partition (Milvus, `merr/errors.go`)."""
 COLLECTION_NOT_FOUND = 100
-PARTITION_NOT_FOUND = 200
-DATABASE_NOT_FOUND = 800
 
 _NOT_READY_CODES = frozenset({1, 2})
 _THROTTLED_CODES = frozenset({4, 8, 11, 1807})
@@ -48,6 +46,18 @@ _INPUT_CODES = frozenset(chain.from_iterable(_INPUT.values()))
 _VALUE_CODES = frozenset({5, 1001, 1100, 1804, 65535})
 """What servers say of a value that they do not take. 2.3.5: 1100 for what is too long, 1001 for broken JSON, 65535 for a NaN or a
 dynamic field that is no object; but 5, 1001 and 65535 are also what they say when they themselves are at fault."""
+_UNEXPECTED = 65535
+_WRAPPED: Final[Mapping[str, int]] = {
+    "collection not loaded[": 101,
+    "partition not loaded[": 201,
+    "channel not found[": 500,
+    "channel not available[": 503,
+    "segment not loaded[": 601,
+    "node not found[": 901,
+    "node offline[": 902,
+}
+"""How merr names what a code says, and in brackets of what: all that is left of an error that was wrapped on its way. 2.3.5 says so
+to queries that are under way when their collection is released (seen)."""
 _CODE_BITS = 0xFFFF
 _RETRIABLE_BIT = 1 << 16
 """Milvus 2.3.0 to 2.3.2 set it in the code of what may be tried again (merr, `retryableFlag`)."""
@@ -193,8 +203,8 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
     """Translates the `common.Status` of an answer; None when it is a success."""
     if status.code == 0 and status.error_code == 0:
         return None
-    code = status.code & _CODE_BITS
     reason = status.reason or status.detail or "no reason given"
+    code = _own_code(status.code & _CODE_BITS, reason)
     if code in _THROTTLED_CODES or status.error_code == _LEGACY_RATE_LIMIT:
         return _throttled(where, rpc, reason)
     if code in _FULL_CODES:
@@ -212,6 +222,12 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
     certain = code in _INPUT_CODES or status.extra_info.get(_INPUT_FLAG) == "true"
     passes = bool(code in _PASSING_CODES or status.retriable or status.code & _RETRIABLE_BIT)
     return _refusal(where, rpc, reason, code, certain=certain, passes=passes and not certain)
+
+
+def _own_code(code: int, reason: str) -> int:
+    if code != _UNEXPECTED:
+        return code
+    return next((own for words, own in _WRAPPED.items() if words in reason), code)
 
 
 def _refusal(

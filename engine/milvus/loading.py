@@ -85,14 +85,25 @@ def load(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS
     wait(cluster, collection, seconds_max=seconds_max)
 
 
-def wait(cluster: Cluster, collection: str, *, seconds_max: float = LOAD_SECONDS_MAX) -> None:
-    """Returns when a collection whose load was asked for answers queries.
+def wait(
+    cluster: Cluster, collection: str, copies: int = 1, *, seconds_max: float = LOAD_SECONDS_MAX
+) -> None:
+    """Returns when a collection whose load was asked for answers queries; it is asked for again if somebody took it back.
+
+    Args:
+        cluster: Where.
+        collection: Which.
+        copies: As of `ask`.
+        seconds_max: How long that may take.
 
     Raises:
+        MilvusRefused: As `ask`.
         ServiceUnavailable: It was not loaded in time.
     """
     deadline = time.monotonic() + seconds_max
-    while not is_loaded(cluster, collection):
+    while (state := _state(cluster, collection)) != common_pb2.LoadStateLoaded:
+        if state == common_pb2.LoadStateNotLoad:
+            ask(cluster, collection, copies)
         if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
             raise ServiceUnavailable(
                 f"{cluster.endpoint.name} did not finish loading “{collection}”.",

@@ -120,6 +120,14 @@ CREATING: Final = "creating"
 """The phase of a collection from the moment before it is made until its id is recorded: no server tells whose it is then."""
 
 
+CREATING_DATABASE: Final = "creating_database"
+"""The note that the target's database was not there and is made now."""
+DATABASE_TAKEN: Final = "database_taken_over"
+"""The note that an undo of the migration that made the target's database left it to this one, which was running there."""
+MAKES_DATABASE: Final = (CREATING_DATABASE, DATABASE_TAKEN)
+"""Without one of these the database is somebody else's."""
+
+
 class CollectionState(Record):
     """What the ledger knows of one collection of a migration.
 

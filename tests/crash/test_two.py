@@ -11,7 +11,7 @@ import engine
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Secrets, Throttle
 from tests.beds.forks import Fork
-from tests.crash.lane import NUMBERS, WHO, Lane, Run, Wrong
+from tests.crash.lane import NUMBERS, RESTING, WHO, Lane, Run, Wrong
 from tests.crash.workers import KILLED, LEASE_SECONDS, pause
 from tests.engine.bed import until
 
@@ -131,3 +131,42 @@ def test_an_undo_and_a_replacement_do_not_wait_for_each_other(small_lanes: Lanes
         replacing.send_signal(signal.SIGCONT)
         assert (undoing.wait(), replacing.wait()) == (0, 0)
         assert lane.ledger.migration(first.id).status is Status.UNDONE
+
+
+def _alone(whole: Run, name: str) -> Run:
+    """A migration of one collection to the place of another one."""
+    request = whole.lane.request(whole.database).model_copy(update={"collections": (name,)})
+    return whole.lane.queued(whole.lane.planned(request))
+
+
+def test_an_undo_leaves_the_database_to_who_is_about_to_fill_it(small_lanes: Lanes) -> None:
+    """Another migration has found the database there when all that stands in it is undone: it goes on, and drops it when undone."""
+    (lane,) = small_lanes(1)
+    with lane.migration() as whole:
+        first, second = _alone(whole, NUMBERS), _alone(whole, RESTING)
+        assert first.work() == 0
+        creating = _stopped_at(second, "creating:1")
+        undone = engine.undo(lane.ledger, first.id, Secrets())
+        creating.send_signal(signal.SIGCONT)
+        assert creating.wait() == 0
+        assert (undone.dropped, undone.database_dropped) == ((NUMBERS,), False)
+        assert lane.ledger.migration(second.id).status is Status.SUCCESSFUL
+        assert engine.undo(lane.ledger, second.id, Secrets()).database_dropped
+        assert second.left() == []
+
+
+def test_who_begins_while_the_database_is_dropped_makes_it_anew(small_lanes: Lanes) -> None:
+    """An undo is about to drop the database when another migration begins to fill it: that one waits for the undo's end."""
+    (lane,) = small_lanes(1)
+    with lane.migration() as whole:
+        first, second = _alone(whole, NUMBERS), _alone(whole, RESTING)
+        assert first.work() == 0
+        _act(first, EventName.ASK_UNDO)
+        dropping = _stopped_at(first, "dropping_database:1")
+        beginning = lane.workers.start(second.id, lane.url)
+        told = f"{first.id} is being undone"
+        until(lambda: told in lane.ledger.totals(second.id).slowed or beginning.poll() is not None)
+        dropping.send_signal(signal.SIGCONT)
+        assert (dropping.wait(), beginning.wait()) == (0, 0)
+        assert lane.ledger.migration(first.id).status is Status.UNDONE
+        assert lane.ledger.migration(second.id).status is Status.SUCCESSFUL

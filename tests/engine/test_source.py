@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 
 import pytest
@@ -160,6 +161,39 @@ def test_what_a_server_loads_again_by_itself_stays_loaded(
     assert bed.source.loaded("steady")
     assert bed.target.loaded("steady")
     assert source.calls["ReleaseCollection"] == 0
+
+
+def test_a_load_that_somebody_takes_back_is_asked_for_again(bed: Bed, proxied: Proxied) -> None:
+    """Someone releases a collection right when its load is done, before anybody saw that: it is not waited for in vain."""
+    bed.source.create("idle", load=False)
+    bed.source.insert("idle", rows(range(20)))
+    proxy = proxied(bed.source)
+    gate = proxy.hold("GetLoadState", 1)
+    endpoint = bed.source.endpoint.model_copy(update={"uri": proxy.uri})
+    with connect(endpoint, "") as cluster, ThreadPoolExecutor(1) as pool:
+        loaded = pool.submit(load, cluster, "idle", seconds_max=8)
+        gate.wait()
+        until(lambda: bed.source.loaded("idle"))
+        bed.source.client.release_collection("idle")
+        gate.open.set()
+        loaded.result()
+    assert bed.source.loaded("idle")
+
+
+def test_a_partition_that_somebody_releases_is_loaded_again(bed: Bed, proxied: Proxied) -> None:
+    """What was loaded whole stays so, though someone released a part of it while it was read."""
+    bed.source.create("parts", partitions=["a", "b"])
+    for name, keys in (("a", range(50)), ("b", range(50, 100))):
+        bed.source.insert("parts", rows(keys), name)
+    target = proxied(bed.target)
+    migration = bed.queued("parts", target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.source.client.release_partitions("parts", ["b"])
+        gate.open.set()
+    assert reports[0].status is Outcome.SUCCESSFUL, reports[0]
+    assert bed.source.count("parts", "b") == 50
 
 
 def test_a_source_without_an_index_is_a_conflict(bed: Bed) -> None:

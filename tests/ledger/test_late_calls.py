@@ -10,7 +10,7 @@ from engine.errors import LeaseLost
 from engine.ledger import CALLS_CUT, Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import CollectionPlan, Details, LateCalls, Lease, Plan, Request
-from engine.model.state import CREATING, REPLACING, WAITING
+from engine.model.state import CREATING, CREATING_DATABASE, DATABASE_TAKEN, REPLACING, WAITING
 from tests.ledger.test_chunks import collection_plan
 
 LEASE_SECONDS = 30
@@ -204,3 +204,40 @@ def test_what_another_one_is_about_to_record_may_be_its_own(ledger: Ledger, maki
     assert not ledger.may_be_anothers(own.migration_id, "films", 77)
     ledger.record_created(elsewhere, "films", "created", 78)
     assert ledger.may_be_anothers(own.migration_id, "films", 78)
+
+
+def test_an_undo_that_may_drop_the_database_is_waited_for_by_all_who_go_there(
+    ledger: Ledger, making: Making, clock: Any
+) -> None:
+    """Who made the database may take it away: others who look for it hear of that, whatever their collections are called."""
+    own, other, elsewhere = making("films"), making("people"), making("plays", database="else")
+    ledger.finish(other, EventName.FAIL, CUT)
+    assert ledger.late_calls(own, ["films"], database=True) is None
+    clock.pass_seconds(LEASE_SECONDS)
+    act_on(ledger, other, EventName.RESUME)
+    again = ledger.claim(other.migration_id, new_owner(), LEASE_SECONDS)
+    ledger.note(again, CREATING_DATABASE)
+    ledger.finish(again, EventName.FAIL)
+    assert ledger.late_calls(own, ["films"], database=True) is None
+    ledger.claim(other.migration_id, new_owner(), LEASE_SECONDS, EventName.UNDO_NOW)
+    until = clock.now + timedelta(seconds=LEASE_SECONDS)
+    told = LateCalls(migration=other.migration_id, until=until, undoing=True)
+    ledger.renew(own, LEASE_SECONDS)
+    assert ledger.late_calls(own, ["films"], database=True) == told
+    assert ledger.late_calls(own, ["films"]) is None
+    assert ledger.late_calls(elsewhere, ["plays"], database=True) is None
+
+
+def test_a_database_is_left_to_who_runs_there(ledger: Ledger, making: Making) -> None:
+    """An undo leaves the database to another migration that runs into it, which counts as its maker then; to no other one."""
+    own, other = making("films"), making("people")
+    making("plays", database="else")
+    ledger.finish(own, EventName.SUCCEED)
+    undo = ledger.claim(own.migration_id, new_owner(), LEASE_SECONDS, EventName.UNDO_NOW)
+    assert ledger.leave_database(undo)
+    assert ledger.noted(other.migration_id, DATABASE_TAKEN)
+    ledger.finish(other, EventName.RELEASE)
+    assert not ledger.leave_database(undo)
+    ledger.finish(undo, EventName.UNDONE)
+    with pytest.raises(LeaseLost):
+        ledger.leave_database(undo)

@@ -1,11 +1,14 @@
-"""Two at once: threads and processes that want the same thing, and readers beside writers."""
+"""Two at once: threads and processes that want the same thing, readers beside writers, and who does not answer any more."""
 
+import os
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import text
 
@@ -257,3 +260,28 @@ def test_who_was_frozen_in_a_transaction_holds_nobody_up(
         with pytest.raises(ServiceUnavailable):
             freeze()
         assert ledger.migration(migration.id).status is Status.CANCELED
+
+
+@pytest.mark.parametrize(("said", "milliseconds"), [("", 30_000), ("&tcp_user_timeout=500", 500)])
+def test_a_network_that_went_away_is_noticed(said: str, milliseconds: int) -> None:
+    """What a PostgreSQL never acknowledges fails after half a minute, or when the address of the ledger says, not far later."""
+    found: list[tuple[int, int]] = []
+
+    def look() -> None:
+        with listening, listening.accept()[0] as accepted:
+            peer = accepted.getpeername()
+            mine = psutil.Process().net_connections("tcp")
+            fd = next(each.fd for each in mine if each.laddr == peer)
+            with socket.socket(fileno=os.dup(fd)) as ours:
+                asked = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
+                timeout, idle = (ours.getsockopt(socket.IPPROTO_TCP, each) for each in asked)
+                found.append((timeout, idle))
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    looking = threading.Thread(target=look)
+    looking.start()
+    with pytest.raises(ServiceUnavailable):
+        Ledger.open(f"postgresql://ferry@127.0.0.1:{port}/ferry?sslmode=disable{said}")
+    looking.join()
+    assert found == [(milliseconds, 10)]

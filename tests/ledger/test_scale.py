@@ -24,6 +24,7 @@ from engine.model import (
     Plan,
     Receipt,
     Request,
+    SetAside,
 )
 from tests.beds.counting import plans, rows_read
 from tests.ledger.test_database import old_database
@@ -71,6 +72,20 @@ def test_chunks_are_summed_up_by_the_database(
         doubtful_entities=sum(each.range.entities for each in doubtful),
     )
     assert ledger.taken_chunk(lease.migration_id, "films") == chunks[1]
+
+
+def test_what_the_target_refused_is_not_what_it_took(
+    ledger: Ledger, lease: Lease, chunked: Chunked
+) -> None:
+    """A chunk whose last entity may have been set aside is not the one by which is seen whether the target takes anything."""
+    refused, taken, _ = chunked(3)
+    aside = SetAside(partition="_default", pk=10, reason="NaN")
+    ledger.record_receipt(lease, refused, RECEIPT, [aside])
+    assert ledger.taken_chunk(lease.migration_id, "films") is None
+    ledger.record_receipt(lease, taken, RECEIPT)
+    found = ledger.taken_chunk(lease.migration_id, "films")
+    assert found is not None
+    assert found.id == taken
 
 
 def test_a_few_chunks_are_read_by_their_places(

@@ -4,10 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+import engine
 from engine.errors import LeaseLost
 from engine.ledger import Ledger, new_owner
-from engine.lifecycle import Status
-from engine.model import Lease, Migration, Request
+from engine.ledger.records import plan_of
+from engine.lifecycle import EventName, Status
+from engine.model import Lease, Migration, Plan, Request
+from tests.beds.counting import calls
+from tests.ledger.test_chunks import collection_plan
 
 CREATED = "created"
 
@@ -66,13 +70,39 @@ def test_a_lost_lease_records_nothing(ledger: Ledger, lease: Lease) -> None:
 def test_who_made_what_stands_there_is_named(
     ledger: Ledger, lease: Lease, other: Lease, wish: Request
 ) -> None:
-    """The newest first, each once; what was made at another place, or is only begun, names nobody."""
+    """The newest, and no plan is read for it; what was made at another place, or is only begun, names nobody."""
     for each, number in ((lease, 77), (other, 78)):
         begin(ledger, each, "films", "people")
         assert ledger.record_created(each, "films", CREATED, number)
     assert ledger.record_created(lease, "people", CREATED, 79)
     names = ("films", "people")
-    made = [each.id for each in ledger.makers(wish.target, names)]
-    assert made == [other.migration_id, lease.migration_id]
-    assert [each.id for each in ledger.makers(wish.target, ("people",))] == [lease.migration_id]
-    assert ledger.makers(wish.source, names) == ()
+    with calls(plan_of) as read:
+        newest, of_people = (ledger.maker(wish.target, each) for each in (names, ("people",)))
+    assert newest is not None
+    assert of_people is not None
+    assert (newest.id, of_people.id) == (other.migration_id, lease.migration_id)
+    assert read == []
+    assert ledger.maker(wish.source, names) is None
+
+
+def test_what_is_said_can_be_done_with_what_is_in_the_way(
+    ledger: Ledger, lease: Lease, plan: Plan
+) -> None:
+    """Who made it may be at it, or have failed, or have ended: what is offered then is what the lifecycle takes."""
+    begin(ledger, lease, "films")
+    assert ledger.record_created(lease, "films", CREATED, 77)
+    films = collection_plan("films", 30).model_copy(update={"conflict": "It is there."})
+    wanted = plan.model_copy(update={"collections": (films,)})
+
+    def offered() -> str:
+        blocked = engine.blocked(wanted, ledger)
+        assert blocked is not None
+        return blocked.next_step
+
+    assert offered().startswith("Wait for its end, or choose another target")
+    ledger.finish(lease, EventName.FAIL)
+    assert offered().startswith("It can be resumed. Or choose another target")
+    with ledger.transaction() as act:
+        act.apply(lease.migration_id, EventName.RESUME, actor="me")
+    ledger.finish(ledger.claim(lease.migration_id, new_owner(), 30), EventName.SUCCEED)
+    assert offered().startswith("What it made can be verified again. Or choose another target")

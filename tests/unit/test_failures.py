@@ -10,12 +10,24 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2
 from bot.demo.clusters import free_ports
 from engine.errors import FerryError, NotPermitted, ServiceUnavailable, Throttled
 from engine.milvus.connection import Cluster
-from engine.milvus.failures import CallLost, MessageTooLarge, MilvusRefused, from_grpc, from_status
+from engine.milvus.failures import (
+    CallLost,
+    MessageTooLarge,
+    MilvusRefused,
+    from_grpc,
+    from_status,
+    not_loaded,
+)
 from engine.model import Endpoint
 
 Code = grpc.StatusCode
 RETRIABLE = 1 << 16
 """Milvus 2.3.0 to 2.3.2 set this bit in the codes of failures that may be tried again (merr, `retryableFlag`)."""
+DELEGATOR = (
+    "failed to search/query delegator 1 for channel c: fail to Query, QueryNode ID = 1, reason="
+)
+WAITED = "failed to search/query delegator 1 for channel c: fail to Query: delegator closed during wait tsafe: "
+"""How 2.3.5 begins what it says of a query that was under way when its collection was released; the code is 65535."""
 INPUT = {"is_input_error": "true"}
 """How Milvus marks a status from 2.4 on, where the request itself is at fault."""
 
@@ -88,6 +100,11 @@ def test_a_failed_call(failed: Failed, expected: type[FerryError]) -> None:
         ({"code": 2200 | RETRIABLE, "reason": "inconsistent"}, ServiceUnavailable),
         ({"code": 10000, "reason": "context canceled"}, ServiceUnavailable),
         ({"code": 10001, "reason": "context deadline exceeded"}, ServiceUnavailable),
+        ({"code": 65535, "reason": f"{DELEGATOR}channel not found[channel=c]"}, ServiceUnavailable),
+        (
+            {"code": 65535, "reason": f"{WAITED}channel not available[channel=c]"},
+            ServiceUnavailable,
+        ),
         ({"code": 65535, "retriable": True, "extra_info": INPUT}, MilvusRefused),
         ({"code": 1102, "reason": "insert request size exceeds maxInsertSize"}, MessageTooLarge),
         ({"code": 100, "reason": "collection not found"}, MilvusRefused),
@@ -121,6 +138,22 @@ def test_the_server_code_is_kept() -> None:
         )
         assert isinstance(told, MilvusRefused)
         assert told.server_code == 100
+
+
+@pytest.mark.parametrize(
+    ("reason", "released"),
+    [
+        ("partition not loaded[partition=[4707]]", True),
+        ("collection not loaded[collection=4707]", True),
+        ("there is no text “collection not loaded” in it", False),
+    ],
+)
+def test_a_wrapped_refusal_has_its_own_code(reason: str, *, released: bool) -> None:
+    """What a query under way is told when its collection is released is known for that, though it has the code of anything."""
+    status = common_pb2.Status(code=65535, reason=f"{DELEGATOR}{reason}")
+    told = from_status(status, "Query", "c")
+    assert told is not None
+    assert not_loaded(told) is released
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from engine.copier import Copier, ReadChunk
 from engine.errors import DataUnreadable, ServiceUnavailable, SourceUnusable, Throttled
 from engine.flow import MEGABYTE, Flow, Sizes
 from engine.ledger import Ledger
-from engine.milvus import pages
+from engine.milvus import pages, retry
 from engine.milvus.connection import Cluster, connect
 from engine.milvus.failures import MessageTooLarge, MilvusRefused
 from engine.milvus.pages import CollectionReader
@@ -36,7 +36,7 @@ from tests.beds.ledgers import put
 from tests.engine.bed import until
 
 KEYS = range(200)
-RATE_LIMIT, INTERNAL = 8, 5
+RATE_LIMIT, INTERNAL, NOT_LOADED = 8, 5, 101
 WAIT_SECONDS = 30
 
 
@@ -49,6 +49,7 @@ class _Server(grpc.GenericRpcHandler):
         counts: What `count(*)` answers, one after the other.
         entities_max: An answer of more is too large for one message.
         answers: Says by the number of the query (from 1) what is answered in the place of its page.
+        refused: What is answered to calls other than queries.
     """
 
     def __init__(self) -> None:
@@ -57,11 +58,16 @@ class _Server(grpc.GenericRpcHandler):
         self.entities_max = len(KEYS)
         self.counts: deque[int] = deque()
         self.answers: Callable[[int], milvus_pb2.QueryResults | None] = lambda _number: None
+        self.refused = common_pb2.Status()
 
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
         """Called by grpc for each call."""
         query = handler_call_details.method.endswith("Query")
-        return grpc.unary_unary_rpc_method_handler(self._page if query else lambda *_: b"")
+        return grpc.unary_unary_rpc_method_handler(self._page if query else self._other)
+
+    def _other(self, _request: bytes, _context: grpc.ServicerContext) -> bytes:
+        # The status is the first field of all of these answers.
+        return bytes(milvus_pb2.MutationResult(status=self.refused).SerializeToString())
 
     def _page(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = milvus_pb2.QueryRequest.FromString(request)
@@ -150,6 +156,40 @@ def test_pages_of_heavy_entities_get_smaller_for_all(
     first = len(handler.asked)
     assert read(reader, 64) == list(KEYS)
     assert handler.asked[first] <= 16
+
+
+def test_a_read_goes_on_however_long_its_collection_was_loaded_again(
+    server: tuple[_Server, Cluster], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone released it: the read is repeated once it is loaded again, though the time for tries was over by then."""
+    handler, cluster = server
+    monkeypatch.setattr(retry, "TOTAL_SECONDS_MAX", 0.0)
+    names: list[str] = []
+
+    def loaded(name: str) -> bool:
+        names.append(name)
+        return True
+
+    cluster.reload = loaded
+    handler.answers = lambda number: refusal(NOT_LOADED) if number == 1 else None
+    assert read(reader_of(cluster), 64) == list(KEYS)
+    handler.answers = lambda _number: refusal(NOT_LOADED)
+    with pytest.raises(ServiceUnavailable, match="Someone else released “c”"):
+        read(reader_of(cluster), 64)
+    assert names == ["c", "c"]
+
+
+def test_only_reads_of_entities_have_a_collection_loaded_again(
+    server: tuple[_Server, Cluster],
+) -> None:
+    """A write, which comes encoded, or a call of the loading itself is refused as it is, and nothing is loaded for it."""
+    handler, cluster = server
+    cluster.reload = pytest.fail
+    handler.refused = common_pb2.Status(code=NOT_LOADED, reason="no")
+    with pytest.raises(MilvusRefused):
+        cluster.once("Insert", milvus_pb2.InsertRequest(collection_name="c").SerializeToString())
+    with pytest.raises(MilvusRefused):
+        cluster.once("GetLoadState", milvus_pb2.GetLoadStateRequest(collection_name="c"))
 
 
 def test_one_entity_that_is_too_large_is_told(server: tuple[_Server, Cluster]) -> None:
