@@ -67,14 +67,9 @@ def figures(reached: Reached) -> str:
     """How far it is: what was copied, or from there on what was found the same."""
     if reached.phase in _PROVING:
         return f"{reached.verified:,} of {reached.entities:,} entities verified"
-    copied = f"{reached.copied:,} of {reached.entities:,} entities copied"
-    if (
-        not reached.recent_seconds
-    ):  # nothing was copied for a minute: the rate of before is not that of now
-        return copied
     rate = pace.entities_per_second(reached)
     parts = (
-        copied,
+        f"{reached.copied:,} of {reached.entities:,} entities copied",
         f"{rate:,.0f} entities/s" if rate and reached.copied < reached.entities else "",
         _left(reached),
     )

@@ -85,8 +85,8 @@ def test_a_failure_that_passes_names_what_goes_on(capsys: pytest.CaptureFixture[
         assert bool(said) or not capsys.readouterr().out
 
 
-def test_a_copy_that_stands_still_has_no_rate() -> None:
-    """Where nothing was copied for a minute, the rate of before is not said to be that of now."""
+def test_a_copy_that_stands_still_is_said_without_a_rate() -> None:
+    """Where nothing was copied for a minute, the line has neither the rate of before nor a time left by it."""
     stuck = Progress(
         phase="copy", entities=900, copied=600, verified=0, bytes=1, seconds=0.1, recent_seconds=0.0
     )

@@ -398,3 +398,15 @@ def test_who_may_not_approve_is_told_whom_to_ask(samples: Any) -> None:
 def test_a_reason_without_a_text_says_its_sentence() -> None:
     """A later reason is answered with what the service says of it, escaped."""
     assert refusal("frozen", sentence="Ask <!here>") == ("Ask &lt;!here&gt;. Nothing was changed.")
+
+
+def test_a_copy_that_stands_still_has_no_rate_in_slack(samples: Any) -> None:
+    """While it copies the rate is that of the last minute, none where nothing was copied; once it rests, the whole copy's."""
+    progress = samples.progress(recent_entities=0, recent_seconds=0.0)
+    runs, rests = (samples.card(status) for status in (Status.RUNNING, Status.PAUSED))
+    assert "*Rate*\n–" in str(progress_message(runs, progress, samples.now).blocks).replace(
+        "\\n", "\n"
+    )
+    assert "250 entities/s, 140 kB/s" in str(progress_message(rests, progress, samples.now).blocks)
+    slow = samples.progress(recent_entities=600, recent_seconds=60.0)
+    assert "10 entities/s, 5.6 kB/s" in str(progress_message(runs, slow, samples.now).blocks)
