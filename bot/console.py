@@ -24,11 +24,12 @@ from engine.errors import (
     InputRejected,
     LeaseLost,
     MigrationBusy,
+    PlanBlocked,
     SourceChanged,
     TargetNotEmpty,
     exit_code_of,
 )
-from engine.ledger import Ledger, TransitionRefused
+from engine.ledger import Ledger, TransitionRefused, database_exists
 from engine.lifecycle import (
     EventName,
     Status,
@@ -44,6 +45,7 @@ from engine.model import (
     Migration,
     OnConflict,
     Outcome,
+    Plan,
     Progress,
     Report,
     Request,
@@ -75,6 +77,21 @@ def planned(
         if again_of is not None:
             act.note(again_of.id, remake.REMIGRATED, who, {"as": migration.id})
         return act.apply(migration.id, EventName.ENQUEUE, actor=who)
+
+
+def blocked(plan: Plan) -> PlanBlocked | None:
+    """Why a plan cannot be carried out; the ledger, if there is one that can be read, says who made what is in the way."""
+    if not plan.conflicts:
+        return None
+    address = configuration.load().database_url
+    try:
+        if database_exists(address):
+            with Ledger.open(address) as ledger:
+                return engine.blocked(plan, ledger)
+    except FerryError as error:
+        said = f"Who made what is in the way is not known: {error.message}"
+        terminal.err.print(said, markup=False)
+    return engine.blocked(plan, None)
 
 
 def is_void(migration: Migration, request: Request) -> bool:

@@ -292,6 +292,7 @@ class Phases:
             target_entities=0,
             missing=chunks.copied,
             notes=(why,),
+            absent=why == handover.ABSENT,
         )
 
     def _compared(self, plan: CollectionPlan, *, check_source: bool) -> CollectionReport:

@@ -12,7 +12,7 @@ from engine import planner, reports, undoing
 from engine.errors import PlanBlocked
 from engine.ledger import LEASE_SECONDS, Ledger
 from engine.ledger.owners import new_owner
-from engine.lifecycle import EventName, Status, zilliz_word
+from engine.lifecycle import DUE, HELD, EventName, Status, zilliz_word
 from engine.milvus import definitions, lite, loading, schemas
 from engine.milvus.capabilities import Target
 from engine.milvus.connection import Cluster, connect
@@ -110,7 +110,7 @@ def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
             return planner.keys_in_question(source, kind, request)
 
 
-def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
+def blocked(plan: Plan, ledger: Ledger | None) -> PlanBlocked | None:
     """Why a plan cannot be carried out, whatever anybody approves; None when nothing stands in the way.
 
     Where a migration of this ledger made what is in the way, it is named: what it made need not be made again.
@@ -120,22 +120,33 @@ def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
     more = len(plan.conflicts) - _CONFLICTS_SAID
     said = [*plan.conflicts[:_CONFLICTS_SAID], *([f"And {more} more."] if more > 0 else [])]
     in_the_way = [each.name for each in plan.collections if each.conflict][:_CONFLICTS_SAID]
-    made = ledger.makers(plan.request.target, in_the_way)
-    if made:
-        said.append(_made_by(made[0]))
+    makers = ledger.makers(plan.request.target, in_the_way) if ledger else ()
     return PlanBlocked(
         " ".join(said),
         state="Nothing was written on either side.",
-        next_step=("What it made can be verified again. Or choose" if made else "Choose")
-        + " another target or leave these collections out; what the target holds under "
-        "the same name can also be replaced (On conflict: Replace, --on-conflict replace).",
+        next_step=(f"{_made_by(makers[0])} Or choose" if makers else "Choose")
+        + " another target or leave these collections out"
+        + ("." if plan.request.replaces_anything else _OR_REPLACE),
     )
 
 
+_OR_REPLACE = (
+    "; what the target holds under the same name can also be replaced "
+    "(On conflict: Replace, --on-conflict replace)."
+)
+
+
 def _made_by(maker: Migration) -> str:
+    """Which migration made it, and what can be done with that one as it stands."""
     ended = f" since {maker.ended_at:%Y-%m-%d %H:%M} UTC" if maker.ended_at else ""
+    if maker.status in HELD | DUE:
+        advice = "Wait until that has ended."
+    elif maker.status in {Status.SUCCESSFUL, Status.MISMATCHED}:
+        advice = "What it made can be verified again."
+    else:
+        advice = "It can be resumed."
     word = zilliz_word(maker.status)
-    return f"{maker.id} made a collection of that name there and stands as {word}{ended}."
+    return f"{maker.id} made a collection of that name there and stands as {word}{ended}. {advice}"
 
 
 def run(
@@ -316,6 +327,7 @@ def _absent(source: Cluster, plan: CollectionPlan, listing: Listing | None) -> C
         source_entities=plan.entities,
         target_entities=0,
         notes=("the collection is not on the target",),
+        absent=True,
     )
     return tally.added_to(base)
 

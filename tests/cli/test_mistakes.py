@@ -92,7 +92,7 @@ def test_a_setting_that_is_no_number_leaves_nothing_behind(
     done = shell.run("migrate", source.uri, target.uri, FERRY_CHUNK_BYTES=number)
     assert done.returncode == 2
     assert done.stderr.startswith(f"FERRY_CHUNK_BYTES is “{number}”, which is no number above 0.")
-    assert shell.object("jobs") == (0, {"migrations": []})
+    assert shell.object("jobs") == (0, {"migrations": [], "total": 0})
     assert target.client.list_collections() == []
 
 
@@ -127,6 +127,27 @@ def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) 
     assert "Both sides were only read. `--mismatches FILE` lists all findings" in done.stdout
 
 
+def test_what_is_not_on_the_target_is_not_to_be_replaced(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """The advice names each collection by what is the matter with it, leaves proved ones alone, and works as it stands."""
+    assert shell.run("migrate", source.uri, target.uri, "--collection", "crew").returncode == 0
+    alone = shell.run("verify", source.uri, target.uri)
+    assert alone.returncode == 3
+    migrate = "`ferry migrate SOURCE TARGET --collection cargo` copies what is not"
+    assert migrate in alone.stdout
+    assert "replace" not in alone.stdout
+    assert shell.object("verify", source.uri, target.uri)[1]["collections"][0]["absent"]
+    target.client.delete("crew", ids=['say "3"'])
+    both = shell.run("verify", source.uri, target.uri).stdout
+    assert migrate in both
+    replace = "--on-conflict replace --collection crew"
+    assert f"`ferry migrate SOURCE TARGET {replace}` deletes" in both
+    for each in (["--collection", "cargo"], replace.split()):
+        assert shell.run("migrate", source.uri, target.uri, *each).returncode == 0
+    assert shell.run("verify", source.uri, target.uri).returncode == 0
+
+
 def test_a_refusal_says_with_json_how_the_migration_stands(
     shell: Shell, source: Side, target: Side
 ) -> None:
@@ -159,7 +180,13 @@ def test_what_is_there_already_names_the_migration_that_made_it(
             f"{migration} made a collection of that name there and stands as SUCCESSFUL since 2"
             in again.stderr
         )
-        assert "What it made can be verified again. Or choose another target" in again.stderr
+        advice = "What it made can be verified again. Or choose another target"
+        assert advice in again.stderr
+        told = shell.run("plan", source.uri, target.uri, *part).stdout
+        assert again.stderr.splitlines()[-1] == told.splitlines()[-1]
+        assert (
+            advice in shell.object("plan", source.uri, target.uri, *part)[1]["error"]["next_step"]
+        )
     assert shell.run("undo", migration).returncode == 0
     assert (
         "it was undone.\nNothing was changed.\nRequest it anew"
@@ -169,6 +196,21 @@ def test_what_is_there_already_names_the_migration_that_made_it(
     theirs = shell.run("migrate", source.uri, target.uri, "--collection", "crew")
     assert theirs.returncode == 2
     assert migration not in theirs.stderr
+
+
+def test_a_plan_stands_without_a_ledger(shell: Shell, source: Side, target: Side) -> None:
+    """It makes none to see who made what is in the way; one that cannot be read is told, and takes nothing from the plan."""
+    target.create("crew", key="VARCHAR", load=False)
+    plan = ("plan", source.uri, target.uri)
+    refused = shell.run(*plan)
+    assert (refused.returncode, refused.stderr) == (2, "")
+    assert "In the way:" in refused.stdout
+    assert not (shell.folder / "ferry.db").exists()
+    (shell.folder / "ferry.db").write_text("this is no ledger")
+    told = shell.run(*plan)
+    assert (told.returncode, told.stdout) == (2, refused.stdout)
+    assert "Who made what is in the way is not known: The ledger's address" in told.stderr
+    assert shell.object(*plan)[0] == 2
 
 
 def test_what_never_began_is_not_said_to_go_on(shell: Shell, source: Side, target: Side) -> None:
