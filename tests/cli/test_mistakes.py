@@ -200,7 +200,7 @@ def test_what_is_there_already_names_the_migration_that_made_it(
 
 def test_a_plan_stands_without_a_ledger(shell: Shell, source: Side, target: Side) -> None:
     """It makes none to see who made what is in the way; one that cannot be read is told, and takes nothing from the plan."""
-    target.create("crew", key="VARCHAR", load=False)
+    target.create("crew", key="VARCHAR")
     plan = ("plan", source.uri, target.uri)
     refused = shell.run(*plan)
     assert (refused.returncode, refused.stderr) == (2, "")
