@@ -186,6 +186,8 @@ def _claim(card: MigrationCard, event: Event) -> Said:
     first = card.migration.started_at
     if event.from_status is Status.QUEUED and _was_canceled(card, event):
         return Said("IN PROGRESS", f"{PUT_BACK_FIRST}, then ends it as canceled.")
+    if event.details.get("verifies"):
+        return Said("IN PROGRESS", "The verification has begun; nothing is copied.")
     if first is not None and first < event.at:
         return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
     paused = f"Writes to {place(card.source)} must stay paused until it has ended."
@@ -204,8 +206,8 @@ def _late(card: MigrationCard, event: Event) -> str:
 
 
 def _phase(card: MigrationCard, event: Event) -> Said | None:
-    if detail(event, "phase") not in TOLD_PHASES:
-        return None
+    if detail(event, "phase") not in TOLD_PHASES or event.details.get("again"):
+        return None  # that a new verification has begun was told
     copied = f" ({t.entities(card.progress.copied)})" if card.progress else ""
     compared = "Now everything on the target is read again and compared with the source."
     return Said("IN PROGRESS", f"The copy is complete{copied}. {compared}")

@@ -410,3 +410,13 @@ def test_a_copy_that_stands_still_has_no_rate_in_slack(samples: Any) -> None:
     assert "250 entities/s, 140 kB/s" in str(progress_message(rests, progress, samples.now).blocks)
     slow = samples.progress(recent_entities=600, recent_seconds=60.0)
     assert "10 entities/s, 5.6 kB/s" in str(progress_message(runs, slow, samples.now).blocks)
+
+
+def test_a_new_verification_is_not_told_as_a_copy(samples: Any) -> None:
+    """Its beginning says that nothing is copied, and no reply says that a copy is complete."""
+    card = samples.card(Status.RUNNING)
+    began = reply(card, samples.event(EventName.CLAIM, verifies=True))
+    assert began is not None
+    assert "The verification has begun; nothing is copied." in began.text
+    assert reply(card, samples.event("phase", phase="verify")) is not None
+    assert reply(card, samples.event("phase", phase="verify", again=True)) is None
