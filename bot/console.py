@@ -42,6 +42,7 @@ from engine.model import (
     AutoId,
     Endpoint,
     ErrorText,
+    Event,
     Migration,
     OnConflict,
     Outcome,
@@ -56,6 +57,7 @@ from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
 _IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
+_GIVEN_UP = {"code": "E-CANCELED", "message": "The new verification was canceled."}
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
 
@@ -179,15 +181,30 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
                     act.apply(migration.id, EventName.CANCEL, actor=operator())
 
         try:
-            return engine.run(
+            report = engine.run(
                 ledger, migration.id, secrets, stop=stop, on_progress=on_progress, **tuning()
             )
+            return reported_run(report, ledger.last_change(migration.id))
         except LeaseLost as lost:
             raise MigrationBusy(
                 f"Another process took {migration.id} over.",
                 state="It goes on there; nothing was lost.",
                 next_step=f"`ferry show {migration.id}` shows its progress.",
             ) from lost
+
+
+def reported_run(report: Report, last: Event | None) -> Report:
+    """The report of a run that ended with this event: a new verification without a result is not reported as what stands."""
+    if last is None or not last.leaves_unverified:
+        return report
+    failed = last.details.get("error")
+    error = ErrorText.model_validate(failed or _GIVEN_UP)
+    told = {
+        "state": f"It was not verified again and stands as it had ended: {report.status}.",
+        "next_step": f"{error.next_step} `ferry verify SOURCE TARGET` compares both sides at any time.".strip(),
+    }
+    status = Outcome.FAILED if failed else Outcome.CANCELED
+    return report.model_copy(update={"status": status, "error": error.model_copy(update=told)})
 
 
 def paused(migration_id: str, *, json: bool) -> Migration:

@@ -42,8 +42,6 @@ LATE = timedelta(minutes=1)
 """A start that is later than this after its time says so."""
 CHANGES = 12
 CHANGE_CHARS = 220
-_VERIFIED_IN = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
-_RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 TOLD_PHASES = frozenset({"verify"})
 """The phases whose start is worth a notification; the others show in the progress message alone."""
 
@@ -55,7 +53,7 @@ def reply(card: MigrationCard, event: Event) -> m.Message | None:
         card: The migration as it stands after the event.
         event: What happened; `details` may carry role, comment, reason, phase and sentence.
     """
-    sayer = _unverified if _is_left(event) else _SAYERS.get(event.name, _silent)
+    sayer = _unverified if event.leaves_unverified else _SAYERS.get(event.name, _silent)
     said = sayer(card, event)
     if said is None:
         return None
@@ -288,12 +286,6 @@ def _verify(card: MigrationCard, event: Event) -> Said:
     reads = f"Everything on {place(card.target)} is read again and compared with all of the source as it is now; nothing is copied."
     until = "Until it has ended the migration does not count as verified."
     return Said("PENDING", f"Verification asked for by {by(event)}. {reads} {until}")
-
-
-def _is_left(event: Event) -> bool:
-    """Whether a new verification ended here without a result."""
-    found = event.name in {EventName.SUCCEED, EventName.MISMATCH}
-    return event.from_status in _VERIFIED_IN and event.to_status in _RESULTS and not found
 
 
 def _unverified(card: MigrationCard, event: Event) -> Said:
