@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import grpc
 import pytest
 
 import engine
@@ -10,6 +11,7 @@ from engine.lifecycle import EventName
 from engine.model import Endpoint, Request, Secrets
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side
+from tests.engine.proxy import Proxy
 
 SECRET = "sekret"  # it must be found nowhere
 
@@ -116,6 +118,24 @@ def test_a_verification_that_did_not_begin_keeps_the_earlier_findings(
     assert shell.run("migrate", source.uri, target.uri).returncode == 0
     assert shell.run("verify", source.uri, target.uri, *to_file).returncode == 0
     assert listed.read_text() == ""
+
+
+@pytest.mark.parametrize("command", ["plan", "migrate", "verify"])
+def test_a_token_that_is_refused_names_where_it_is_given(
+    shell: Shell, source: Side, target: Side, command: str
+) -> None:
+    """Of a bare address the variable is named that holds its token, and that nothing was done is said so."""
+    with Proxy(target.uri) as proxy:
+        proxy.fail_before("GetVersion", 1, status=grpc.StatusCode.UNAUTHENTICATED)
+        done = shell.run(command, source.uri, proxy.uri)
+    assert done.returncode == 2
+    what, state, todo = done.stderr.splitlines()
+    assert what.startswith(f"{proxy.uri} does not accept the credentials")
+    assert state == "Nothing was read or written."
+    assert (
+        todo
+        == "Check the token of this address: FERRY_SOURCE_TOKEN or FERRY_TARGET_TOKEN, by its side."
+    )
 
 
 def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) -> None:
