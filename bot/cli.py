@@ -226,7 +226,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
     """Show one migration: how it stands, what was found, what happened."""
     with console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
-        report = engine.report(ledger, migration.id)
+        report, again = engine.report(ledger, migration.id), engine.remigrated(ledger, migration.id)
         reached = ledger.totals(migration.id)
         events = ledger.log(migration.id)
         abandoned = migration.id in ledger.expired_leases(ledger.now())
@@ -238,7 +238,7 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
         flow = under_way.flow(migration, reached, events)
         terminal.as_json(report.model_dump(mode="json") | flow)
     else:
-        terminal.report(report)
+        terminal.report(report, again)
         if migration.cleared_at is not None:  # else it never began, and nothing goes on
             terminal.goes_on(migration.id, migration.status, migration.error)
         under_way.standing(migration, reached, abandoned=abandoned)

@@ -56,7 +56,6 @@ from engine.model import (
 from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
-_IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
 _GIVEN_UP = {"code": "E-CANCELED", "message": "The new verification was canceled."}
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
@@ -145,7 +144,7 @@ def made_again(ledger: Ledger, old: Migration) -> Migration:
             next_step=f"`ferry show {before.id}` shows it; `ferry remigrate {before.id}` does it once more.",
         )
     request = engine.remigration(ledger, old.id)
-    if before is None or before.status in _IN_VAIN or is_void(before, request):
+    if before is None or before.status in terminal.IN_VAIN or is_void(before, request):
         return planned(ledger, request, secrets_of(request), again_of=old)
     return before
 

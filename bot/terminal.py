@@ -50,6 +50,8 @@ _GOES_ON: Final[Mapping[str, str]] = {
 }
 """What to do with a migration that was stopped."""
 
+IN_VAIN: Final = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
+"""How a migration ended that made nothing which stands: what it was to do can be asked for anew."""
 _NAMED_MAX = 8
 """How many collections a command that is advised names."""
 
@@ -107,8 +109,8 @@ def deletions(plan: Plan) -> None:
         )
 
 
-def report(report: Report) -> None:
-    """Shows how a migration or a verification ended."""
+def report(report: Report, again: Migration | None = None) -> None:
+    """Shows how a migration or a verification ended, and what to do; `again` is what was asked for to migrate it again."""
     style = "green" if report.status == Outcome.SUCCESSFUL else "red"
     state = f" ({report.state})" if report.state in _TOLD_STATES else ""
     head = f"[bold {style}]{escape(str(report.status))}[/]{state}"
@@ -129,10 +131,19 @@ def report(report: Report) -> None:
     for each in report.collections:
         _findings(each)
     if report.status == Outcome.MISMATCHED:
-        advised = [_MISMATCHED.format(id=report.migration)] if report.migration else _unlike(report)
-        out.print(" ".join(advised), markup=False)
+        out.print(" ".join(_advice(report, again)), markup=False)
     if report.error:
         failure(report.error)
+
+
+def _advice(report: Report, again: Migration | None) -> Iterable[str]:
+    """What to do about a mismatch."""
+    if report.migration is None:
+        return _unlike(report)
+    if again is None or again.status in IN_VAIN:
+        return (_MISMATCHED.format(id=report.migration),)
+    stands = f"which stands as {zilliz_word(again.status)}: `ferry show {again.id}` shows it."
+    return (f"What is not proved of it was migrated again as {again.id}, {stands}",)
 
 
 def _unlike(report: Report) -> Iterator[str]:

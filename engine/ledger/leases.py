@@ -108,6 +108,7 @@ class Leases(Database):
             if stale:
                 proofs.forget(session, migration.id)
             taken = load(session, migration.id)
+            taken.phase = ""  # that of the run before is over
             return Lease(
                 migration_id=taken.id,
                 token=taken.lease_token,

@@ -64,6 +64,9 @@ def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
     assert target.count("cargo") == ENTITIES
     _, shown = shell.object("show", damaged)
     assert shown["events"][-1]["details"] == {"as": report["migration"]}
+    told = shell.run("show", damaged).stdout
+    assert f"migrated again as {report['migration']}, which stands as SUCCESSFUL" in told
+    assert "ferry repair" not in told
     refused = shell.run("remigrate", damaged)
     assert refused.returncode == 2
     assert f"was migrated again as {report['migration']}" in refused.stderr
