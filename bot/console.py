@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 import engine
 from bot import interrupted, terminal, under_way
 from bot import settings as configuration
-from engine import addresses, remake
+from engine import addresses, remake, reports
 from engine.errors import (
     ConfigurationInvalid,
     FerryError,
@@ -25,6 +25,7 @@ from engine.errors import (
     LeaseLost,
     MigrationBusy,
     PlanBlocked,
+    ServiceUnavailable,
     SourceChanged,
     TargetNotEmpty,
     exit_code_of,
@@ -42,7 +43,6 @@ from engine.model import (
     AutoId,
     Endpoint,
     ErrorText,
-    Event,
     Migration,
     OnConflict,
     Outcome,
@@ -56,7 +56,6 @@ from engine.model import (
 from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
-_GIVEN_UP = {"code": "E-CANCELED", "message": "The new verification was canceled."}
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
 
@@ -183,27 +182,13 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
             report = engine.run(
                 ledger, migration.id, secrets, stop=stop, on_progress=on_progress, **tuning()
             )
-            return reported_run(report, ledger.last_change(migration.id))
+            return reports.of_run(report, ledger.last_change(migration.id))
         except LeaseLost as lost:
             raise MigrationBusy(
                 f"Another process took {migration.id} over.",
                 state="It goes on there; nothing was lost.",
                 next_step=f"`ferry show {migration.id}` shows its progress.",
             ) from lost
-
-
-def reported_run(report: Report, last: Event | None) -> Report:
-    """The report of a run that ended with this event: a new verification without a result is not reported as what stands."""
-    if last is None or not last.leaves_unverified:
-        return report
-    failed = last.details.get("error")
-    error = ErrorText.model_validate(failed or _GIVEN_UP)
-    told = {
-        "state": f"It was not verified again and stands as it had ended: {report.status}.",
-        "next_step": f"{error.next_step} `ferry verify SOURCE TARGET` compares both sides at any time.".strip(),
-    }
-    status = Outcome.FAILED if failed else Outcome.CANCELED
-    return report.model_copy(update={"status": status, "error": error.model_copy(update=told)})
 
 
 def paused(migration_id: str, *, json: bool) -> Migration:
@@ -264,9 +249,9 @@ def _standing_as_json(migration: Migration, **more: tuple[str, ...]) -> None:
 @contextmanager
 def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
     """Shows the report that the block finishes with, and exits; a failure is shown by whoever started the command."""
-    reports: list[Report] = []
-    yield reports.append
-    report = reports[-1]
+    ended: list[Report] = []
+    yield ended.append
+    report = ended[-1]
     if json:
         terminal.as_json(report.model_dump(mode="json"))
     else:
@@ -282,12 +267,19 @@ def about(ledger: Ledger, migration: Migration, *, json: bool) -> Iterator[None]
         try:
             yield
         except KeyboardInterrupt:
-            raise interrupted.interrupted(ledger.migration(migration.id)) from None
+            raise interrupted.interrupted(_as_known(ledger, migration)) from None
     except FerryError as error:
         if not json:
             raise
-        failed_object(error, ledger.migration(migration.id))
+        failed_object(error, _as_known(ledger, migration))
         raise typer.Exit(error.exit_code) from error
+
+
+def _as_known(ledger: Ledger, migration: Migration) -> Migration:
+    """A migration as it stands now; as it was last seen where the ledger does not answer."""
+    with suppress(ServiceUnavailable):
+        return ledger.migration(migration.id)
+    return migration
 
 
 def failed_object(error: FerryError, migration: Migration | None = None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
-from bot import console
+from engine import reports
 from engine.ledger import Ledger, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import Event, Outcome, Report
@@ -135,7 +135,7 @@ def test_a_new_verification_that_was_canceled_is_reported_so() -> None:
         id=1, migration_id="M-1", at=utc_now(), name=EventName.CANCELED, actor="ada", details={},
         from_status=Status.RUNNING, to_status=Status.SUCCESSFUL,
     )  # fmt: skip
-    told = console.reported_run(stands, last)
+    told = reports.of_run(stands, last)
     assert (told.status, told.state) == (Outcome.CANCELED, Status.SUCCESSFUL)
     proved = last.model_copy(update={"name": EventName.SUCCEED})
-    assert console.reported_run(stands, proved) == stands
+    assert reports.of_run(stands, proved) == stands
