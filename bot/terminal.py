@@ -5,6 +5,7 @@ Results go to standard output, everything else to standard error. Nothing is dec
 
 import json
 import shlex
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
@@ -69,7 +70,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def as_json(value: Any) -> None:
     """Prints one object on standard output."""
-    print(json.dumps(value, ensure_ascii=False))  # noqa: T201  # rich would wrap and colour it
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not unicode))  # noqa: T201  # rich would wrap and colour it
 
 
 def failure(error: FerryError | ErrorText) -> None:
