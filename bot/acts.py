@@ -14,7 +14,6 @@ from bot.approvals import Reason, Standing, describe
 from bot.cards import Cards
 from bot.directory import Directory
 from bot.ledger import BotLedger
-from bot.ledger import Verdict as Word
 from bot.notes import REFUSED
 from bot.settings import Place, Settings
 from bot.verbs import Verbs
@@ -158,7 +157,7 @@ class Acting:
                     return done
             return self._did(Answer(Reason.ALLOWED, done, click.user_id, tx.now))
         except TransitionRefused as refused:
-            answer = self._too_late(refused.migration)._replace(sentence=refused.sentence)
+            answer = self._over(refused.migration)._replace(sentence=refused.sentence)
         except FerryError as error:
             answer = Answer(Reason.IMPOSSIBLE, sentence=str(error))
         return self._refused(click, act, answer)
@@ -197,8 +196,8 @@ class Acting:
             return
         tx.note(click.migration_id, REFUSED, click.user_id, details, act=act, outcome=outcome)
 
-    def _too_late(self, migration: Migration) -> Answer:
-        """Who was faster, and when."""
+    def _over(self, migration: Migration) -> Answer:
+        """Who ended it, or is ending it, and when; where nobody did, just that it is too late."""
         if migration.status in {Status.UNDOING, Status.UNDONE}:
             return Answer(Reason.WRONG_STATE, migration)
         asked_by, asked_at = migration.cancel_requested_by or "", migration.cancel_requested_at
@@ -209,12 +208,20 @@ class Acting:
         if asked_at is not None:
             return Answer(Reason.ALREADY_CANCELING, migration, asked_by, asked_at)
         decisions = self._records.decisions(migration.id)
-        if not decisions or migration.status is Status.AWAITING_APPROVAL:
-            return Answer(Reason.WRONG_STATE, migration)
-        last = decisions[-1]
-        rejected = last.verdict is Word.REJECTED
-        reason = Reason.ALREADY_REJECTED if rejected else Reason.ALREADY_APPROVED
-        return Answer(reason, migration, last.user_id, last.at)
+        if migration.status is Status.REJECTED and decisions:
+            return Answer(
+                Reason.ALREADY_REJECTED, migration, decisions[-1].user_id, decisions[-1].at
+            )
+        return Answer(Reason.WRONG_STATE, migration)
+
+    def _too_late(self, migration: Migration) -> Answer:
+        """As `_over`, for a decision: who approved it before, and when, where it goes on or went on from there."""
+        over = self._over(migration)
+        decisions = self._records.decisions(migration.id)
+        pending = migration.status in {Status.AWAITING_APPROVAL, Status.UNDOING, Status.UNDONE}
+        if over.reason is not Reason.WRONG_STATE or pending or not decisions:
+            return over
+        return Answer(Reason.ALREADY_APPROVED, migration, decisions[-1].user_id, decisions[-1].at)
 
     def _places(self, request: Request) -> tuple[Place, Place]:
         place = self._settings.place_of

@@ -21,7 +21,6 @@ from engine.errors import FerryError, InputRejected
 from engine.ledger import AuditFilter, normal_id
 from engine.lifecycle import Status, is_terminal, zilliz_word
 from engine.model import AutoId, OnConflict
-from engine.pace import remaining_seconds
 from engine.worker import tuning
 
 app = typer.Typer(
@@ -86,6 +85,7 @@ MegabytesPerSecond = Annotated[
         help="Copy no faster than this.",
     ),
 ]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Not more.")]
 MigrationId = Annotated[str, typer.Argument(metavar="ID", help="As in `ferry jobs`.")]
 
 
@@ -120,11 +120,13 @@ def plan(
     """Say what a migration would do, delete and lose; writes nothing."""
     request = console.request_of(source, target, database, collection, on_conflict, auto_id)
     made = engine.plan(request, console.secrets_of(request))
+    blocked = console.blocked(made)
     if json:
-        terminal.as_json(made.model_dump(mode="json") | {"hash": made.hash})
+        error = blocked and blocked.parts
+        terminal.as_json(made.model_dump(mode="json") | {"hash": made.hash, "error": error})
     else:
-        terminal.plan(made)
-    raise typer.Exit(InputRejected.exit_code if made.conflicts else 0)
+        terminal.plan(made, blocked)
+    raise typer.Exit(blocked.exit_code if blocked else 0)
 
 
 @app.command()
@@ -207,14 +209,16 @@ def verify(
 
 
 @app.command()
-def jobs(*, json: Json = False) -> None:
+def jobs(limit: Limit = 50, *, json: Json = False) -> None:
     """List the migrations, newest first."""
     with console.open_ledger() as ledger:
-        migrations = ledger.migrations()
+        migrations = ledger.migrations(limit=limit)
+        total = sum(ledger.status_counts().values())
     if json:
-        terminal.as_json({"migrations": [each.model_dump(mode="json") for each in migrations]})
+        listed = [each.model_dump(mode="json") for each in migrations]
+        terminal.as_json({"migrations": listed, "total": total})
     else:
-        terminal.jobs(migrations)
+        terminal.jobs(migrations, total)
 
 
 @app.command()
@@ -222,23 +226,19 @@ def show(migration_id: MigrationId, mismatches: Mismatches = None, *, json: Json
     """Show one migration: how it stands, what was found, what happened."""
     with console.open_ledger() as ledger:
         migration = ledger.migration(migration_id)
-        report = engine.report(ledger, migration.id)
+        report, again = engine.report(ledger, migration.id), engine.remigrated(ledger, migration.id)
         reached = ledger.totals(migration.id)
-        events = ledger.latest_events(migration.id)
+        events = ledger.log(migration.id)
         abandoned = migration.id in ledger.expired_leases(ledger.now())
         with listing(mismatches) as write:
             if write is not None:
                 for found in engine.listed(ledger, migration.id):
                     write(found)
     if json:
-        history = [each.model_dump(mode="json") for each in events]
-        shown = report.model_dump(mode="json") | {"events": history}
-        throttle = migration.throttle and migration.throttle.model_dump()
-        left = remaining_seconds(reached)
-        flow = {"throttle": throttle, "slowed": reached.slowed, "remaining_seconds": left}
-        terminal.as_json(shown | flow)
+        flow = under_way.flow(migration, reached, events)
+        terminal.as_json(report.model_dump(mode="json") | flow)
     else:
-        terminal.report(report)
+        terminal.report(report, again)
         if migration.cleared_at is not None:  # else it never began, and nothing goes on
             terminal.goes_on(migration.id, migration.status, migration.error)
         under_way.standing(migration, reached, abandoned=abandoned)

@@ -17,18 +17,20 @@ from typer.exceptions import TyperException
 import engine
 from bot import interrupted, terminal, under_way
 from bot import settings as configuration
-from engine import addresses, remake
+from engine import addresses, remake, reports
 from engine.errors import (
     ConfigurationInvalid,
     FerryError,
     InputRejected,
     LeaseLost,
     MigrationBusy,
+    PlanBlocked,
+    ServiceUnavailable,
     SourceChanged,
     TargetNotEmpty,
     exit_code_of,
 )
-from engine.ledger import Ledger, TransitionRefused
+from engine.ledger import Ledger, TransitionRefused, database_exists
 from engine.lifecycle import (
     EventName,
     Status,
@@ -44,6 +46,7 @@ from engine.model import (
     Migration,
     OnConflict,
     Outcome,
+    Plan,
     Progress,
     Report,
     Request,
@@ -53,7 +56,6 @@ from engine.model import (
 from engine.worker import tuning
 
 _ENDS: dict[str, int] = {Outcome.SUCCESSFUL: 0, Outcome.MISMATCHED: 3, Outcome.CANCELED: 6}
-_IN_VAIN = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
 _TRY_AGAIN = 5
 """It went back to the queue, for example after SIGTERM."""
 
@@ -75,6 +77,21 @@ def planned(
         if again_of is not None:
             act.note(again_of.id, remake.REMIGRATED, who, {"as": migration.id})
         return act.apply(migration.id, EventName.ENQUEUE, actor=who)
+
+
+def blocked(plan: Plan) -> PlanBlocked | None:
+    """Why a plan cannot be carried out; the ledger, if there is one that can be read, says who made what is in the way."""
+    if not plan.conflicts:
+        return None
+    address = configuration.load().database_url
+    try:
+        if database_exists(address):
+            with Ledger.open(address) as ledger:
+                return engine.blocked(plan, ledger)
+    except FerryError as error:
+        said = f"Who made what is in the way is not known: {error.message}"
+        terminal.err.print(said, markup=False)
+    return engine.blocked(plan, None)
 
 
 def is_void(migration: Migration, request: Request) -> bool:
@@ -126,7 +143,7 @@ def made_again(ledger: Ledger, old: Migration) -> Migration:
             next_step=f"`ferry show {before.id}` shows it; `ferry remigrate {before.id}` does it once more.",
         )
     request = engine.remigration(ledger, old.id)
-    if before is None or before.status in _IN_VAIN or is_void(before, request):
+    if before is None or before.status in terminal.IN_VAIN or is_void(before, request):
         return planned(ledger, request, secrets_of(request), again_of=old)
     return before
 
@@ -162,9 +179,10 @@ def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
                 terminal.err.print(interrupted.canceling(migration.id), markup=False)
 
         try:
-            return engine.run(
+            report = engine.run(
                 ledger, migration.id, secrets, stop=stop, on_progress=on_progress, **tuning()
             )
+            return reports.of_run(report, ledger.last_change(migration.id))
         except LeaseLost as lost:
             raise MigrationBusy(
                 f"Another process took {migration.id} over.",
@@ -231,9 +249,9 @@ def _standing_as_json(migration: Migration, **more: tuple[str, ...]) -> None:
 @contextmanager
 def reported(*, json: bool) -> Iterator[Callable[[Report], None]]:
     """Shows the report that the block finishes with, and exits; a failure is shown by whoever started the command."""
-    reports: list[Report] = []
-    yield reports.append
-    report = reports[-1]
+    ended: list[Report] = []
+    yield ended.append
+    report = ended[-1]
     if json:
         terminal.as_json(report.model_dump(mode="json"))
     else:
@@ -249,12 +267,19 @@ def about(ledger: Ledger, migration: Migration, *, json: bool) -> Iterator[None]
         try:
             yield
         except KeyboardInterrupt:
-            raise interrupted.interrupted(ledger.migration(migration.id)) from None
+            raise interrupted.interrupted(_as_known(ledger, migration)) from None
     except FerryError as error:
         if not json:
             raise
-        failed_object(error, ledger.migration(migration.id))
+        failed_object(error, _as_known(ledger, migration))
         raise typer.Exit(error.exit_code) from error
+
+
+def _as_known(ledger: Ledger, migration: Migration) -> Migration:
+    """A migration as it stands now; as it was last seen where the ledger does not answer."""
+    with suppress(ServiceUnavailable):
+        return ledger.migration(migration.id)
+    return migration
 
 
 def failed_object(error: FerryError, migration: Migration | None = None) -> None:

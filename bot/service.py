@@ -148,7 +148,7 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         def decide(scene: Scene) -> Answer | str:
             migration = scene.migration
             if migration.status not in OPEN | {Status.UNDO_ASKED} or migration.putting_back:
-                return self._too_late(migration)
+                return self._over(migration)
             verdict = approvals.may_cancel(scene.person, scene.places, migration.requester)
             if not verdict.allowed:
                 return Answer(verdict.reason, migration, sentence=verdict.sentence)

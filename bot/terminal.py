@@ -4,7 +4,9 @@ Results go to standard output, everything else to standard error. Nothing is dec
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import shlex
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
@@ -49,10 +51,10 @@ _GOES_ON: Final[Mapping[str, str]] = {
 }
 """What to do with a migration that was stopped."""
 
-_DIFFERENT = (
-    "Both sides were only read. `--mismatches FILE` lists all findings; `ferry migrate` with `--on-conflict replace` deletes "
-    "these collections on the target and copies them again, with `--collection` only those that it names."
-)
+IN_VAIN: Final = frozenset({Status.REJECTED, Status.EXPIRED, Status.UNDONE})
+"""How a migration ended that made nothing which stands: what it was to do can be asked for anew."""
+_NAMED_MAX = 8
+"""How many collections a command that is advised names."""
 
 _NUMBERS: Final = frozenset(
     {"entities", "size", "source", "target", "same", "missing", "extra", "different", "errors"}
@@ -68,7 +70,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def as_json(value: Any) -> None:
     """Prints one object on standard output."""
-    print(json.dumps(value, ensure_ascii=False))  # noqa: T201  # rich would wrap and colour it
+    unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    print(json.dumps(value, ensure_ascii=not unicode))  # noqa: T201  # rich would wrap and colour it
 
 
 def failure(error: FerryError | ErrorText) -> None:
@@ -79,8 +82,8 @@ def failure(error: FerryError | ErrorText) -> None:
             err.print(escape(sentence))
 
 
-def plan(plan: Plan) -> None:
-    """Shows what would be done."""
+def plan(plan: Plan, blocked: FerryError | None) -> None:
+    """Shows what would be done, and what to do about what is in the way."""
     out.print(f"{plan.request.source} → {plan.request.target}", style="bold", markup=False)
     out.print(f"{plan.entities:,} entities, about {_size(plan.bytes)}")
     table = _table("collection", "entities", "size", "partitions", "indexes", "aliases")
@@ -96,6 +99,8 @@ def plan(plan: Plan) -> None:
     _list("Not carried", plan.all_losses)
     _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
     _list("In the way", plan.conflicts)
+    if blocked is not None:
+        out.print(blocked.next_step, markup=False)
 
 
 def deletions(plan: Plan) -> None:
@@ -106,8 +111,8 @@ def deletions(plan: Plan) -> None:
         )
 
 
-def report(report: Report) -> None:
-    """Shows how a migration or a verification ended."""
+def report(report: Report, again: Migration | None = None) -> None:
+    """Shows how a migration or a verification ended, and what to do; `again` is what was asked for to migrate it again."""
     style = "green" if report.status == Outcome.SUCCESSFUL else "red"
     state = f" ({report.state})" if report.state in _TOLD_STATES else ""
     head = f"[bold {style}]{escape(str(report.status))}[/]{state}"
@@ -128,10 +133,44 @@ def report(report: Report) -> None:
     for each in report.collections:
         _findings(each)
     if report.status == Outcome.MISMATCHED:
-        again = _MISMATCHED.format(id=report.migration) if report.migration else _DIFFERENT
-        out.print(again, markup=False)
+        out.print(" ".join(_advice(report, again)), markup=False)
     if report.error:
         failure(report.error)
+
+
+def _advice(report: Report, again: Migration | None) -> Iterable[str]:
+    """What to do about a mismatch."""
+    if report.migration is None:
+        return _unlike(report)
+    if again is None or again.status in IN_VAIN:
+        return (_MISMATCHED.format(id=report.migration),)
+    stands = f"which stands as {zilliz_word(again.status)}: `ferry show {again.id}` shows it."
+    return (f"What is not proved of it was migrated again as {again.id}, {stands}",)
+
+
+def _unlike(report: Report) -> Iterator[str]:
+    """What to do where a verification of two databases found a difference: by what is the matter with each collection."""
+    left = [each for each in report.collections if not each.verified]
+    absent = [each.name for each in left if each.absent]
+    unread = [each.name for each in left if each.errors and not _found(each)]
+    other = [each.name for each in left if each.name not in {*absent, *unread}]
+    yield "Both sides were only read. `--mismatches FILE` lists all findings."
+    if absent:
+        yield f"`ferry migrate SOURCE TARGET {_chosen(absent)}` copies what is not on the target."
+    if other:
+        replaces = f"`ferry migrate SOURCE TARGET --on-conflict replace {_chosen(other)}`"
+        yield f"{replaces} deletes what differs on the target and copies it again."
+    if unread:
+        yield f"Verify {', '.join(unread)} again once what its notes say is mended."
+
+
+def _chosen(names: Sequence[str]) -> str:
+    named = " ".join(f"--collection {shlex.quote(name)}" for name in names[:_NAMED_MAX])
+    return named + (" …" if len(names) > _NAMED_MAX else "")
+
+
+def _found(collection: CollectionReport) -> int:
+    return collection.missing + collection.extra + collection.different
 
 
 def goes_on(migration_id: str | None, state: str, error: ErrorText | None = None) -> None:
@@ -150,8 +189,8 @@ def undone(undone: Undone, target: Endpoint) -> None:
     _list("Left, because others made it", undone.left)
 
 
-def jobs(migrations: Iterable[Migration]) -> None:
-    """Lists migrations, newest first, as the Jobs page does."""
+def jobs(migrations: Sequence[Migration], total: int) -> None:
+    """Lists migrations, newest first, as the Jobs page does; and says how many there are where these are not all."""
     table = _table(
         "id", "status", "source → target", "entities", "start (UTC)", "end (UTC)", "created by"
     )
@@ -168,6 +207,11 @@ def jobs(migrations: Iterable[Migration]) -> None:
         )
         table.add_row(*map(escape, cells))
     print_table(table)
+    if total > len(migrations):
+        more = (
+            f"The newest {len(migrations):,} of {total:,}; `ferry jobs --limit {total}` lists all."
+        )
+        err.print(more, markup=False)
 
 
 def events(events: Iterable[Event]) -> None:
@@ -203,7 +247,7 @@ def _findings(collection: CollectionReport) -> None:
         reason = f" ({each.reason})" if each.reason else ""
         line = f"  {sigil} {collection.name}{where}: {each.pk!r} is {each.kind}{fields}{reason}"
         out.print(line, markup=False)
-    found = collection.missing + collection.extra + collection.different
+    found = _found(collection)
     if found > len(collection.examples):
         out.print(f"  … {found:,} in all", markup=False)
 

@@ -4,16 +4,16 @@ A sentence never stands in the bar, where a narrow terminal would cut it. Nothin
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from bot.terminal import err, out
 from engine import pace
 from engine.lifecycle import Status, is_terminal
-from engine.model import Migration
+from engine.model import Event, Migration
 from engine.model import Progress as Reached
 
 _LINE_SECONDS: Final = 30.0
@@ -67,14 +67,9 @@ def figures(reached: Reached) -> str:
     """How far it is: what was copied, or from there on what was found the same."""
     if reached.phase in _PROVING:
         return f"{reached.verified:,} of {reached.entities:,} entities verified"
-    copied = f"{reached.copied:,} of {reached.entities:,} entities copied"
-    if (
-        not reached.recent_seconds
-    ):  # nothing was copied for a minute: the rate of before is not that of now
-        return copied
     rate = pace.entities_per_second(reached)
     parts = (
-        copied,
+        f"{reached.copied:,} of {reached.entities:,} entities copied",
         f"{rate:,.0f} entities/s" if rate and reached.copied < reached.entities else "",
         _left(reached),
     )
@@ -97,10 +92,20 @@ def standing(migration: Migration, reached: Reached, *, abandoned: bool) -> None
         if migration.throttle is not None:
             out.print(f"Throttled to {migration.throttle}.", markup=False)
         if reached.slowed:
-            out.print(f"Slower than it could be: {reached.slowed}", markup=False)
+            out.print(reached.slowed, markup=False)
     waits_for = _ABANDONED if abandoned else _WAITS_FOR
     if migration.status in waits_for:
         out.print(waits_for[migration.status].format(id=migration.id), markup=False)
+
+
+def flow(migration: Migration, reached: Reached, events: Iterable[Event]) -> dict[str, Any]:
+    """What --json says beside the report: what happened, and how fast it goes on."""
+    return {
+        "events": [each.model_dump(mode="json") for each in events],
+        "throttle": migration.throttle and migration.throttle.model_dump(),
+        "slowed": reached.slowed,
+        "remaining_seconds": pace.remaining_seconds(reached),
+    }
 
 
 @contextmanager

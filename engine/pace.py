@@ -14,7 +14,9 @@ ESTIMATE_AFTER_SECONDS: Final = 10.0
 
 
 def entities_per_second(progress: Progress) -> float | None:
-    """The rate of the last minute, or of the whole copy where that says nothing yet; None while there is none."""
+    """The rate of the last minute, or of the whole copy where that says nothing yet; None where nothing was copied in it."""
+    if not progress.recent_seconds > 0:
+        return None
     if progress.recent_seconds >= ESTIMATE_AFTER_SECONDS:
         return progress.recent_entities / progress.recent_seconds
     if progress.copied <= 0 or not progress.seconds > 0:

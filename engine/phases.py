@@ -115,7 +115,7 @@ class Phases:
         self._read_point()  # the source reaches it while the memory is put in order and the target's collections are made
         keep_small()
         if asked is EventName.VERIFY:
-            self._enter("verify")
+            self._enter("verify", again=True)
             return self._verify_again()
         self._enter("create")
         self._replace_nothing()
@@ -150,11 +150,11 @@ class Phases:
         proved = {each.name for each in states if each.report is not None and each.report.verified}
         return all(plan.name in proved for plan in self.plan.collections)
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: str, **more: bool) -> None:
         self.heartbeat.check_now()
         self.ledger.set_phase(self.lease, phase)
         crashpoints.reached("entered")
-        self.ledger.note(self.lease, "phase", {"phase": phase})
+        self.ledger.note(self.lease, "phase", {"phase": phase, **more})
         hand_back()
 
     def _each(self, work: Callable[[CollectionPlan], None]) -> None:
@@ -300,6 +300,7 @@ class Phases:
             target_entities=0,
             missing=chunks.copied,
             notes=(why,),
+            absent=why == handover.ABSENT,
         )
 
     def _compared(self, plan: CollectionPlan, *, check_source: bool) -> CollectionReport:

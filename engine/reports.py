@@ -9,6 +9,8 @@ from engine.model import (
     CollectionPlan,
     CollectionReport,
     CollectionState,
+    ErrorText,
+    Event,
     Found,
     Migration,
     MismatchKind,
@@ -22,6 +24,7 @@ _STILL_LOADED = (
     "It was loaded {sides} only to be read, and no worker came to release it again: release it there if it is still loaded, or "
     "have the migration go on, or verified again."
 )
+_GIVEN_UP = {"code": "E-CANCELED", "message": "The new verification was canceled."}
 _WHY = "It could not be compared; the collection's report says why."
 REFUSED_SHOWN = 5
 """How many of the entities that the target refused a report names with the reason."""
@@ -49,6 +52,20 @@ def report(ledger: Ledger, migration_id: str) -> Report:
         losses=_lost(migration.plan) if migration.plan else (),
         error=migration.error,
     )
+
+
+def of_run(report: Report, last: Event | None) -> Report:
+    """The report of a run that ended with this event: a new verification without a result is not reported as what stands."""
+    if last is None or not last.leaves_unverified:
+        return report
+    failed = last.details.get("error")
+    error = ErrorText.model_validate(failed or _GIVEN_UP)
+    told = {
+        "state": f"It was not verified again and stands as it had ended: {report.status}.",
+        "next_step": f"{error.next_step} `ferry verify SOURCE TARGET` compares both sides at any time.".strip(),
+    }
+    status = Outcome.FAILED if failed else Outcome.CANCELED
+    return report.model_copy(update={"status": status, "error": error.model_copy(update=told)})
 
 
 def listed(ledger: Ledger, migration_id: str) -> Iterator[Found]:

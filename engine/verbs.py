@@ -111,7 +111,7 @@ def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
             return planner.keys_in_question(source, kind, request)
 
 
-def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
+def blocked(plan: Plan, ledger: Ledger | None) -> PlanBlocked | None:
     """Why a plan cannot be carried out, whatever anybody approves; None when nothing stands in the way.
 
     Where a migration of this ledger made what is in the way, it is named: what it made need not be made again.
@@ -121,31 +121,33 @@ def blocked(plan: Plan, ledger: Ledger) -> PlanBlocked | None:
     more = len(plan.conflicts) - _CONFLICTS_SAID
     said = [*plan.conflicts[:_CONFLICTS_SAID], *([f"And {more} more."] if more > 0 else [])]
     in_the_way = [each.name for each in plan.collections if each.conflict][:_CONFLICTS_SAID]
-    maker = ledger.maker(plan.request.target, in_the_way)
-    if maker is not None:
-        said.append(_made_by(maker))
-    choose = f"{_instead(ledger, maker)}choose" if maker else "Choose"
+    maker = ledger.maker(plan.request.target, in_the_way) if ledger else None
+    made = f"{_made_by(ledger, maker)} Or choose" if ledger and maker else "Choose"
     return PlanBlocked(
         " ".join(said),
         state="Nothing was written on either side.",
-        next_step=f"{choose} another target or leave these collections out; what the target holds under the same name can also be "
-        "replaced (On conflict: Replace, --on-conflict replace).",
+        next_step=f"{made} another target or leave these collections out"
+        + ("." if plan.request.replaces_anything else _OR_REPLACE),
     )
 
 
-def _made_by(maker: Migration) -> str:
+_OR_REPLACE = (
+    "; what the target holds under the same name can also be replaced "
+    "(On conflict: Replace, --on-conflict replace)."
+)
+
+
+def _made_by(ledger: Ledger, maker: Migration) -> str:
+    """Which migration made it, and what can be done with that one as it stands."""
     ended = f" since {maker.ended_at:%Y-%m-%d %H:%M} UTC" if maker.ended_at else ""
-    word = zilliz_word(maker.status)
-    return f"{maker.id} made a collection of that name there and stands as {word}{ended}."
-
-
-def _instead(ledger: Ledger, maker: Migration) -> str:
-    """What can be done with what that one made, the beginning of a sentence."""
     if ledger.refusal(maker.id, EventName.VERIFY) is None:
-        return "What it made can be verified again. Or "
-    if ledger.refusal(maker.id, EventName.RESUME) is None:
-        return "It can be resumed. Or "
-    return "Wait for its end, or "
+        advice = "What it made can be verified again."
+    elif ledger.refusal(maker.id, EventName.RESUME) is None:
+        advice = "It can be resumed."
+    else:
+        advice = "Wait until that has ended."
+    word = zilliz_word(maker.status)
+    return f"{maker.id} made a collection of that name there and stands as {word}{ended}. {advice}"
 
 
 def run(
@@ -331,6 +333,7 @@ def _absent(source: Cluster, plan: CollectionPlan, listing: Listing | None) -> C
         source_entities=plan.entities,
         target_entities=0,
         notes=("the collection is not on the target",),
+        absent=True,
     )
     return tally.added_to(base)
 

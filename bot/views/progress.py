@@ -13,7 +13,7 @@ from bot.views.card import MigrationCard, place_plain, route, status_line
 from bot.views.standing import standing, start
 from engine.lifecycle import Status
 from engine.model import CollectionProgress, Progress
-from engine.pace import remaining_seconds
+from engine.pace import entities_per_second, remaining_seconds
 
 ROWS = 30
 PHASES: dict[str, str] = {
@@ -50,7 +50,7 @@ def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> 
         m.section(_bars(progress)),
         m.fields(
             ("Copied", _of(progress.copied, progress.entities)),
-            ("Rate", _rate(progress)),
+            ("Rate", _rate(card, progress)),
             ("Elapsed", _elapsed(card, now)),
             ("Remaining (estimate)", _remaining(card, progress)),
         ),
@@ -122,11 +122,17 @@ def _of(done: int, total: int) -> str:
     return f"{t.number(min(done, total))} of {t.entities(total)}"
 
 
-def _rate(progress: Progress) -> str:
+def _rate(card: MigrationCard, progress: Progress) -> str:
+    """That of now while it copies, else that of the whole copy."""
     if progress.copied <= 0 or not progress.seconds > 0:
         return "–"
-    rate = t.per_second(progress.copied / progress.seconds)
-    return f"{rate} entities/s, {t.size(progress.bytes / progress.seconds)}/s"
+    rate: float | None = progress.copied / progress.seconds
+    if card.migration.status is Status.RUNNING and progress.copied < progress.entities:
+        rate = entities_per_second(progress)
+    if not rate:
+        return "–"
+    size = t.size(rate * progress.bytes / progress.copied)
+    return f"{t.per_second(rate)} entities/s, {size}/s"
 
 
 def _elapsed(card: MigrationCard, now: datetime) -> str:

@@ -42,8 +42,6 @@ LATE = timedelta(minutes=1)
 """A start that is later than this after its time says so."""
 CHANGES = 12
 CHANGE_CHARS = 220
-_VERIFIED_IN = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
-_RESULTS = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 TOLD_PHASES = frozenset({"verify"})
 """The phases whose start is worth a notification; the others show in the progress message alone."""
 
@@ -55,7 +53,7 @@ def reply(card: MigrationCard, event: Event) -> m.Message | None:
         card: The migration as it stands after the event.
         event: What happened; `details` may carry role, comment, reason, phase and sentence.
     """
-    sayer = _unverified if _is_left(event) else _SAYERS.get(event.name, _silent)
+    sayer = _unverified if event.leaves_unverified else _SAYERS.get(event.name, _silent)
     said = sayer(card, event)
     if said is None:
         return None
@@ -186,6 +184,8 @@ def _claim(card: MigrationCard, event: Event) -> Said:
     first = card.migration.started_at
     if event.from_status is Status.QUEUED and _was_canceled(card, event):
         return Said("IN PROGRESS", f"{PUT_BACK_FIRST}, then ends it as canceled.")
+    if event.details.get("verifies"):
+        return Said("IN PROGRESS", "The verification has begun; nothing is copied.")
     if first is not None and first < event.at:
         return Said("IN PROGRESS", "Started again; it continues from what is already copied.")
     paused = f"Writes to {place(card.source)} must stay paused until it has ended."
@@ -204,8 +204,8 @@ def _late(card: MigrationCard, event: Event) -> str:
 
 
 def _phase(card: MigrationCard, event: Event) -> Said | None:
-    if detail(event, "phase") not in TOLD_PHASES:
-        return None
+    if detail(event, "phase") not in TOLD_PHASES or event.details.get("again"):
+        return None  # that a new verification has begun was told
     copied = f" ({t.entities(card.progress.copied)})" if card.progress else ""
     compared = "Now everything on the target is read again and compared with the source."
     return Said("IN PROGRESS", f"The copy is complete{copied}. {compared}")
@@ -286,12 +286,6 @@ def _verify(card: MigrationCard, event: Event) -> Said:
     reads = f"Everything on {place(card.target)} is read again and compared with all of the source as it is now; nothing is copied."
     until = "Until it has ended the migration does not count as verified."
     return Said("PENDING", f"Verification asked for by {by(event)}. {reads} {until}")
-
-
-def _is_left(event: Event) -> bool:
-    """Whether a new verification ended here without a result."""
-    found = event.name in {EventName.SUCCEED, EventName.MISMATCH}
-    return event.from_status in _VERIFIED_IN and event.to_status in _RESULTS and not found
 
 
 def _unverified(card: MigrationCard, event: Event) -> Said:

@@ -21,6 +21,7 @@ from engine.ledger.chunks import Chunks
 from engine.ledger.database import (
     VERSION_TABLE,
     Clock,
+    database_exists,
     open_database,
     upgrade,
     upgrade_ledger,
@@ -51,6 +52,7 @@ __all__ = [
     "RecordedMismatch",
     "Transaction",
     "TransitionRefused",
+    "database_exists",
     "new_owner",
     "normal_id",
     "open_database",

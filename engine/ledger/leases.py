@@ -94,8 +94,10 @@ class Leases(Database):
         if event not in TAKING_EVENTS:
             raise ValueError(f"{event} gives no lease")
         with self._write(ordered=True) as session:
-            act = Act(event, owner, self._clock(), lease_seconds=lease_seconds)
             row = load(session, migration_id)
+            verifies = event is EventName.CLAIM and row.stood is not None
+            told: Details | None = {"verifies": True} if verifies else None
+            act = Act(event, owner, self._clock(), told, lease_seconds=lease_seconds)
             stale = event is EventName.CLAIM and proofs.lapsed(session, row, act.at)
             try:
                 migration = move(session, migration_id, act)
@@ -106,6 +108,7 @@ class Leases(Database):
             if stale:
                 proofs.forget(session, migration.id)
             taken = load(session, migration.id)
+            taken.phase = ""  # that of the run before is over
             return Lease(
                 migration_id=taken.id,
                 token=taken.lease_token,

@@ -173,15 +173,8 @@ class Queries(Database):
         with self._read() as session:
             return tuple(event_of(row) for row in session.exec(query, params=given))
 
-    def latest_events(self, migration_id: str, limit: int = 500) -> tuple[Event, ...]:
-        """The newest events of a migration, in order."""
-        query = select(EventRow).where(col(EventRow.migration_id) == migration_id)
-        with self._read() as session:
-            found = session.exec(query.order_by(col(EventRow.id).desc()).limit(limit))
-            return tuple(event_of(row) for row in found)[::-1]
-
-    def log(self, migration_id: str, limit: int) -> tuple[Event, ...]:
-        """As `latest_events`, without those that say the same as the one before: a wait is noted again and again."""
+    def log(self, migration_id: str, limit: int = 1_000) -> tuple[Event, ...]:
+        """The newest events of a migration, in order, without those that say the same as the one before: a wait is noted again."""
         place = func.lag(col(EventRow.name)).over(order_by=col(EventRow.id))
         said = func.lag(col(EventRow.details)).over(order_by=col(EventRow.id))
         of_it = col(EventRow.migration_id) == migration_id

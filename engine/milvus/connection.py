@@ -21,7 +21,7 @@ import grpc
 from google.protobuf.message_factory import GetMessageClass
 
 from engine import addresses
-from engine.errors import FerryError, ServiceUnavailable
+from engine.errors import FerryError, NotPermitted, ServiceUnavailable
 from engine.milvus import failures, lite, retry
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.model import Endpoint
@@ -301,7 +301,7 @@ def connect(
             answer = ask("GetVersion", milvus_pb2.GetVersionRequest(), seconds=10)
     except BaseException as error:
         cluster.close()
-        if isinstance(error, ServiceUnavailable):
+        if isinstance(error, ServiceUnavailable | NotPermitted):
             error.state = "Nothing was read or written."
         raise
     cluster.version = answer.version

@@ -87,6 +87,10 @@ _LEGACY_RATE_LIMIT = 49  # common_pb2.ErrorCode.RateLimit, before 2.3's numeric 
 _LEGACY_NOT_READY = 59  # common_pb2.ErrorCode.NotReadyServe
 
 _UNCHANGED = "This call changed nothing; what was done before it stands."
+_CHECK_CONFIGURED = "Check the token that is configured for this cluster."
+_CHECK_GIVEN = (
+    "Check the token of this address: FERRY_SOURCE_TOKEN or FERRY_TARGET_TOKEN, by its side."
+)
 _KEPT = "What was done before this call stands; nothing is lost."
 
 
@@ -175,7 +179,7 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str, void_at: float) -> Fer
         return NotPermitted(
             f"{where} does not accept the credentials ({rpc}: {details}).",
             state=_UNCHANGED,
-            next_step="Check the token that is configured for this cluster.",
+            next_step=_CHECK_GIVEN if "://" in where else _CHECK_CONFIGURED,
         )
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _throttled(where, rpc, details)

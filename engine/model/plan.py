@@ -92,11 +92,16 @@ class Request(Record):
     check_source: bool = False
     auto_id: AutoId = AutoId.KEEP
 
+    @property
+    def replaces_anything(self) -> bool:
+        """Whether every collection that is in the way may be dropped."""
+        return self.on_conflict is OnConflict.REPLACE and self.replaces is None
+
     def may_replace(self, collection: str, target_id: int) -> bool:
         """Whether the target's collection of that name and id may be dropped; Milvus Lite calls them all 0."""
         if self.on_conflict is not OnConflict.REPLACE:
             return False
-        return self.replaces is None or self.replaces.get(collection) == target_id
+        return self.replaces_anything or (self.replaces or {}).get(collection) == target_id
 
     @property
     def identity(self) -> str:

@@ -115,6 +115,7 @@ class CollectionReport(Record):
         errors: Entities of the source in ranges of keys that could not be compared; a note says why.
         searches: What searches find on both sides, once all else is proved; it changes no verdict.
         source_checked: Entities of the source that were read again after the copy, to find writes that no count shows.
+        absent: Whether the target has no collection of that name.
     """
 
     name: str
@@ -130,6 +131,7 @@ class CollectionReport(Record):
     examples: tuple[Mismatch, ...] = ()
     searches: tuple[SearchComparison, ...] = ()
     notes: tuple[str, ...] = ()
+    absent: bool = False
 
 
 class Outcome(StrEnum):

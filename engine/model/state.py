@@ -4,13 +4,16 @@ from typing import Any, Final, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from engine.lifecycle import Status
+from engine.lifecycle import EventName, Status
 from engine.model.base import Record
 from engine.model.plan import Plan, Request
 from engine.model.report import CollectionReport, ErrorText
 
 Details: TypeAlias = dict[str, Any]
 """What an event carries beside its name: JSON values only."""
+
+_VERIFIED_IN: Final = frozenset({Status.QUEUED, Status.RUNNING, Status.PAUSED})
+_RESULTS: Final = frozenset({Status.SUCCESSFUL, Status.MISMATCHED})
 
 
 class CollectionProgress(Record):
@@ -213,3 +216,9 @@ class Event(Record):
     from_status: Status | None = None
     to_status: Status | None = None
     details: Details
+
+    @property
+    def leaves_unverified(self) -> bool:
+        """Whether a new verification ended here without a result: the migration stands as it had ended before."""
+        found = self.name in {EventName.SUCCEED, EventName.MISMATCH}
+        return self.from_status in _VERIFIED_IN and self.to_status in _RESULTS and not found

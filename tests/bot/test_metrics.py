@@ -95,6 +95,17 @@ def test_the_ledger_is_told_as_it_stands(
     assert full["ferry_scheduler_round_age_seconds", "start"] == 0.5
 
 
+def test_a_copy_that_stands_still_has_no_rate(
+    ledger: Ledger, records: BotLedger, awaiting: Callable[..., Migration]
+) -> None:
+    """Where nothing was copied for a minute, the rate of before is not summed up as that of now."""
+    copy_some(ledger, awaiting())
+    ledger._clock = lambda: utc_now() + LATER
+    still = told(ledger, records)
+    assert still["ferry_running_entities_copied",] == 4
+    assert still["ferry_running_entities_per_second",] == 0
+
+
 def test_a_ledger_that_is_gone_is_said(tmp_path: Path) -> None:
     """Without its ledger the bot still tells the rest, and that the ledger does not answer."""
     folder = tmp_path / "ledger"

@@ -233,6 +233,18 @@ def ended(service: Service, ledger: Ledger, awaiting: Awaiting) -> Migration:
     return ledger.finish(ledger.claim(migration.id, "elsewhere:1:boot.1:0"), EventName.SUCCEED)
 
 
+def test_a_cancel_of_what_has_ended_is_told_how_it_stands(
+    service: Service, ended: Migration, awaiting: Awaiting
+) -> None:
+    """Whoever cancels what ended a moment ago is not told who approved it, but who rejected it if somebody did."""
+    assert service.cancel(Click("U0OWNER", ended.id)).reason is Reason.WRONG_STATE
+    assert approve(service, "U0OWNER", ended).reason is Reason.ALREADY_APPROVED
+    rejected = awaiting()
+    service.reject(Click("U0OTHER", rejected.id))
+    late = service.cancel(Click("U0OWNER", rejected.id))
+    assert (late.reason, late.by) == (Reason.ALREADY_REJECTED, "U0OTHER")
+
+
 def test_an_undo_is_asked_for_once_and_can_be_taken_back(
     service: Service, ledger: Ledger, ended: Migration
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bot.demo.clusters import free_ports
 from engine.ledger import Ledger
 from engine.lifecycle import Status
+from engine.model import Endpoint, Request
 from tests.cli.conftest import ENTITIES, PARTITIONS, Shell
 from tests.engine.bed import Side, rows, until
 from tests.engine.proxy import Proxy
@@ -39,6 +40,7 @@ COLLECTION = [
     "examples",
     "searches",
     "notes",
+    "absent",
 ]
 
 
@@ -293,8 +295,23 @@ def test_a_mistake_is_three_sentences(
 
 def test_jobs_without_any(shell: Shell) -> None:
     """In a new folder there are no migrations, and the ledger is made where the default says."""
-    assert shell.object("jobs") == (0, {"migrations": []})
+    assert shell.object("jobs") == (0, {"migrations": [], "total": 0})
     assert (shell.folder / "ferry.db").exists()
+
+
+def test_jobs_says_that_there_are_more(shell: Shell) -> None:
+    """Where not all migrations are listed, that is said, with the command that lists them."""
+    wanted = Request(source=Endpoint(name="a", uri="a"), target=Endpoint(name="b", uri="b"))
+    with Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger, ledger.transaction() as act:
+        names = [act.add_migration(wanted, requester="ada").id for _ in range(51)]
+    listed = shell.run("jobs")
+    assert names[0] not in listed.stdout
+    assert names[1] in listed.stdout
+    assert listed.stderr == "The newest 50 of 51; `ferry jobs --limit 51` lists all.\n"
+    everything = shell.run("jobs", "--limit", "51")
+    assert (names[0] in everything.stdout, everything.stderr) == (True, "")
+    _, told = shell.object("jobs")
+    assert (len(told["migrations"]), told["total"]) == (50, 51)
 
 
 def test_the_ledger_can_be_elsewhere(shell: Shell, tmp_path: Path) -> None:

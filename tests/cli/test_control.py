@@ -3,7 +3,14 @@
 import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+import typer
+
+from bot import console
+from engine.ledger import Ledger
+from engine.model import Endpoint, Request
 from tests.cli.conftest import ENTITIES, Shell
 from tests.engine.bed import Side
 from tests.engine.proxy import Proxy
@@ -99,3 +106,22 @@ def test_cancel_puts_back_what_a_killed_migration_left_loaded(
             assert ("Still loaded" in told.stdout) is refused
             assert source.loaded("crew") is refused
             shell.run("undo", job["id"])
+
+
+def test_a_ledger_that_goes_away_leaves_the_migration_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --json the object of the failure has the migration that the command was about, as it was last seen."""
+    folder = tmp_path / "ledger"
+    folder.mkdir()
+    wanted = Request(source=Endpoint(name="a", uri="a"), target=Endpoint(name="b", uri="b"))
+    with Ledger.open(f"sqlite:///{folder}/ferry.db") as ledger:
+        with ledger.transaction() as act:
+            migration = act.add_migration(wanted, requester="ada")
+        ledger.engine.dispose()
+        folder.rename(tmp_path / "moved")
+        with pytest.raises(typer.Exit) as ended, console.about(ledger, migration, json=True):
+            ledger.migrations()
+    told = json.loads(capsys.readouterr().out)
+    assert (told["migration"], told["error"]["code"]) == (migration.id, "E-UNAVAILABLE")
+    assert ended.value.exit_code == 5

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import grpc
 import pytest
 
 import engine
@@ -10,6 +11,7 @@ from engine.lifecycle import EventName
 from engine.model import Endpoint, Request, Secrets
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side
+from tests.engine.proxy import Proxy
 
 SECRET = "sekret"  # it must be found nowhere
 
@@ -92,7 +94,7 @@ def test_a_setting_that_is_no_number_leaves_nothing_behind(
     done = shell.run("migrate", source.uri, target.uri, FERRY_CHUNK_BYTES=number)
     assert done.returncode == 2
     assert done.stderr.startswith(f"FERRY_CHUNK_BYTES is “{number}”, which is no number above 0.")
-    assert shell.object("jobs") == (0, {"migrations": []})
+    assert shell.object("jobs") == (0, {"migrations": [], "total": 0})
     assert target.client.list_collections() == []
 
 
@@ -118,6 +120,24 @@ def test_a_verification_that_did_not_begin_keeps_the_earlier_findings(
     assert listed.read_text() == ""
 
 
+@pytest.mark.parametrize("command", ["plan", "migrate", "verify"])
+def test_a_token_that_is_refused_names_where_it_is_given(
+    shell: Shell, source: Side, target: Side, command: str
+) -> None:
+    """Of a bare address the variable is named that holds its token, and that nothing was done is said so."""
+    with Proxy(target.uri) as proxy:
+        proxy.fail_before("GetVersion", 1, status=grpc.StatusCode.UNAUTHENTICATED)
+        done = shell.run(command, source.uri, proxy.uri)
+    assert done.returncode == 2
+    what, state, todo = done.stderr.splitlines()
+    assert what.startswith(f"{proxy.uri} does not accept the credentials")
+    assert state == "Nothing was read or written."
+    assert (
+        todo
+        == "Check the token of this address: FERRY_SOURCE_TOKEN or FERRY_TARGET_TOKEN, by its side."
+    )
+
+
 def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) -> None:
     """A verification of two databases that finds one says that nothing was written, and how it is mended."""
     target.create("crew", key="VARCHAR")
@@ -125,6 +145,27 @@ def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) 
     done = shell.run("verify", source.uri, target.uri, "--collection", "crew")
     assert done.returncode == 3
     assert "Both sides were only read. `--mismatches FILE` lists all findings" in done.stdout
+
+
+def test_what_is_not_on_the_target_is_not_to_be_replaced(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """The advice names each collection by what is the matter with it, leaves proved ones alone, and works as it stands."""
+    assert shell.run("migrate", source.uri, target.uri, "--collection", "crew").returncode == 0
+    alone = shell.run("verify", source.uri, target.uri)
+    assert alone.returncode == 3
+    migrate = "`ferry migrate SOURCE TARGET --collection cargo` copies what is not"
+    assert migrate in alone.stdout
+    assert "replace" not in alone.stdout
+    assert shell.object("verify", source.uri, target.uri)[1]["collections"][0]["absent"]
+    target.client.delete("crew", ids=['say "3"'])
+    both = shell.run("verify", source.uri, target.uri).stdout
+    assert migrate in both
+    replace = "--on-conflict replace --collection crew"
+    assert f"`ferry migrate SOURCE TARGET {replace}` deletes" in both
+    for each in (["--collection", "cargo"], replace.split()):
+        assert shell.run("migrate", source.uri, target.uri, *each).returncode == 0
+    assert shell.run("verify", source.uri, target.uri).returncode == 0
 
 
 def test_a_refusal_says_with_json_how_the_migration_stands(
@@ -159,7 +200,13 @@ def test_what_is_there_already_names_the_migration_that_made_it(
             f"{migration} made a collection of that name there and stands as SUCCESSFUL since 2"
             in again.stderr
         )
-        assert "What it made can be verified again. Or choose another target" in again.stderr
+        advice = "What it made can be verified again. Or choose another target"
+        assert advice in again.stderr
+        told = shell.run("plan", source.uri, target.uri, *part).stdout
+        assert again.stderr.splitlines()[-1] == told.splitlines()[-1]
+        assert (
+            advice in shell.object("plan", source.uri, target.uri, *part)[1]["error"]["next_step"]
+        )
     assert shell.run("undo", migration).returncode == 0
     assert (
         "it was undone.\nNothing was changed.\nRequest it anew"
@@ -169,6 +216,21 @@ def test_what_is_there_already_names_the_migration_that_made_it(
     theirs = shell.run("migrate", source.uri, target.uri, "--collection", "crew")
     assert theirs.returncode == 2
     assert migration not in theirs.stderr
+
+
+def test_a_plan_stands_without_a_ledger(shell: Shell, source: Side, target: Side) -> None:
+    """It makes none to see who made what is in the way; one that cannot be read is told, and takes nothing from the plan."""
+    target.create("crew", key="VARCHAR")
+    plan = ("plan", source.uri, target.uri)
+    refused = shell.run(*plan)
+    assert (refused.returncode, refused.stderr) == (2, "")
+    assert "In the way:" in refused.stdout
+    assert not (shell.folder / "ferry.db").exists()
+    (shell.folder / "ferry.db").write_text("this is no ledger")
+    told = shell.run(*plan)
+    assert (told.returncode, told.stdout) == (2, refused.stdout)
+    assert "Who made what is in the way is not known: The ledger's address" in told.stderr
+    assert shell.object(*plan)[0] == 2
 
 
 def test_what_never_began_is_not_said_to_go_on(shell: Shell, source: Side, target: Side) -> None:

@@ -5,7 +5,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
+from engine import reports
+from engine.ledger import Ledger, utc_now
+from engine.lifecycle import EventName, Status
+from engine.model import Event, Outcome, Report
 from tests.cli.conftest import ENTITIES, Shell
 from tests.engine.bed import Side, rows
 from tests.engine.proxy import Proxy
@@ -59,6 +64,9 @@ def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
     assert target.count("cargo") == ENTITIES
     _, shown = shell.object("show", damaged)
     assert shown["events"][-1]["details"] == {"as": report["migration"]}
+    told = shell.run("show", damaged).stdout
+    assert f"migrated again as {report['migration']}, which stands as SUCCESSFUL" in told
+    assert "ferry repair" not in told
     refused = shell.run("remigrate", damaged)
     assert refused.returncode == 2
     assert f"was migrated again as {report['migration']}" in refused.stderr
@@ -87,3 +95,47 @@ def test_all_findings_in_a_file(shell: Shell, source: Side, target: Side, damage
     refused = shell.run(*verify, "no/such/folder/found.csv")
     assert refused.returncode == 2
     assert "found.csv cannot be written: No such file or directory." in refused.stderr
+
+
+def test_a_new_verification_that_fails_does_not_exit_as_proved(
+    shell: Shell, source: Side, target: Side
+) -> None:
+    """What was asked for in Slack and is run here: it is said to have failed, and that the migration stands as it had ended."""
+    refused = common_pb2.Status(code=1100, error_code=1, reason="not today")
+    with Proxy(target.uri) as proxy:
+        command = ("migrate", source.uri, proxy.uri, "--collection", "crew")
+        name = shell.object(*command)[1]["migration"]
+        proxy.answer(
+            "GetVersion", b"", milvus_pb2.GetVersionResponse(status=refused).SerializeToString()
+        )
+        for as_object in (True, False):
+            with (
+                Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger,
+                ledger.transaction() as act,
+            ):
+                act.apply(name, EventName.VERIFY, actor="ada")
+            if as_object:
+                status, told = shell.object("resume", name)
+                assert (status, told["status"], told["state"]) == (2, "FAILED", "successful")
+                assert "not today" in told["error"]["message"]
+            else:
+                failed = shell.run("resume", name)
+                assert (failed.returncode, failed.stdout.split()[0]) == (2, "FAILED")
+                assert (
+                    "It was not verified again and stands as it had ended: SUCCESSFUL."
+                    in failed.stderr
+                )
+    assert shell.run("show", name).stdout.startswith("SUCCESSFUL")
+
+
+def test_a_new_verification_that_was_canceled_is_reported_so() -> None:
+    """A run that ended without a result for that is neither a success nor a mismatch; any other is reported as it ended."""
+    stands = Report(migration="M-1", status=Outcome.SUCCESSFUL, state=Status.SUCCESSFUL)
+    last = Event(
+        id=1, migration_id="M-1", at=utc_now(), name=EventName.CANCELED, actor="ada", details={},
+        from_status=Status.RUNNING, to_status=Status.SUCCESSFUL,
+    )  # fmt: skip
+    told = reports.of_run(stands, last)
+    assert (told.status, told.state) == (Outcome.CANCELED, Status.SUCCESSFUL)
+    proved = last.model_copy(update={"name": EventName.SUCCEED})
+    assert reports.of_run(stands, proved) == stands

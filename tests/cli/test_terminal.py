@@ -1,6 +1,7 @@
 """What a person sees on a terminal, and what a log gets instead: bars, lines, tables of any width; on Milvus Lite."""
 
 import fcntl
+import json
 import os
 import re
 import struct
@@ -11,8 +12,9 @@ from contextlib import suppress
 import pytest
 
 from bot import terminal, under_way
+from engine.ledger import Ledger
 from engine.lifecycle import Status
-from engine.model import ErrorText, Progress
+from engine.model import Endpoint, ErrorText, Progress, Request
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side
 from tests.engine.proxy import Proxy
@@ -85,11 +87,29 @@ def test_a_failure_that_passes_names_what_goes_on(capsys: pytest.CaptureFixture[
         assert bool(said) or not capsys.readouterr().out
 
 
-def test_a_copy_that_stands_still_has_no_rate() -> None:
-    """Where nothing was copied for a minute, the rate of before is not said to be that of now."""
+def test_a_copy_that_stands_still_is_said_without_a_rate() -> None:
+    """Where nothing was copied for a minute, the line has neither the rate of before nor a time left by it."""
     stuck = Progress(
         phase="copy", entities=900, copied=600, verified=0, bytes=1, seconds=0.1, recent_seconds=0.0
     )
     assert under_way.figures(stuck) == "600 of 900 entities copied"
     moving = stuck.model_copy(update={"recent_entities": 100, "recent_seconds": 20.0})
     assert "5 entities/s" in under_way.figures(moving)
+
+
+@pytest.mark.parametrize("as_object", [False, True])
+def test_a_terminal_without_unicode(shell: Shell, as_object: bool) -> None:
+    """What its encoding does not have is written as its code; with --json it is the same object."""
+    wanted = Request(
+        source=Endpoint(name="a", uri="a"), target=Endpoint(name="b\U0001f6a2", uri="b")
+    )
+    with Ledger.open(f"sqlite:///{shell.folder}/ferry.db") as ledger, ledger.transaction() as act:
+        act.add_migration(wanted, requester="ada")
+    command = ("jobs", *(["--json"] if as_object else []))
+    with shell.start(*command, PYTHONIOENCODING="ascii") as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert (r"\u2192" in out) is not as_object
+    if as_object:
+        (job,) = json.loads(out)["migrations"]
+        assert job["request"]["target"]["name"] == "b\U0001f6a2"

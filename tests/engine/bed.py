@@ -168,6 +168,7 @@ class Side:
         for alias in self.client.describe_collection(name)["aliases"]:
             self.client.drop_alias(alias)
         self.client.drop_collection(name)
+        self._loading = [each for each in self._loading if each != name]
 
     def empty(self) -> None:
         """Drops everything in the database."""

@@ -74,7 +74,7 @@ class Proxy:
 
     def __init__(self, behind: str, port: int = 0) -> None:
         self.calls: Counter[str] = Counter()
-        self._refused: set[tuple[str, int]] = set()
+        self._refused: dict[tuple[str, int], grpc.StatusCode] = {}
         self._lost: set[tuple[str, int]] = set()
         self._gates: list[Gate] = []
         self._longest: dict[str, int] = {}
@@ -103,9 +103,11 @@ class Proxy:
         self._server.stop(grace=None).wait()
         self._channel.close()
 
-    def fail_before(self, rpc: str, *numbers: int) -> None:
-        """The n-th calls (from 1) fail as unavailable and never reach the server."""
-        self._refused |= {(rpc, number) for number in numbers}
+    def fail_before(
+        self, rpc: str, *numbers: int, status: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
+    ) -> None:
+        """The n-th calls (from 1) fail, as unavailable or with another status, and never reach the server."""
+        self._refused |= {(rpc, number): status for number in numbers}
 
     def lose_answer(self, rpc: str, *numbers: int) -> None:
         """The n-th calls are carried out by the server, and then fail as unavailable."""
@@ -166,8 +168,9 @@ class Proxy:
                 self._measure(rpc, request, context)
                 answer = self._forward(method, request, context)
                 self._measure(rpc, answer, context)
-            if (rpc, number) in self._refused | self._lost:
-                context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy cut the connection")
+            if (rpc, number) in self._refused.keys() | self._lost:
+                status = self._refused.get((rpc, number), grpc.StatusCode.UNAVAILABLE)
+                context.abort(status, "the proxy cut the connection")
         except grpc.RpcError as error:
             context.abort(error.code(), error.details() or "")
         finally:

@@ -51,6 +51,9 @@ def test_an_ended_migration_is_verified_again(crossing: Bed) -> None:
     crossing.act(migration, EventName.VERIFY)
     proved = crossing.run(migration)
     assert (proved.status, proved.collections[0].source_checked) == (Outcome.SUCCESSFUL, ENTITIES)
+    claims, phases = (crossing.ledger.events_named(migration, name) for name in ("claim", "phase"))
+    assert [bool(each.details.get("verifies")) for each in claims] == [False, True]
+    assert [bool(each.details.get("again")) for each in phases][-2:] == [False, True]
 
     partition = crossing.target.client.list_partitions("parts")[-1]
     crossing.target.insert("parts", rows([9_999]), partition)

@@ -26,6 +26,18 @@ def cancel(ledger: Ledger, migration_id: str) -> Migration:
         return transaction.apply(migration_id, EventName.CANCEL, actor="U-STOP")
 
 
+def test_a_claim_begins_without_a_phase(
+    ledger: Ledger, lease: Lease, act: Callable[[str, EventName], Migration]
+) -> None:
+    """What the run before was at is not said of the next one, which may wait for a server first."""
+    ledger.set_phase(lease, "alias")
+    ledger.finish(lease, EventName.FAIL)
+    act(lease.migration_id, EventName.RESUME)
+    assert ledger.migration(lease.migration_id).phase == "alias"
+    ledger.claim(lease.migration_id, new_owner())
+    assert ledger.migration(lease.migration_id).phase == ""
+
+
 def test_a_claim_makes_it_run(ledger: Ledger, at: At, clock: Any) -> None:
     """The claimed migration runs, with its owner, its first attempt and an expiry; claiming is recorded."""
     migration = at(Status.QUEUED)

@@ -9,9 +9,9 @@ from engine.errors import LeaseLost
 from engine.ledger import Ledger, new_owner
 from engine.ledger.records import plan_of
 from engine.lifecycle import EventName, Status
-from engine.model import Lease, Migration, Plan, Request
+from engine.model import Lease, Migration, OnConflict, Plan, Request
 from tests.beds.counting import calls
-from tests.ledger.test_chunks import collection_plan
+from tests.engine.shapes import collection
 
 CREATED = "created"
 
@@ -20,6 +20,13 @@ CREATED = "created"
 def other(ledger: Ledger, at: Callable[[Status], Migration]) -> Lease:
     """The lease of another running migration."""
     return ledger.claim(at(Status.QUEUED).id, new_owner(), 30)
+
+
+@pytest.fixture
+def blocked(plan: Plan) -> Plan:
+    """A plan in the way of which `films` stands."""
+    films = collection(name="films", conflict="b/default already holds a collection “films”.")
+    return plan.model_copy(update={"collections": (films,)})
 
 
 def begin(ledger: Ledger, lease: Lease, *names: str) -> None:
@@ -85,24 +92,35 @@ def test_who_made_what_stands_there_is_named(
     assert ledger.maker(wish.source, names) is None
 
 
-def test_what_is_said_can_be_done_with_what_is_in_the_way(
-    ledger: Ledger, lease: Lease, plan: Plan
+@pytest.mark.parametrize(
+    ("end", "advice"),
+    [
+        (None, "Wait until that has ended."),
+        (EventName.SUCCEED, "What it made can be verified again."),
+        (EventName.MISMATCH, "What it made can be verified again."),
+        (EventName.FAIL, "It can be resumed."),
+    ],
+)
+def test_what_is_in_the_way_is_advised_by_how_its_maker_stands(
+    ledger: Ledger, lease: Lease, blocked: Plan, end: EventName | None, advice: str
 ) -> None:
-    """Who made it may be at it, or have failed, or have ended: what is offered then is what the lifecycle takes."""
+    """What its maker made can be verified where that has a result; it can be resumed where it has none."""
     begin(ledger, lease, "films")
-    assert ledger.record_created(lease, "films", CREATED, 77)
-    films = collection_plan("films", 30).model_copy(update={"conflict": "It is there."})
-    wanted = plan.model_copy(update={"collections": (films,)})
+    ledger.record_created(lease, "films", CREATED, 77)
+    if end is not None:
+        ledger.finish(lease, end)
+    said = engine.blocked(blocked, ledger)
+    assert said is not None
+    assert said.next_step.startswith(f"{lease.migration_id} made a collection of that name there")
+    assert f". {advice} Or choose another target" in said.next_step
 
-    def offered() -> str:
-        blocked = engine.blocked(wanted, ledger)
-        assert blocked is not None
-        return blocked.next_step
 
-    assert offered().startswith("Wait for its end, or choose another target")
-    ledger.finish(lease, EventName.FAIL)
-    assert offered().startswith("It can be resumed. Or choose another target")
-    with ledger.transaction() as act:
-        act.apply(lease.migration_id, EventName.RESUME, actor="me")
-    ledger.finish(ledger.claim(lease.migration_id, new_owner(), 30), EventName.SUCCEED)
-    assert offered().startswith("What it made can be verified again. Or choose another target")
+def test_a_replacement_is_not_advised_where_it_was_asked_for(ledger: Ledger, blocked: Plan) -> None:
+    """What is in the way of a request with Replace is something else than what stands on the target."""
+    asked = blocked.request.model_copy(update={"on_conflict": OnConflict.REPLACE})
+    said = engine.blocked(blocked, ledger)
+    again = engine.blocked(blocked.model_copy(update={"request": asked}), ledger)
+    assert said is not None
+    assert again is not None
+    assert "--on-conflict replace" in said.next_step
+    assert again.next_step == "Choose another target or leave these collections out."

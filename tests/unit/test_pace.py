@@ -32,10 +32,11 @@ def progress(
         (progress(0, 60), None),
         (progress(9, 60), None),  # under 1 %
         (progress(100, 9.9), None),  # under 10 s
-        (progress(100, 10), 90.0),  # no minute yet: at the rate so far
+        (progress(100, 10, 90, 9.9), 90.0),  # no minute yet: at the rate so far
         (progress(500, 100, 100, 9.9), 100.0),  # the last minute says nothing yet
         (progress(500, 100, 100, 50), 250.0),  # the last minute's rate, not the whole copy's
         (progress(500, 100, 0, 30), None),  # nothing for half a minute: no rate is left
+        (progress(500, 100), None),  # nothing for a minute: that of before is none of now
         (progress(1_000, 1), 0.0),
         (progress(1_001, 100), 0.0),  # the source grew since it was planned
         (progress(0, 0, entities=0), 0.0),

@@ -179,6 +179,8 @@ class Samples:
             "verified": verified,
             "bytes": copied * 560,
             "seconds": 48.0,
+            "recent_entities": copied,
+            "recent_seconds": 9.0,
             "collections": tuple(lines),
         }
         return Progress(**(values | given))

@@ -15,7 +15,6 @@ from bot.views.report import SIGILS, findings_file, report_message
 from bot.views.root import root_message
 from engine.lifecycle import EventName, Status
 from engine.model import CollectionReport, ErrorText, Mismatch, MismatchKind, Outcome, Report
-from engine.pace import remaining_seconds
 
 
 def offered(message: Any) -> list[str]:
@@ -193,56 +192,6 @@ def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
     assert "The source is not touched." in said
 
 
-@pytest.mark.parametrize(
-    ("copied", "seconds", "left"),
-    [(0, 60.0, None), (309, 60.0, None), (3_100, 9.9, None), (3_100, 10.0, 90.0), (31_000, 1.0, 0)],
-)
-def test_no_estimate_before_it_means_something(
-    samples: Any, copied: int, seconds: float, left: float | None
-) -> None:
-    """Under 1 % or 10 s there is none; then it is the rest at the rate so far."""
-    progress = samples.progress(copied, seconds=seconds)
-    assert remaining_seconds(progress) == (pytest.approx(left) if left is not None else None)
-
-
-def test_the_reason_for_a_slow_down_is_shown(samples: Any) -> None:
-    """While it runs, the progress message says why it is slower than it could be; once it has ended it does not."""
-    progress = samples.progress(3_100, slowed="Throttled by the operator to 5 MB/s.")
-    said = str(progress_message(samples.card(Status.RUNNING), progress, samples.now))
-    assert "Slower than it could be. Throttled by the operator to 5 MB/s." in said
-    ended = str(progress_message(samples.card(Status.CANCELED), progress, samples.now))
-    assert "Throttled" not in ended
-
-
-@pytest.mark.parametrize("seconds", [0.0, float("nan"), float("inf"), -1.0])
-def test_progress_never_shows_figures_that_are_none(samples: Any, seconds: float) -> None:
-    """No NaN, no infinity and nothing above 100 %, whatever the ledger says."""
-    progress = samples.progress(40_000, verified=40_000, seconds=seconds, bytes=-5)
-    said = str(progress_message(samples.card(Status.RUNNING), progress, samples.now)).lower()
-    assert "nan" not in said
-    assert "inf " not in said
-    assert "31,000 of 31,000" in said
-
-
-def test_the_bars_keep_their_place(samples: Any) -> None:
-    """The bars have the same width at every figure, so that the message does not jump."""
-    shapes = set()
-    for copied in (0, 1, 15_500, 30_999, 31_000):
-        message = progress_message(
-            samples.card(Status.RUNNING), samples.progress(copied), samples.now
-        )
-        shapes.add(tuple(len(line) for line in message.blocks[1]["text"]["text"].split("\n")))
-    assert len(shapes) == 1
-
-
-def test_an_ended_progress_says_what_is_incomplete(samples: Any) -> None:
-    """After a cancel no collection is still said to be copying."""
-    message = progress_message(samples.card(Status.CANCELED), samples.progress(), samples.now)
-    (table,) = [block for block in message.blocks if block["type"] == "table"]
-    states = [row[1]["text"] for row in table["rows"][1:]]
-    assert states == ["Copied", "Incomplete", "Not copied", "Not copied"]
-
-
 def test_what_needs_a_person_stands_first_in_the_report(samples: Any) -> None:
     """The mismatched collection is the first row even when 200 others are well."""
     well = [
@@ -398,3 +347,13 @@ def test_who_may_not_approve_is_told_whom_to_ask(samples: Any) -> None:
 def test_a_reason_without_a_text_says_its_sentence() -> None:
     """A later reason is answered with what the service says of it, escaped."""
     assert refusal("frozen", sentence="Ask <!here>") == ("Ask &lt;!here&gt;. Nothing was changed.")
+
+
+def test_a_new_verification_is_not_told_as_a_copy(samples: Any) -> None:
+    """Its beginning says that nothing is copied, and no reply says that a copy is complete."""
+    card = samples.card(Status.RUNNING)
+    began = reply(card, samples.event(EventName.CLAIM, verifies=True))
+    assert began is not None
+    assert "The verification has begun; nothing is copied." in began.text
+    assert reply(card, samples.event("phase", phase="verify")) is not None
+    assert reply(card, samples.event("phase", phase="verify", again=True)) is None
