@@ -34,7 +34,7 @@ from engine.model import (
 from engine.model.state import REPLACING, WAITING
 from engine.ownership import Owner, owner_of
 from engine.preparer import Preparer
-from engine.proof.gaps import shared_keys
+from engine.proof.gaps import surplus_of
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
@@ -202,7 +202,7 @@ class Phases:
             chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
             if not chunks.attempted:
                 # Key by key: a count may lag, and keys come and go between it and the list.
-                surplus = 0 if counted == chunks.entities else shared_keys(reader, plan).surplus
+                surplus = 0 if counted == chunks.entities else surplus_of(reader, plan)
                 self._record(plan, source_surplus=surplus)
         return counted
 

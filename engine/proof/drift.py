@@ -119,9 +119,8 @@ def _sharing(source: CollectionReader, key_range: ChunkRange) -> int:
     """
     partition, keys = key_range.partition, source.keys
     return sum(
-        entities - 1
+        duplicates.surplus(source, partition, page)
         for page in keys(partition, key_range.lower, key_range.upper)
-        for _, entities in duplicates.repeated_keys(source, partition, page)
     )
 
 
