@@ -20,6 +20,7 @@ from engine.lifecycle import EventName
 from engine.loads import Loads
 from engine.memory import keep_small
 from engine.milvus import definitions, loading, properties
+from engine.milvus.failures import MilvusRefused
 from engine.milvus.pages import CollectionReader, read_point
 from engine.milvus.survey import reader_of
 from engine.model import (
@@ -165,12 +166,18 @@ class Phases:
 
     def _copied(self, plan: CollectionPlan) -> None:
         """Copies a collection; one that cannot go on where it was interrupted starts over, a few times."""
-        for _ in range(STARTS_MAX - 1):
-            try:
-                return self._copy(plan)
-            except MustStartOver:
-                self.preparer.start_over(plan)
-        return self._copy(plan)
+        try:
+            for _ in range(STARTS_MAX - 1):
+                try:
+                    return self._copy(plan)
+                except MustStartOver:
+                    self.preparer.start_over(plan)
+            return self._copy(plan)
+        except MilvusRefused:
+            self.preparer.check_source(
+                plan
+            )  # that it is gone is said in other words than a server's
+            raise
 
     def _copy(self, plan: CollectionPlan) -> None:
         self.source_loads.borrow(self._state(plan))
@@ -178,6 +185,7 @@ class Phases:
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
+            self._record(plan, source_id=definitions.collection_id(self.source, plan.name))
             ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
             self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")

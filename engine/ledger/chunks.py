@@ -148,7 +148,7 @@ class Chunks(Leases):
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
         with self._fenced(lease) as connection:
             _drop_chunks(connection, lease, collection)
-            unknown = {"planned_at": None, "source_surplus": None}
+            unknown = {"planned_at": None, "source_surplus": None, "source_id": None}
             _upsert_collection(connection, lease, collection, unknown)
 
     def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:

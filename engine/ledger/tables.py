@@ -121,6 +121,7 @@ class CollectionRow(LedgerTable, table=True):
     target_id: int | None = Field(default=None, sa_type=BigInteger)
     source_was_loaded: bool | None = None
     target_was_loaded: bool | None = None
+    source_id: int | None = Field(default=None, sa_type=BigInteger)
     read_timestamp: int = Field(default=0, sa_type=BigInteger)
     source_surplus: int | None = Field(default=None, sa_type=BigInteger)
     copy_seconds: float = 0.0

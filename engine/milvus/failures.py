@@ -48,6 +48,13 @@ _INPUT_CODES = frozenset(chain.from_iterable(_INPUT.values()))
 _VALUE_CODES = frozenset({5, 1001, 1100, 1804, 65535})
 """What servers say of a value that they do not take. 2.3.5: 1100 for what is too long, 1001 for broken JSON, 65535 for a NaN or a
 dynamic field that is no object; but 5, 1001 and 65535 are also what they say when they themselves are at fault."""
+_NO_CODE = 65535
+_TOLD_IN_WORDS: Final[Mapping[str, int]] = {
+    "collection not loaded[": 101,
+    "partition not loaded[": 201,
+    "channel not found[": 500,
+}
+"""What a query node says whose code the delegator left out (2.3.5 does so while a collection is being released)."""
 _CODE_BITS = 0xFFFF
 _RETRIABLE_BIT = 1 << 16
 """Milvus 2.3.0 to 2.3.2 set it in the code of what may be tried again (merr, `retryableFlag`)."""
@@ -193,8 +200,8 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
     """Translates the `common.Status` of an answer; None when it is a success."""
     if status.code == 0 and status.error_code == 0:
         return None
-    code = status.code & _CODE_BITS
     reason = status.reason or status.detail or "no reason given"
+    code = _code(status.code & _CODE_BITS, reason)
     if code in _THROTTLED_CODES or status.error_code == _LEGACY_RATE_LIMIT:
         return _throttled(where, rpc, reason)
     if code in _FULL_CODES:
@@ -212,6 +219,12 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
     certain = code in _INPUT_CODES or status.extra_info.get(_INPUT_FLAG) == "true"
     passes = bool(code in _PASSING_CODES or status.retriable or status.code & _RETRIABLE_BIT)
     return _refusal(where, rpc, reason, code, certain=certain, passes=passes and not certain)
+
+
+def _code(told: int, reason: str) -> int:
+    if told != _NO_CODE:
+        return told
+    return next((code for words, code in _TOLD_IN_WORDS.items() if words in reason), told)
 
 
 def _refusal(

@@ -130,6 +130,8 @@ class CollectionState(Record):
             None that it was not touched or was put back.
         target_was_loaded: The same of the target's, which a new verification has loaded to read it.
         handed_over: It was proved and got everything that comes last (lifetimes, aliases): from then on those are the operator's.
+        source_id: The source's own id of the collection that is copied, 0 where it gives none; None before that, and where an older
+            version copied it.
         read_timestamp: The read point (`AllocTimestamp`) of all its pages; 0 where the server has none.
         source_surplus: Entities of the source that shared the key of another one when its chunks were planned; None where an older
             version copied them.
@@ -141,6 +143,7 @@ class CollectionState(Record):
     target_id: int | None = None
     source_was_loaded: bool | None = None
     target_was_loaded: bool | None = None
+    source_id: int | None = None
     read_timestamp: int = 0
     source_surplus: int | None = None
     copy_seconds: float = 0.0

@@ -167,10 +167,21 @@ class Proof:
         else:
             chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS)
         gap = explain_gap(source, self.plan, copied, sharing)
+        gap = replace(gap, fault=gap.fault or self._exchanged(ledger, lease))
         gap = self._held_still(source, chunks, gap, sharing)
         if gap.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         return gap
+
+    def _exchanged(self, ledger: Ledger, lease: Lease) -> str:
+        """Says so where the source calls another collection so than the one that was copied: its counts may be equal."""
+        copied = ledger.collection_state(lease.migration_id, self.plan.name).source_id
+        if copied in {None, definitions.collection_id(self.source, self.plan.name)}:
+            return ""
+        return (
+            f"Another collection is called “{self.plan.name}” on the source than at the copy: that one was dropped or renamed "
+            "meanwhile."
+        )
 
     def _both_read(self, ledger: Ledger, lease: Lease, gap: Gap, answered: int) -> Gap:
         """Where both sides were read whole and are the same, what was written to the source meanwhile is a note.
