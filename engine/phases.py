@@ -20,7 +20,7 @@ from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
 from engine.lifecycle import EventName
 from engine.loads import Loads
-from engine.memory import keep_small
+from engine.memory import hand_back, keep_small
 from engine.milvus import definitions, loading, properties
 from engine.milvus.failures import MilvusRefused
 from engine.milvus.pages import CollectionReader, read_point
@@ -161,6 +161,7 @@ class Phases:
         self.ledger.set_phase(self.lease, phase)
         crashpoints.reached("entered")
         self.ledger.note(self.lease, "phase", {"phase": phase})
+        hand_back()
 
     def _each(self, work: Callable[[CollectionPlan], None]) -> None:
         for plan in self.plan.collections:
