@@ -221,8 +221,8 @@ class Copier:
 
     def _explain_count(self, key_range: ChunkRange, found: Content) -> None:
         keys = [key for page in self._pages_of(key_range, found) for key in page.keys]
-        shared = duplicates.repeated_keys(self.reader, key_range.partition, keys)
-        if found.counted == found.digest.count + sum(number - 1 for _, number in shared):
+        sharing = duplicates.surplus(self.reader, key_range.partition, keys)
+        if found.counted == found.digest.count + sharing:
             return
         if self.plan.primary_type == "INT64" and self.reader.hidden(key_range.partition):
             raise DataUnreadable(

@@ -88,7 +88,7 @@ class Heartbeat:
         self._has_cut = False
         self._void_at = -math.inf
         self._cut: Callable[[], None] | None = None
-        self._cut_since = self._halted_at = math.inf
+        self._cut_not_before = self._halted_at = math.inf
         self._waits_for = ""
         self._slowed = ""
         self._waiting_told_at = -math.inf
@@ -144,19 +144,27 @@ class Heartbeat:
         return left
 
     @contextmanager
-    def cutting(self, cut: Callable[[], None]) -> Iterator[None]:
+    def cutting(self, cut: Callable[[], None]) -> Iterator[Callable[[int], None]]:
         """While the block runs, `cut` is called at each beat once the attempt should have ended `GRACE_SECONDS` ago.
 
-        A block that begins late in that time has `TIDY_SECONDS` of its own.
+        A block that begins late in that time has `TIDY_SECONDS` of its own. One that puts back many things calls what this yields
+        after each, with how many are left: as long as its server answers it goes on, unless the process is to end.
 
         A server that neither answers nor hangs up would hold a cancel for as long as a call may take.
         """
-        self._cut_since = _now()
+        self._cut_not_before = _now() + TIDY_SECONDS
         self._cut = cut
         try:
-            yield
+            yield self._answered
         finally:
             self._cut = None
+
+    def _answered(self, left: int) -> None:
+        if left and not self._stop.is_set():
+            self._cut_not_before = _now() + GRACE_SECONDS
+            self.flow.waits(
+                f"What was loaded only to be read is released: {left:,} collections left."
+            )
 
     def outlast_others(self) -> None:
         """Returns once no call of a worker that was lost can be applied any more: what it left in doubt can then be settled.
@@ -262,7 +270,7 @@ class Heartbeat:
 
     def _cut_overdue(self) -> None:
         cut = self._cut
-        due = max(self._halted_at + GRACE_SECONDS, self._cut_since + TIDY_SECONDS)
+        due = max(self._halted_at + GRACE_SECONDS, self._cut_not_before)
         if cut is not None and self.halt.is_set() and _now() > due:
             self._has_cut = True
             cut()

@@ -5,6 +5,7 @@ migrations read one collection, the last of them puts it back. What someone else
 """
 
 import threading
+from collections.abc import Callable
 from typing import Final, Literal
 
 from engine import crashpoints
@@ -40,17 +41,22 @@ class Loads:
         self._loading = threading.Lock()
         cluster.reload = self._reload
 
-    def borrow(self, state: CollectionState) -> None:
-        """Has a collection loaded from now on; as it was found it was recorded, if not before, then now."""
+    def ask(self, state: CollectionState) -> None:
+        """Asks for a collection to be loaded and does not wait; as it was found it was recorded, if not before, then now."""
         name = state.name
         if getattr(state, self._mark) is None:
             found = not loading.is_released(self.cluster, name) and not self._is_anothers(name)
             self._set(name, found=found)
         if not loading.is_loaded(self.cluster, name):
             crashpoints.reached("loading_source")
-            loading.load(self.cluster, name)
-            crashpoints.reached("source_loaded")
+            loading.ask(self.cluster, name)
         self._borrowed.add(name)
+
+    def borrow(self, state: CollectionState) -> None:
+        """Has a collection loaded from now on."""
+        self.ask(state)
+        loading.wait(self.cluster, state.name)
+        crashpoints.reached("source_loaded")
 
     def keep(self, name: str, replicas: int) -> None:
         """Has a collection that is loaded, and stays so, loaded from now on too: that many times."""
@@ -83,12 +89,20 @@ class Loads:
         partitions = definitions.partition_names(self.cluster, name)
         return not all(loading.is_loaded(self.cluster, name, each) for each in partitions)
 
-    def put_back(self) -> None:
-        """Releases whatever was released when it was found, and forgets how all of them were found."""
+    def put_back(self, released: Callable[[int], None]) -> None:
+        """Releases whatever was released when it was found, and forgets how all of them were found.
+
+        Args:
+            released: Called after each with how many are left: a server releases one after the other, each in a second (measured).
+        """
         self._borrowed.clear()
         self._kept.clear()
-        for state in self._ledger.collection_states(self._lease.migration_id):
+        states = self._ledger.collection_states(self._lease.migration_id)
+        marked = [state for state in states if getattr(state, self._mark) is not None]
+        marked.sort(key=lambda state: bool(getattr(state, self._mark)))
+        for place, state in enumerate(marked, 1):
             self.give_back(state)
+            released(len(marked) - place)
 
     def give_back(self, state: CollectionState) -> None:
         """Releases one collection if it was released when it was found, and forgets how it was found."""

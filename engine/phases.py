@@ -6,7 +6,9 @@ one ended. Nothing here decides how the migration ends; it is told by what the p
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from engine import crashpoints, handover
@@ -20,10 +22,10 @@ from engine.lifecycle import EventName
 from engine.loads import Loads
 from engine.memory import hand_back, keep_small
 from engine.milvus import definitions, loading, properties
+from engine.milvus.failures import MilvusRefused
 from engine.milvus.pages import CollectionReader, read_point
 from engine.milvus.survey import reader_of
 from engine.model import (
-    ChunkRange,
     CollectionPlan,
     CollectionReport,
     CollectionState,
@@ -34,16 +36,20 @@ from engine.model import (
 from engine.model.state import REPLACING, WAITING
 from engine.ownership import Owner, owner_of
 from engine.preparer import Preparer
-from engine.proof.gaps import shared_keys
+from engine.proof.gaps import surplus_of
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
+from engine.together import checked, together
 
 REPAIRED: Final = "repaired"
 """The note that says of a collection how many keys were written and how many deleted."""
 
 STARTS_MAX: Final = 3
 """How often one attempt begins to copy a collection that has to start over."""
+
+LOADS_AHEAD: Final = 16
+"""How many collections of the source are being loaded while others are copied."""
 
 CLOCK_SECONDS: Final = 2.0
 """How often the time spent copying is recorded while it goes on."""
@@ -125,7 +131,7 @@ class Phases:
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
-        self._each(self._copied)
+        self._copy_all()
         self._enter("load")
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
@@ -134,7 +140,8 @@ class Phases:
             self._enter("repair")
             self._each(self._repair)
         self._enter("verify")
-        self._each(self._verify)
+        place = (self.ledger, self.lease.migration_id, self.plan.collections)
+        together(*place, self._verify, self.heartbeat.check)
         self._enter("alias")
         self._each(self._alias)
         return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH
@@ -162,17 +169,36 @@ class Phases:
             self.heartbeat.check()
             work(plan)
 
+    def _copy_all(self) -> None:
+        """Copies one collection after the other; those after it are loaded on the source meanwhile: many take as long as one."""
+        coming = checked(self.plan.collections, self.heartbeat.check)
+        for plan in islice(coming, LOADS_AHEAD):
+            self._load_ahead(plan)
+        for plan in self.plan.collections:
+            self.heartbeat.check()
+            self._copied(plan)
+            for following in islice(coming, 1):
+                self._load_ahead(following)
+
+    def _load_ahead(self, plan: CollectionPlan) -> None:
+        with suppress(MilvusRefused):  # it is said when its turn comes
+            self.source_loads.ask(self._state(plan))
+
     def _state(self, plan: CollectionPlan) -> CollectionState:
         return self.ledger.collection_state(self.lease.migration_id, plan.name)
 
     def _copied(self, plan: CollectionPlan) -> None:
         """Copies a collection; one that cannot go on where it was interrupted starts over, a few times."""
-        for _ in range(STARTS_MAX - 1):
-            try:
-                return self._copy(plan)
-            except MustStartOver:
-                self.preparer.start_over(plan)
-        return self._copy(plan)
+        try:
+            for _ in range(STARTS_MAX - 1):
+                try:
+                    return self._copy(plan)
+                except MustStartOver:
+                    self.preparer.start_over(plan)
+            return self._copy(plan)
+        except MilvusRefused:
+            self.preparer.check_source(plan)  # which says in plainer words that it is gone
+            raise
 
     def _copy(self, plan: CollectionPlan) -> None:
         self.source_loads.borrow(self._state(plan))
@@ -180,7 +206,7 @@ class Phases:
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
-            ranges = _checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
+            ranges = checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
             self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")
         counted = self._counted(plan, reader)
@@ -204,7 +230,7 @@ class Phases:
             chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
             if not chunks.attempted:
                 # Key by key: a count may lag, and keys come and go between it and the list.
-                surplus = 0 if counted == chunks.entities else shared_keys(reader, plan).surplus
+                surplus = 0 if counted == chunks.entities else surplus_of(reader, plan)
                 self._record(plan, source_surplus=surplus)
         return counted
 
@@ -375,9 +401,3 @@ class _Clock:
         """Writes the time spent so far."""
         self._recorded = time.monotonic()
         self._write(self._before + self._recorded - self._started)
-
-
-def _checked(ranges: Iterator[ChunkRange], check: Callable[[], None]) -> Iterator[ChunkRange]:
-    for key_range in ranges:
-        check()
-        yield key_range

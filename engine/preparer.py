@@ -82,7 +82,7 @@ class Preparer:
         """
         self.check()
         self.outlast_migrations((plan.name,))  # their late calls go by the name too
-        self._check_source(plan)
+        self.check_source(plan)
         match self._owner(plan, state):
             case Owner.NOBODY:
                 self._create(plan)
@@ -242,9 +242,16 @@ class Preparer:
                 "what is deleted.",
             )
 
-    def _check_source(self, plan: CollectionPlan) -> None:
+    def check_source(self, plan: CollectionPlan) -> None:
+        """Raises SourceChanged where the source has no such collection any more, or one of another definition."""
         described = definitions.describe(self.source, plan.name)
-        if described is None or schemas.encode(described.schema) != plan.definition:
+        if described is None:
+            raise SourceChanged(
+                f"There is no collection “{plan.name}” on {self.source.endpoint} any more: it was dropped or renamed.",
+                state="Nothing was copied since.",
+                next_step="Give it back its name there and resume, or make a new request without it.",
+            )
+        if schemas.encode(described.schema) != plan.definition:
             raise SourceChanged(
                 f"The definition of “{plan.name}” on {self.source.endpoint} is not the planned one any more.",
                 state="Nothing was copied since.",

@@ -164,8 +164,8 @@ def _put_back(heartbeat: Heartbeat, loads: Loads, end: _End) -> _End:
     """Leaves a side as it was found; where that fails, the migration says so and can be resumed."""
     loads.cluster.mend()
     try:
-        with heartbeat.cutting(loads.cluster.cut):
-            loads.put_back()
+        with heartbeat.cutting(loads.cluster.cut) as answered:
+            loads.put_back(answered)
     except FerryError as failure:
         proved = end.event is EventName.SUCCEED
         copy = "Everything is copied and proved. " if proved else ""

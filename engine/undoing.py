@@ -43,6 +43,7 @@ from engine.model import (
 from engine.model.state import MAKES_DATABASE
 from engine.ownership import Fate, Owner, drop_created, owner_of
 from engine.proof.untouched import Untouched
+from engine.together import together
 
 _SAID_MAX = 6
 
@@ -260,7 +261,15 @@ class _Found:
         self.here = self.target.database in definitions.database_names(self.target)
         if not self.here or force:
             return
-        obstacles = [said for plan, state in self.begun for said in self._obstacles(plan, state)]
+        found: dict[str, list[str]] = {}
+        states = {plan.name: state for plan, state in self.begun}
+
+        def look(plan: CollectionPlan) -> None:
+            found[plan.name] = self._obstacles(plan, states[plan.name])
+
+        plans = [plan for plan, _ in self.begun]
+        together(self.ledger, self.migration.id, plans, look, self.check)
+        obstacles = [said for plan in plans for said in found[plan.name]]
         if obstacles:
             raise _changed(self.migration, obstacles)
 

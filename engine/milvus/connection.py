@@ -262,7 +262,7 @@ def connect(
     permit: Callable[[], float] | None = None,
     told: Callable[[BaseException], None] | None = None,
     patient: bool = False,
-    cutting: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
+    cutting: Callable[[Callable[[], None]], AbstractContextManager[object]] | None = None,
     pace: Pace | None = None,
 ) -> Cluster:
     """Opens a database of a cluster and asks for its version.

@@ -12,29 +12,44 @@ from engine.model import PrimaryKey
 _KEYS_PER_COUNT = 1_000
 
 
-def repeated_keys(
-    reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey]
-) -> Iterator[tuple[PrimaryKey, int]]:
-    """Yields each key that more than one entity has, with how many have it.
+def surplus(reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey]) -> int:
+    """Counts the entities that share the key of another one: each key costs its place in one request.
 
     Args:
         reader: Where to look.
         partition: The partition's name; "" for all.
         keys: Keys that exist, as pages answered them.
     """
-    for start in range(0, len(keys), _KEYS_PER_COUNT):
-        yield from _halve(reader, partition, keys[start : start + _KEYS_PER_COUNT])
+    return sum(
+        max(0, reader.count_keys(partition, some) - len(some)) for some in _counted_together(keys)
+    )
 
 
-def _halve(
+def repeated_keys(
     reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey]
 ) -> Iterator[tuple[PrimaryKey, int]]:
-    entities = reader.count_keys(partition, keys)
+    """Yields each key that more than one entity has, with how many have it; the arguments are those of `surplus`.
+
+    Of shared keys half are sent again for each halving.
+    """
+    for some in _counted_together(keys):
+        yield from _halved(reader, partition, some, reader.count_keys(partition, some))
+
+
+def _counted_together(keys: Sequence[PrimaryKey]) -> Iterator[Sequence[PrimaryKey]]:
+    return (keys[start : start + _KEYS_PER_COUNT] for start in range(0, len(keys), _KEYS_PER_COUNT))
+
+
+def _halved(
+    reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey], entities: int
+) -> Iterator[tuple[PrimaryKey, int]]:
+    """Counts one half of keys that so many entities have; the other one has the rest."""
     if entities <= len(keys):
         return
     if len(keys) == 1:
         yield keys[0], entities
         return
     middle = len(keys) // 2
-    yield from _halve(reader, partition, keys[:middle])
-    yield from _halve(reader, partition, keys[middle:])
+    counted = reader.count_keys(partition, keys[:middle])
+    yield from _halved(reader, partition, keys[:middle], counted)
+    yield from _halved(reader, partition, keys[middle:], entities - counted)

@@ -39,12 +39,13 @@ _VECTOR_BYTES_PER_DIMENSION = {
 }
 
 
-def survey(cluster: Cluster, name: str) -> CollectionPlan:
+def survey(cluster: Cluster, name: str, read_point: int | None = None) -> CollectionPlan:
     """Looks at one collection of the source.
 
     Args:
         cluster: The source.
         name: The collection.
+        read_point: One that was taken before; None takes one of now, which its server has to reach first.
 
     Raises:
         SourceUnusable: There is no such collection.
@@ -58,9 +59,8 @@ def survey(cluster: Cluster, name: str) -> CollectionPlan:
     loaded = loading.is_loaded(cluster, name) and not idle
     indexes = definitions.indexes(cluster, name)
     # One read point for all counts: it sees what Strong reads see, and only the first one waits.
-    reader = pages.CollectionReader(
-        cluster, name, key.name, readable_fields(schema), pages.read_point(cluster)
-    )
+    timestamp = pages.read_point(cluster) if read_point is None else read_point
+    reader = pages.CollectionReader(cluster, name, key.name, readable_fields(schema), timestamp)
     unbounded = _why_not_bounded(reader, key)
     partitions = _partitions(reader, by_key=partition_key, loaded=loaded and not unbounded)
     entities = sum(partition.entities for partition in partitions)

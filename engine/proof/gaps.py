@@ -4,13 +4,13 @@ Which of the entities of one key is the newest, and which one a query answers, n
 as they were shared when the source was copied, and no further. Nothing is written here.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from engine.milvus import duplicates, properties
 from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import last_key_hidden
-from engine.model import CollectionPlan
+from engine.model import CollectionPlan, PrimaryKey
 
 _UPSERT = (
     "Upsert there what was inserted, then verify again and repair; or re-migrate. A query does not always answer the newest entity "
@@ -59,15 +59,15 @@ def explain_gap(
     counted = source.count("")
     if counted == answered and (sharing is None or 0 in sharing):
         return Gap(counted)
-    shared = shared_keys(source, plan)
-    surplus = shared.surplus
+    surplus = surplus_of(source, plan)
     if sharing is not None and surplus not in sharing:
         return written(plan.name, counted, surplus, sharing)
     if surplus == counted - answered:
+        keys = _shared_keys(source, plan)
         return Gap(
             counted,
             surplus,
-            note=f"On the source {shared.keys} keys are shared by {shared.entities} entities; a query "
+            note=f"On the source {keys} keys are shared by {keys + surplus} entities; a query "
             f"answers one of each key, and that one was copied ({surplus} were not).",
         )
     if plan.primary_type == "INT64" and (hidden := source.hidden()):
@@ -91,29 +91,24 @@ def explain_gap(
     )
 
 
-class Shared(NamedTuple):
-    """How many keys are shared, and by how many entities."""
-
-    keys: int
-    entities: int
-
-    @property
-    def surplus(self) -> int:
-        """Entities that no query answers."""
-        return self.entities - self.keys
+def surplus_of(source: CollectionReader, plan: CollectionPlan) -> int:
+    """How many entities of a collection share the key of another one."""
+    return sum(duplicates.surplus(*page) for page in _keys(source, plan))
 
 
-def shared_keys(source: CollectionReader, plan: CollectionPlan) -> Shared:
-    """Looks for keys that several entities share in all of a collection."""
+def _shared_keys(source: CollectionReader, plan: CollectionPlan) -> int:
+    """How many keys these are."""
+    return sum(1 for page in _keys(source, plan) for _ in duplicates.repeated_keys(*page))
+
+
+def _keys(
+    source: CollectionReader, plan: CollectionPlan
+) -> Iterator[tuple[CollectionReader, str, Sequence[PrimaryKey]]]:
     if source.cluster.is_lite:
-        # It keeps one entity of each key, and counts keys wrongly where a partition is named.
-        return Shared(0, 0)
-    keys = entities = 0
+        return  # it keeps one entity of each key, and counts keys wrongly where a partition is named
     for partition in plan.partitions:
         for page in source.keys(partition.name):
-            for _, sharing in duplicates.repeated_keys(source, partition.name, page):
-                keys, entities = keys + 1, entities + sharing
-    return Shared(keys, entities)
+            yield source, partition.name, page
 
 
 def written(name: str, counted: int, surplus: int, sharing: range) -> Gap:

@@ -17,6 +17,7 @@ from engine.executors import pipeline
 from engine.ledger import Ledger
 from engine.milvus import definitions, loading, properties
 from engine.milvus.connection import Cluster
+from engine.milvus.pages import CollectionReader
 from engine.milvus.survey import reader_of
 from engine.model import Chunk, ChunkSums, CollectionPlan, KeyPolicy
 from engine.proof.digest import ContentDigest
@@ -101,7 +102,8 @@ class Untouched:
         loading.load(self._target, name)
 
     def _contents(self) -> Iterator[str]:
-        counted = reader_of(self._target, self._plan).count("")
+        reader = reader_of(self._target, self._plan)
+        counted = reader.count("")
         least, most = self._left_behind()
         self._counted = counted
         if not least <= counted <= most:
@@ -111,7 +113,7 @@ class Untouched:
         if self._plan.keys is KeyPolicy.NEW:
             yield from self._changed_partitions()
             return
-        changed = self._changed_ranges()
+        changed = self._changed_ranges(reader)
         if changed:
             yield f"entities among {changed[0].range.keys} were changed"
 
@@ -149,9 +151,8 @@ class Untouched:
             return reader.count(partition) == left.count - refused
         return partition_digest(reader, self._plan, partition, self._check) == left
 
-    def _changed_ranges(self) -> list[Chunk]:
+    def _changed_ranges(self, reader: CollectionReader) -> list[Chunk]:
         """The first chunks whose content is not what the migration left; reading ends once there is one."""
-        reader = reader_of(self._target, self._plan)
         size = chunk_entities(self._plan.entities, self._plan.bytes)
         changed: list[Chunk] = []
 

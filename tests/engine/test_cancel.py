@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from engine.heartbeat import BEAT_SECONDS, GRACE_SECONDS
 from engine.ledger import TransitionRefused, new_owner, utc_now
 from engine.lifecycle import EventName, Status
 from engine.model import OnConflict, Outcome, Report
@@ -206,6 +207,28 @@ def test_a_source_that_hangs_for_good_holds_a_cancel_no_longer(bed: Bed, proxied
     assert standing.error is not None
     assert "are still loaded" in standing.error.state
     assert seconds < CANCEL_SECONDS
+
+
+def test_a_cancel_goes_on_releasing_while_the_source_answers(bed: Bed, proxied: Proxied) -> None:
+    """A server releases one collection after the other: none stays loaded though all take longer than one that hangs may."""
+    for name in ("one", "two"):
+        bed.source.create(name, load=False)
+    source, target = proxied(bed.source), proxied(bed.target)
+    migration = bed.queued(source_uri=source.uri, target_uri=target.uri)
+    gate = target.hold("LoadCollection", 1)
+    releases = [source.hold("ReleaseCollection", number, only=True) for number in (1, 2)]
+    with running(bed, migration) as (reports, _):
+        gate.wait()
+        bed.act(migration, EventName.CANCEL)
+        asked = time.monotonic()
+        gate.open.set()
+        for release, seconds in zip(releases, (1.5, GRACE_SECONDS + 2 * BEAT_SECONDS), strict=True):
+            release.wait()
+            until(lambda late=asked + seconds: time.monotonic() > late)
+            release.open.set()
+    assert (reports[0].status, reports[0].error) == (Outcome.CANCELED, None)
+    assert not bed.source.loaded("one")
+    assert not bed.source.loaded("two")
 
 
 def test_cancel_while_verifying_and_verify_on(crossing: Bed, proxied: Proxied) -> None:

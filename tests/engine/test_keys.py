@@ -1,12 +1,15 @@
 """Keys that a server holds and cannot read: they are told in the plan, or by their name, and never as something else."""
 
+from collections.abc import Callable
+
 import pytest
 from pymilvus import DataType
 
 import engine
 from engine.milvus.pages import LAST_KEY
 from engine.model import Outcome, Plan, Secrets
-from tests.engine.bed import FLAT, Bed, rows
+from tests.engine.bed import FLAT, Bed, Side, rows
+from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
 
@@ -96,3 +99,20 @@ def test_searches_of_a_source_that_finds_more_say_so(bed: Bed) -> None:
     assert "60 keys are shared by 120 entities" in notes
     assert "the source also finds the 60 entities that share a key" in notes
     assert "look at the target's index" not in notes
+
+
+def test_long_keys_that_are_shared_are_sent_a_few_times(
+    bed: Bed, proxied: Callable[[Side], Proxy]
+) -> None:
+    """Where every key is shared, a key is in as many filters as it takes to count it thrice and to halve the keys once."""
+    keys = [f"{number:02}".ljust(2_000, "x") for number in range(64)]
+    bed.source.create("shared", key="VARCHAR", key_length=2_000)
+    for _ in range(2):
+        bed.source.insert("shared", rows(keys))
+    proxy = proxied(bed.source)
+    migration = bed.queued("shared", source_uri=proxy.uri)
+    sent = proxy.keep("Query")
+    report = bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert "64 keys are shared by 128 entities" in report.collections[0].notes[0]
+    assert sum(map(len, sent)) < 10 * sum(map(len, keys))

@@ -1,16 +1,19 @@
 """A receipt that is out of date settles nothing: what the source got since the copy is found, also behind a shared key."""
 
+import threading
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
+from engine.executors import READERS, WAITING_MAX, WRITERS
 from engine.ledger import new_owner
 from engine.lifecycle import EventName
 from engine.milvus.connection import connect
 from engine.model import AutoId, CollectionReport, Outcome
 from engine.proof.drift import SAMPLE_CHUNKS, sample
 from engine.proof.keyless import proof_of
-from tests.engine.bed import Bed, Row, Side, rows, running
+from tests.engine.bed import Bed, Row, Side, heard, rows, running
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -18,6 +21,7 @@ pytestmark = pytest.mark.real_milvus
 Proxied = Callable[[Side], Proxy]
 
 KEYS = range(200)
+IN_FLIGHT = READERS + WAITING_MAX + WRITERS
 CHUNK_BYTES = 500
 """So that there are many chunks, and a verification reads a few of them again on the source."""
 TTL = {"collection.ttl.seconds": "86400"}
@@ -208,3 +212,39 @@ def proved_again(bed: Bed, migration: str, **recorded: object) -> CollectionRepo
         report = proof.of_migration(bed.ledger, lease)
     bed.ledger.finish(lease, EventName.SUCCEED if report.verified else EventName.MISMATCH)
     return report
+
+
+def test_a_source_that_is_exchanged_in_the_middle_is_compared_whole(
+    bed: Bed, proxied: Proxied
+) -> None:
+    """A copy of two collections, one of which was dropped for the other, is found and mended, though every count is the same."""
+    chunks, before = range(40), 4
+    name = next(
+        name
+        for name in map("nightly_{}".format, count())
+        if min(sample(chunks, SAMPLE_CHUNKS, name)) > before + IN_FLIGHT
+    )
+    bed.source.create(name)
+    bed.source.insert(name, rows(chunks))
+    target = proxied(bed.target)
+    migration = bed.queued(name, target_uri=target.uri)
+    gate, stop = target.hold("Insert", before), threading.Event()
+    with running(bed, migration, stop, chunk_bytes=1) as (_, beats):
+        gate.wait()
+        stop.set()
+        heard(beats)
+        gate.open.set()
+    copied = bed.chunks(migration, name)[2]
+    assert before <= copied <= before + IN_FLIGHT
+    bed.source.drop(name)
+    bed.source.create(name)
+    bed.source.insert(name, rows(chunks, text="new"))
+    bed.source.ready()
+    report = bed.run(migration)
+    (found,) = report.collections
+    assert (report.status, found.different) == (Outcome.MISMATCHED, copied)
+    assert "that one was dropped or renamed meanwhile" in found.notes[0]
+    mended = run(bed, migration, EventName.REPAIR)
+    assert mended.verified
+    assert "Both sides were read whole after that, and are the same" in mended.notes[0]
+    bed.assert_same(name, chunks)

@@ -1,5 +1,8 @@
 """What grows with the number of things: nothing is read again for each of them."""
 
+import threading
+from collections.abc import Callable
+
 import pytest
 
 import engine
@@ -8,7 +11,8 @@ from engine.model import Outcome, Secrets
 from engine.proof.drift import SAMPLE_CHUNKS
 from engine.proof.searches import RANGES
 from tests.beds.counting import rows_read
-from tests.engine.bed import Bed, rows
+from tests.engine.bed import Bed, Side, rows, running, until
+from tests.engine.proxy import Proxy
 
 FEW, MANY = 3, 9
 CHUNKS = 60
@@ -58,3 +62,31 @@ def test_an_undo_reads_each_chunk_once(lite_bed: Bed) -> None:
         undone = engine.undo(lite_bed.ledger, migration, Secrets())
     assert undone.dropped == ("one",)
     assert counted["ChunkRow"] == CHUNKS
+
+
+@pytest.mark.real_milvus
+def test_small_collections_wait_side_by_side(bed: Bed, proxied: Callable[[Side], Proxy]) -> None:
+    """A plan has one read point, loads are asked for ahead, and several small collections are compared, or looked at, at once."""
+    names = [f"c{number}" for number in range(FEW)]
+    for name in names:
+        bed.source.create(name, load=name == names[0])
+        bed.source.insert(name, rows(range(5)))
+    source, target = proxied(bed.source), proxied(bed.target)
+    migration = bed.queued(source_uri=source.uri, target_uri=target.uri)
+    assert source.calls["AllocTimestamp"] == 1
+    insert, compare = target.hold("Insert", 1, only=True), target.hold("Query", 1)
+    with running(bed, migration) as (reports, _):
+        insert.wait()
+        assert source.calls["LoadCollection"] >= FEW - 1
+        insert.open.set()
+        until(lambda: target.calls["Query"] >= FEW, 30)
+        compare.open.set()
+    assert reports[0].status is Outcome.SUCCESSFUL, reports[0]
+    look = target.hold("Query", target.calls["Query"] + 1)
+    before = target.calls["Query"]
+    undoing = threading.Thread(target=engine.undo, args=(bed.ledger, migration, Secrets()))
+    undoing.start()
+    until(lambda: target.calls["Query"] >= before + FEW, 30)
+    look.open.set()
+    undoing.join(90)
+    assert bed.target.client.list_collections() == []

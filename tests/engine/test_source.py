@@ -288,6 +288,31 @@ def test_a_rewritten_entity_is_found_though_all_counts_agree(
     assert [(each.pk, each.fields) for each in rewritten.examples] == [(77, ("vector",))]
 
 
+@pytest.mark.parametrize("gone", ["released", "dropped"])
+def test_a_source_that_goes_while_it_is_read(bed: Bed, proxied: Proxied, gone: str) -> None:
+    """Released between two reads of its shards it is loaded again and read on; dropped, it is said to be gone."""
+    bed.source.create("busy")
+    bed.source.insert("busy", rows(range(40)))
+    target = proxied(bed.target)
+    migration = bed.queued("busy", target_uri=target.uri)
+    gate = target.hold("Insert", 1)
+    with running(bed, migration, chunk_bytes=1) as (reports, _):
+        gate.wait()
+        if gone == "released":
+            bed.source.client.release_collection("busy")
+        else:
+            bed.source.drop("busy")
+        gate.open.set()
+    (report,) = reports
+    if gone == "released":
+        assert (report.status, report.error) == (Outcome.SUCCESSFUL, None)
+        assert not bed.source.loaded("busy")
+    else:
+        assert report.error is not None
+        assert report.error.code == "E-SOURCE-CHANGED"
+        assert "There is no collection “busy” on" in report.error.message
+
+
 def test_writes_between_plan_and_copy_are_told(bed: Bed) -> None:
     """What came before its chunk was read is copied and proved, and the report says that the plan said otherwise."""
     bed.source.create("early")

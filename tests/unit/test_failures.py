@@ -201,3 +201,24 @@ def test_a_call_that_found_no_connection_cannot_arrive_late() -> None:
     broken = from_grpc(Failed(Code.UNAVAILABLE, "Socket closed"), "Insert", "there", 7.0)
     assert isinstance(broken, CallLost)
     assert broken.void_at == 7.0
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "released"),
+    [
+        ("collection not loaded[collection=4707]", MilvusRefused, True),
+        ("partition not loaded[partition=[4707]]", MilvusRefused, True),
+        ("channel not found[channel=dml_0_4707v0]", ServiceUnavailable, False),
+        ("expression is wrong", MilvusRefused, False),
+    ],
+)
+def test_a_code_that_a_server_lost_is_told_by_its_words(
+    said: str, kind: type[FerryError], *, released: bool
+) -> None:
+    """Milvus 2.3.5 answers a query with the code of any failure where one of its nodes says that something is not loaded."""
+    reason = f"failed to search/query delegator 1: fail to Query, QueryNode ID = 1, reason={said}"
+    status = common_pb2.Status(code=65535, error_code=1, reason=reason)
+    failure = from_status(status, "Query", "old-cluster")
+    assert failure is not None
+    assert type(failure) is kind
+    assert not_loaded(failure) is released
