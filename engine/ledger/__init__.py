@@ -21,7 +21,6 @@ from engine.ledger.chunks import Chunks
 from engine.ledger.database import (
     VERSION_TABLE,
     Clock,
-    database_exists,
     open_database,
     upgrade,
     upgrade_ledger,
@@ -30,6 +29,7 @@ from engine.ledger.database import (
 from engine.ledger.jobs import JobFilter, Jobs, JobsPage
 from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
+from engine.ledger.presence import database_exists
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
 from engine.ledger.shared import Shared

@@ -92,12 +92,6 @@ def open_database(url: str) -> Engine:
     return _open_postgresql(place)
 
 
-def database_exists(url: str) -> bool:
-    """Whether a database may be there: a file that is not is none; a server is not asked. Raises ConfigurationInvalid as above."""
-    place = _place(url)
-    return place.get_backend_name() != "sqlite" or Path(str(place.database)).exists()
-
-
 def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
     """Bring the tables of one Alembic branch to their newest revision; several processes may do so at once.
 
