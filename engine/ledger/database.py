@@ -33,22 +33,13 @@ from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from engine.errors import ConfigurationInvalid, LedgerIncompatible, ServiceUnavailable
+from engine.ledger import network
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the writer before it."""
 
 FROZEN_SECONDS: Final = 10.0
 """How long PostgreSQL waits for the next statement of a transaction: a process that was frozen in one must not hold up others."""
-
-_NETWORK: Final = {
-    "connect_timeout": 10,
-    "tcp_user_timeout": 30_000,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-}
-"""What libpq is told, where the address says nothing else: a host that went away, or a network that this machine left while it was
-asleep, is noticed within 30 s. By the system's own rule that takes a quarter of an hour, in which a worker hears no cancel."""
 
 _ROLLED_BACK: Final = "25P03"
 """What PostgreSQL says to that process when it goes on (`idle_in_transaction_session_timeout`)."""
@@ -300,7 +291,7 @@ def _open_postgresql(place: URL) -> Engine:
             pool_pre_ping=True,
             pool_size=16,
             max_overflow=16,
-            connect_args={name: _NETWORK[name] for name in _NETWORK.keys() - place.query.keys()},
+            connect_args=network.patience(place.query),
         )
     except (ImportError, NoSuchModuleError) as error:
         raise _unusable("PostgreSQL needs psycopg: install ferry[postgres]") from error
