@@ -40,6 +40,7 @@ from engine.proof.gaps import surplus_of
 from engine.proof.keyless import proof_of
 from engine.ranges import CHUNK_BYTES, chunk_entities, plan_ranges
 from engine.repairer import Repairer
+from engine.stopwatch import Stopwatch
 from engine.together import checked, together
 
 REPAIRED: Final = "repaired"
@@ -50,9 +51,6 @@ STARTS_MAX: Final = 3
 
 LOADS_AHEAD: Final = 16
 """How many collections of the source are being loaded while others are copied."""
-
-CLOCK_SECONDS: Final = 2.0
-"""How often the time spent copying is recorded while it goes on."""
 
 
 READ_POINT_SECONDS: Final = 10.0
@@ -211,7 +209,7 @@ class Phases:
             crashpoints.reached("chunks_stored")
         counted = self._counted(plan, reader)
         self._record(plan, phase="copying", read_timestamp=reader.timestamp)
-        clock = _Clock(
+        clock = Stopwatch(
             self._state(plan).copy_seconds,
             self.heartbeat.check,
             lambda seconds: self._record(plan, copy_seconds=seconds),
@@ -372,32 +370,3 @@ class Phases:
 
     def _record(self, plan: CollectionPlan, **changes: object) -> None:
         self.ledger.set_collection(self.lease, plan.name, **changes)
-
-
-class _Clock:
-    """Adds the time of this attempt's copy to what earlier attempts spent.
-
-    Args:
-        before: Seconds that earlier attempts spent.
-        check: The heartbeat's.
-        write: Records the seconds.
-    """
-
-    def __init__(
-        self, before: float, check: Callable[[], None], write: Callable[[float], None]
-    ) -> None:
-        self._before = before
-        self._check = check
-        self._write = write
-        self._started = self._recorded = time.monotonic()
-
-    def check(self) -> None:
-        """The heartbeat's check, and now and then a record of the time."""
-        self._check()
-        if time.monotonic() - self._recorded > CLOCK_SECONDS:
-            self.record()
-
-    def record(self) -> None:
-        """Writes the time spent so far."""
-        self._recorded = time.monotonic()
-        self._write(self._before + self._recorded - self._started)

@@ -243,7 +243,7 @@ def test_a_source_that_is_exchanged_in_the_middle_is_compared_whole(
     report = bed.run(migration)
     (found,) = report.collections
     assert (report.status, found.different) == (Outcome.MISMATCHED, copied)
-    assert "that one was dropped or renamed meanwhile" in found.notes[0]
+    assert "was dropped there and made anew" in found.notes[0]
     mended = run(bed, migration, EventName.REPAIR)
     assert mended.verified
     assert "Both sides were read whole after that, and are the same" in mended.notes[0]
