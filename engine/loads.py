@@ -41,22 +41,17 @@ class Loads:
         self._loading = threading.Lock()
         cluster.reload = self._reload
 
-    def ask(self, state: CollectionState) -> None:
-        """Asks for a collection to be loaded and does not wait; as it was found it was recorded, if not before, then now."""
+    def borrow(self, state: CollectionState) -> None:
+        """Has a collection loaded from now on; as it was found it was recorded, if not before, then now."""
         name = state.name
         if getattr(state, self._mark) is None:
             found = not loading.is_released(self.cluster, name) and not self._is_anothers(name)
             self._set(name, found=found)
         if not loading.is_loaded(self.cluster, name):
             crashpoints.reached("loading_source")
-            loading.ask(self.cluster, name)
+            loading.load(self.cluster, name)
+            crashpoints.reached("source_loaded")
         self._borrowed.add(name)
-
-    def borrow(self, state: CollectionState) -> None:
-        """Has a collection loaded from now on."""
-        self.ask(state)
-        loading.wait(self.cluster, state.name)
-        crashpoints.reached("source_loaded")
 
     def keep(self, name: str, replicas: int) -> None:
         """Has a collection that is loaded, and stays so, loaded from now on too: that many times."""

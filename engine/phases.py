@@ -7,8 +7,6 @@ one ended. Nothing here decides how the migration ends; it is told by what the p
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from itertools import islice
 from typing import Final
 
 from engine import crashpoints, handover
@@ -48,10 +46,6 @@ REPAIRED: Final = "repaired"
 
 STARTS_MAX: Final = 3
 """How often one attempt begins to copy a collection that has to start over."""
-
-LOADS_AHEAD: Final = 16
-"""How many collections of the source are being loaded while others are copied."""
-
 
 READ_POINT_SECONDS: Final = 10.0
 """How long one read point serves the copies that begin: a server takes 0.3 s to reach a new one (measured), for each collection."""
@@ -129,7 +123,7 @@ class Phases:
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
-        self._copy_all()
+        self._each(self._copied)
         self._enter("load")
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
@@ -166,21 +160,6 @@ class Phases:
         for plan in self.plan.collections:
             self.heartbeat.check()
             work(plan)
-
-    def _copy_all(self) -> None:
-        """Copies one collection after the other; those after it are loaded on the source meanwhile: many take as long as one."""
-        coming = checked(self.plan.collections, self.heartbeat.check)
-        for plan in islice(coming, LOADS_AHEAD):
-            self._load_ahead(plan)
-        for plan in self.plan.collections:
-            self.heartbeat.check()
-            self._copied(plan)
-            for following in islice(coming, 1):
-                self._load_ahead(following)
-
-    def _load_ahead(self, plan: CollectionPlan) -> None:
-        with suppress(MilvusRefused):  # it is said when its turn comes
-            self.source_loads.ask(self._state(plan))
 
     def _state(self, plan: CollectionPlan) -> CollectionState:
         return self.ledger.collection_state(self.lease.migration_id, plan.name)
