@@ -132,8 +132,13 @@ class Phases:
             self._enter("repair")
             self._each(self._repair)
         self._enter("verify")
-        place = (self.ledger, self.lease.migration_id, self.plan.collections)
-        together(*place, self._verify, self.heartbeat.check)
+        together(
+            self.ledger,
+            self.lease.migration_id,
+            self.plan.collections,
+            self._verify,
+            self.heartbeat.check,
+        )
         self._enter("alias")
         self._each(self._alias)
         return EventName.SUCCEED if self._is_proved() else EventName.MISMATCH

@@ -10,19 +10,19 @@ from engine.milvus.pages import CollectionReader
 from engine.model import PrimaryKey
 
 _KEYS_PER_COUNT = 1_000
+_COUNTS = 2
+"""How often more entities than keys have to be counted: servers count too many for a moment (milvus #27515, #43117)."""
 
 
 def surplus(reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey]) -> int:
-    """Counts the entities that share the key of another one: each key costs its place in one request.
+    """Counts the entities that share the key of another one: each key costs its place in one request, in two where some do.
 
     Args:
         reader: Where to look.
         partition: The partition's name; "" for all.
         keys: Keys that exist, as pages answered them.
     """
-    return sum(
-        max(0, reader.count_keys(partition, some) - len(some)) for some in _counted_together(keys)
-    )
+    return sum(_shared(reader, partition, some) for some in _counted_together(keys))
 
 
 def repeated_keys(
@@ -36,6 +36,15 @@ def repeated_keys(
         yield from _halved(reader, partition, some, reader.count_keys(partition, some))
 
 
+def _shared(reader: CollectionReader, partition: str, keys: Sequence[PrimaryKey]) -> int:
+    """How many more entities have these keys than there are keys."""
+    for _ in range(_COUNTS):
+        entities = reader.count_keys(partition, keys)
+        if entities <= len(keys):
+            return 0
+    return entities - len(keys)
+
+
 def _counted_together(keys: Sequence[PrimaryKey]) -> Iterator[Sequence[PrimaryKey]]:
     return (keys[start : start + _KEYS_PER_COUNT] for start in range(0, len(keys), _KEYS_PER_COUNT))
 
@@ -47,7 +56,10 @@ def _halved(
     if entities <= len(keys):
         return
     if len(keys) == 1:
-        yield keys[0], entities
+        # By itself: what is left of two counts may be what one of them had too many for a moment (as above).
+        counted = reader.count_keys(partition, keys)
+        if counted > 1:
+            yield keys[0], counted
         return
     middle = len(keys) // 2
     counted = reader.count_keys(partition, keys[:middle])

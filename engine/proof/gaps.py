@@ -59,11 +59,10 @@ def explain_gap(
     counted = source.count("")
     if counted == answered and (sharing is None or 0 in sharing):
         return Gap(counted)
-    surplus = surplus_of(source, plan)
+    keys, surplus = _shared(source, plan)
     if sharing is not None and surplus not in sharing:
         return written(plan.name, counted, surplus, sharing)
     if surplus == counted - answered:
-        keys = _shared_keys(source, plan)
         return Gap(
             counted,
             surplus,
@@ -96,9 +95,13 @@ def surplus_of(source: CollectionReader, plan: CollectionPlan) -> int:
     return sum(duplicates.surplus(*page) for page in _keys(source, plan))
 
 
-def _shared_keys(source: CollectionReader, plan: CollectionPlan) -> int:
-    """How many keys these are."""
-    return sum(1 for page in _keys(source, plan) for _ in duplicates.repeated_keys(*page))
+def _shared(source: CollectionReader, plan: CollectionPlan) -> tuple[int, int]:
+    """How many keys several entities share, and how many entities share the key of another one."""
+    keys = surplus = 0
+    for page in _keys(source, plan):
+        for _, entities in duplicates.repeated_keys(*page):
+            keys, surplus = keys + 1, surplus + entities - 1
+    return keys, surplus
 
 
 def _keys(

@@ -6,7 +6,10 @@ import pytest
 from pymilvus import DataType
 
 import engine
-from engine.milvus.pages import LAST_KEY
+from engine.milvus import duplicates
+from engine.milvus.connection import connect
+from engine.milvus.grpc_gen import milvus_pb2
+from engine.milvus.pages import LAST_KEY, CollectionReader
 from engine.model import Outcome, Plan, Secrets
 from tests.engine.bed import FLAT, Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -116,3 +119,21 @@ def test_long_keys_that_are_shared_are_sent_a_few_times(
     assert report.status is Outcome.SUCCESSFUL, report
     assert "64 keys are shared by 128 entities" in report.collections[0].notes[0]
     assert sum(map(len, sent)) < 10 * sum(map(len, keys))
+
+
+def test_a_count_that_was_too_high_for_a_moment_names_no_key(
+    lite_bed: Bed, proxied: Callable[[Side], Proxy]
+) -> None:
+    """Servers count too many for a while after a load or an upsert: no key is called shared for what one count had too many."""
+    lite_bed.source.create("single")
+    lite_bed.source.insert("single", rows(range(4)))
+    proxy = proxied(lite_bed.source)
+    too_many = milvus_pb2.QueryResults()
+    too_many.fields_data.add(field_name="count(*)").scalars.long_data.data.append(5)
+    endpoint = lite_bed.source.endpoint.model_copy(update={"uri": proxy.uri})
+    with connect(endpoint, "") as cluster:
+        reader = CollectionReader(cluster, "single", "id", ("id",))
+        proxy.answer("Query", b"count(*)", too_many.SerializeToString(), times=1)
+        assert list(duplicates.repeated_keys(reader, "", range(4))) == []
+        proxy.answer("Query", b"count(*)", too_many.SerializeToString(), times=1)
+        assert duplicates.surplus(reader, "", range(4)) == 0

@@ -33,16 +33,21 @@ def impatient(lite_bed: Bed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger
         yield ledger
 
 
+def twenty(bed: Bed, proxied: Proxied) -> tuple[Proxy, str]:
+    """A migration of twenty entities that is queued, and what stands before its target."""
+    bed.source.create("one")
+    bed.source.insert("one", rows(range(20)))
+    target = proxied(bed.target)
+    return target, bed.queued("one", target_uri=target.uri)
+
+
 @pytest.mark.parametrize("undone", [False, True])
 def test_a_lease_that_nobody_took_is_not_said_to_be_taken(
     lite_bed: Bed, impatient: Ledger, proxied: Proxied, *, undone: bool
 ) -> None:
     """The ledger takes nothing until a lease is over: its process says so, and not that another one is at it."""
     bed = lite_bed
-    bed.source.create("one")
-    bed.source.insert("one", rows(range(20)))
-    target = proxied(bed.target)
-    migration = bed.queued("one", target_uri=target.uri)
+    target, migration = twenty(bed, proxied)
     work = engine.run
     if undone:
         assert bed.run(migration).status is Outcome.SUCCESSFUL
@@ -68,10 +73,7 @@ def test_a_cancel_that_the_ledger_did_not_take_is_asked_for_again(
 ) -> None:
     """Ctrl-C comes when the ledger fails: the next beat of the heart records the cancel."""
     bed = lite_bed
-    bed.source.create("one")
-    bed.source.insert("one", rows(range(20)))
-    target = proxied(bed.target)
-    migration = bed.queued("one", target_uri=target.uri)
+    target, migration = twenty(bed, proxied)
     gate = target.hold("Insert", 1)
     failed = threading.Event()
 
