@@ -27,10 +27,10 @@ QUICK_ROOMS = ("ledger", "sandbox", "views", "unit")
 def pytest_configure() -> None:
     """SIGTERM ends the run as Ctrl-C does, so that fixtures close what they started; Hypothesis tries the same examples again.
 
-    Ctrl-C and SIGHUP do too where the run was started with them ignored (`&` in a script, nohup): what tests start would ignore them.
+    Ctrl-C and SIGHUP do too where a run begins with them ignored (`&` in a script, nohup): what tests start would ignore them.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     settings.register_profile(
         "ferry",
         deadline=None,  # a machine that does other things as well is late by more than an example takes

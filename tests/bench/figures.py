@@ -52,6 +52,11 @@ def share_of_bound(migrations: list[Run]) -> float:
     return statistics.median(_bound(clock) / clock.wall for clock in _copies(migrations))
 
 
+def share_of_what_was_given(migrations: list[Run]) -> float:
+    """As `share_of_bound`, of the time for which the host let all cores run: the one that does not move with the host."""
+    return statistics.median(_bound(clock) / _given(clock) for clock in _copies(migrations))
+
+
 def show(shape: Shape, loops: list[Run], migrations: list[Run]) -> None:
     """Prints both sides of the copy, and where the time of Ferry's whole migration goes."""
     console = Console(width=110)
@@ -93,9 +98,22 @@ def _bound(clock: Reading) -> float:
     return (clock.source_cpu + clock.target_cpu) / CORES
 
 
+def _given(clock: Reading) -> float:
+    """The time for which the host let all cores run."""
+    return clock.wall - clock.stolen / CORES
+
+
 def _whole(migrations: list[Run]) -> Table:
     table = Table(title="Ferry's whole migration: median of each phase")
-    for heading in ("phase", "seconds", "share", "client CPU", "source CPU", "target CPU"):
+    for heading in (
+        "phase",
+        "seconds",
+        "share",
+        "client CPU",
+        "source CPU",
+        "target CPU",
+        "stolen",
+    ):
         table.add_column(heading, justify="left" if heading == "phase" else "right")
     names = list(migrations[0]["phases"])
     clocks = {name: [Reading(*run["phases"][name]) for run in migrations] for name in names}
@@ -123,4 +141,6 @@ def _figures(
         ("target CPU, seconds", lambda _, clock: clock.target_cpu, 1),
         ("bound: servers' CPU over cores, seconds", lambda _, clock: _bound(clock), 1),
         ("share of the bound", lambda _, clock: _bound(clock) / clock.wall, 2),
+        ("CPU that the host gave to others, seconds", lambda _, clock: clock.stolen, 1),
+        ("share of the bound in what it gave", lambda _, clock: _bound(clock) / _given(clock), 2),
     )

@@ -1,4 +1,4 @@
-"""Reads the clocks of a measurement: wall time, this process's CPU, the servers' CPU. It measures and decides nothing."""
+"""Reads the clocks of a measurement: wall time, CPU of this process and of the servers, what the host took. It decides nothing."""
 
 import resource
 import time
@@ -19,6 +19,8 @@ class Reading(NamedTuple):
     client_cpu: float
     source_cpu: float
     target_cpu: float
+    stolen: float
+    """What the host of a virtual machine gave to others while its cores had work to do."""
 
     def since(self, earlier: "Reading") -> "Reading":
         """What passed between two moments."""
@@ -27,7 +29,13 @@ class Reading(NamedTuple):
 
 def read(source_pid: int, target_pid: int) -> Reading:
     """The clocks now; a server's CPU is that of its one process, user and system."""
-    return Reading(time.perf_counter(), time.process_time(), _cpu(source_pid), _cpu(target_pid))
+    return Reading(
+        time.perf_counter(),
+        time.process_time(),
+        _cpu(source_pid),
+        _cpu(target_pid),
+        float(psutil.cpu_times().steal),
+    )
 
 
 def wait_until_at_rest(*pids: int) -> None:

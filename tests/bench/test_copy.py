@@ -22,7 +22,7 @@ from tests.bench.figures import (
     Shape,
     entities_per_second,
     median_ratio,
-    share_of_bound,
+    share_of_what_was_given,
     show,
     verification_share,
 )
@@ -38,8 +38,9 @@ SMALL = tuple(
     Shape(100_000, dimension, keys) for dimension in (768, 128) for keys in get_args(KeyType)
 )
 
-RATE_RATIO_MIN = 2.0
-SHARE_MIN = 0.75
+RATE_RATIO_MIN = 1.5
+"""In the slowest hours seen, a client without any cost would have been 2.16 times as fast as the loop."""
+SHARE_MIN = 0.8
 CPU_RATIO_MAX = 1 / 5
 PEAK_MEGABYTES_MAX = 300
 VERIFICATION_SHARE_MAX = 0.4
@@ -47,10 +48,10 @@ LARGE_RATE_MIN = 0.8
 
 
 def test_copy_beats_the_row_loop(real_milvus_pair: tuple[Server, Server], tmp_path: Path) -> None:
-    """Ferry copies at least twice as fast as `query_iterator` → `insert` with a fifth of its CPU; proof and memory are bounded."""
+    """Ferry copies faster than `query_iterator` → `insert` with a fifth of its CPU, near the bound; proof and memory are bounded."""
     with _filled(real_milvus_pair, JUDGED):
         loops, migrations = _measured(real_milvus_pair, JUDGED, RUNS, tmp_path)
-    assert share_of_bound(migrations) >= SHARE_MIN
+    assert share_of_what_was_given(migrations) >= SHARE_MIN
     assert median_ratio(loops, migrations, "wall") >= RATE_RATIO_MIN
     assert 1 / median_ratio(loops, migrations, "client_cpu") <= CPU_RATIO_MAX
     assert verification_share(migrations) <= VERIFICATION_SHARE_MAX
