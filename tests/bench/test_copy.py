@@ -48,7 +48,7 @@ LARGE_RATE_MIN = 0.8
 
 
 def test_copy_beats_the_row_loop(real_milvus_pair: tuple[Server, Server], tmp_path: Path) -> None:
-    """Ferry copies faster than `query_iterator` → `insert`, near the bound, with a fifth of the CPU; proof and memory stay small."""
+    """Ferry outruns `query_iterator` → `insert`, near the bound, with a fifth of the CPU; proof and memory stay small."""
     with _filled(real_milvus_pair, JUDGED):
         loops, migrations = _measured(real_milvus_pair, JUDGED, RUNS, tmp_path)
     assert share_of_what_was_given(migrations) >= SHARE_MIN
