@@ -95,12 +95,14 @@ class Chunks(Leases):
             if _is_planned(connection, lease.migration_id, collection):
                 return False
             _drop_chunks(connection, lease, collection)
-        rows = (_chunk_values(lease, collection, partition, each) for each in ranges)
+        found, rows = 0, (_chunk_values(lease, collection, partition, each) for each in ranges)
         while page := list(islice(rows, PAGE)):
+            found += sum(row["entities"] for row in page)
             with self._fenced(lease) as connection:
                 connection.execute(insert(ChunkRow), page)
+        planned = {"planned_at": self._clock(), "entities": found}
         with self._fenced(lease) as connection:
-            _upsert_collection(connection, lease, collection, {"planned_at": self._clock()})
+            _upsert_collection(connection, lease, collection, planned)
         return True
 
     def chunks_planned(self, migration_id: str, collection: str) -> bool:
@@ -148,7 +150,7 @@ class Chunks(Leases):
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
         with self._fenced(lease) as connection:
             _drop_chunks(connection, lease, collection)
-            unknown = {"planned_at": None, "source_surplus": None}
+            unknown = {"planned_at": None, "entities": None, "source_surplus": None}
             _upsert_collection(connection, lease, collection, unknown)
 
     def mark_attempted(self, lease: Lease, chunk_ids: Sequence[int]) -> None:
