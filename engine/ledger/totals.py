@@ -129,7 +129,7 @@ class Totals(Database):
 
 
 def _found(state: Row[Any] | None, *, planned: int) -> int:
-    """The entities of a collection: those whose keys were read, until then those of the plan, which may be a server's statistics."""
+    """The entities of a collection: those whose keys were read, until then those of the plan, maybe a server's statistics."""
     return planned if state is None or state.entities is None else int(state.entities)
 
 

@@ -174,7 +174,7 @@ def test_a_refusal_of_everything_is_no_entitys_fault(
 def test_what_comes_before_the_first_entity_is_told(
     bed: Bed, proxied: Proxied, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a released source is being loaded, and while its keys are read, the progress says so; once entities are written, no more."""
+    """While a released source is being loaded, and while its keys are read, the progress says so, and no longer than that."""
     monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
     bed.source.create("c", partitions=["p", "q"], load=False)
     bed.source.insert("c", rows(range(9)), "p")

@@ -300,7 +300,7 @@ def test_totals_add_up(ledger: Ledger, wish: Request) -> None:
 def test_what_was_found_counts_in_the_place_of_what_was_planned(
     ledger: Ledger, wish: Request
 ) -> None:
-    """A released collection is planned by its server's statistics; once its keys were read, the progress is out of as many as these."""
+    """A released collection is planned by its server's statistics; from when its keys are read the progress counts these."""
     planned = {"more": 5, "fewer": 900, "none": 7, "waiting": 3}
     plan = Plan(
         request=wish,
