@@ -1,7 +1,7 @@
 """Says what a long step is at, once it has lasted for a while; of a short one nobody hears. It decides nothing."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -10,6 +10,17 @@ PATIENCE_SECONDS: Final = 5.0
 
 Say = Callable[[str], None]
 """Takes why there is a wait, a sentence for people; "" when it is over."""
+
+
+def unheard(_sentence: str) -> None:
+    """Takes what nobody wants to hear."""
+
+
+def placed(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each name with its place, as a sentence says it: "3 of 12 collections"."""
+    return (
+        (name, f"{place:,} of {len(names):,} collections") for place, name in enumerate(names, 1)
+    )
 
 
 @contextmanager
