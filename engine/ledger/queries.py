@@ -6,6 +6,7 @@ It only reads, in transactions that wait for nobody; whatever acts on an answer 
 import sys
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as select_columns
@@ -38,6 +39,9 @@ _OVER = (
 )
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
+
+LOOKED_THROUGH: Final = 5_000
+"""Events of which `Queries.log` leaves out repetitions: a click must not walk through a week of waiting notes."""
 
 _DUE = (
     select(MigrationRow.id)
@@ -176,13 +180,17 @@ class Queries(Database):
             return tuple(event_of(row) for row in session.exec(query, params=given))
 
     def log(self, migration_id: str, limit: int = 1_000) -> tuple[Event, ...]:
-        """The newest events of a migration, in order, without those that say the same as the one before: a wait is noted again."""
+        """The newest events of a migration, in order, without those that say the same as the one before: a wait is noted again.
+
+        Of a migration that waited for a day fewer than `limit` may be left: no more than `LOOKED_THROUGH` are looked through.
+        """
         place = func.lag(col(EventRow.name)).over(order_by=col(EventRow.id))
         said = func.lag(col(EventRow.details)).over(order_by=col(EventRow.id))
-        of_it = col(EventRow.migration_id) == migration_id
+        newest = select(EventRow.id).where(col(EventRow.migration_id) == migration_id)
+        newest = newest.order_by(col(EventRow.id).desc()).limit(LOOKED_THROUGH)
         before = (
             select_columns(col(EventRow.id), place.label("name"), said.label("details"))
-            .where(of_it)
+            .where(col(EventRow.id).in_(newest))
             .subquery()
         )
         new = before.c.name.is_distinct_from(col(EventRow.name))
@@ -234,10 +242,17 @@ class Queries(Database):
 
     def asked_of(self, migration_id: str) -> EventName | None:
         """What its runs are for: what was last asked of it after an end (RESUME, REPAIR or VERIFY); None before it first ended."""
+        found = self._asked(migration_id)
+        return EventName(found[-1].name) if found else None
+
+    def times_asked(self, migration_id: str) -> int:
+        """How often it was asked to go on after an end: 0 in the first run, whatever interrupted that."""
+        return len(self._asked(migration_id))
+
+    def _asked(self, migration_id: str) -> list[Event]:
         asked = (EventName.RESUME, EventName.REPAIR, EventName.VERIFY)
         ended = (*_RESUMABLE_ONLY, Status.MISMATCHED, Status.SUCCESSFUL)
-        found = [e for e in self.events_named(migration_id, *asked) if e.from_status in ended]
-        return EventName(found[-1].name) if found else None
+        return [e for e in self.events_named(migration_id, *asked) if e.from_status in ended]
 
     def last_change(self, migration_id: str) -> Event | None:
         """The migration's last change of state: since when it stands as it does, and who did it."""
