@@ -12,7 +12,7 @@ from typing import Final
 from engine import crashpoints, handover
 from engine.copier import Copier
 from engine.descent import Tally
-from engine.errors import MustStartOver
+from engine.errors import MustStartOver, SourceUnusable
 from engine.flow import Sizes
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
@@ -176,7 +176,7 @@ class Phases:
         def said(plan: CollectionPlan) -> None:
             try:
                 work(plan)
-            except MilvusRefused:
+            except (MilvusRefused, SourceUnusable):
                 self.preparer.check_source(plan, whole=True)
                 raise
 

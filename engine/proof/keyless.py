@@ -135,7 +135,7 @@ class KeylessProof(Proof):
         if gap.fault:
             gap = self._both_read(ledger, lease, gap, _entities(expected))
         report = found.added_to(self._base(verifier, gap))
-        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease).definitions)
+        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease))
         return self._judged(report, gap, Uncompared(), faults)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
