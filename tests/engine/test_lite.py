@@ -79,6 +79,16 @@ def test_differences_are_found_on_milvus_lite_too(lite_bed: Bed) -> None:
     ]
 
 
+def test_a_partition_of_milvus_lite_is_counted_by_itself(lite_bed: Bed) -> None:
+    """The plan says how many entities each partition has: Milvus Lite itself counts those of all of them (`count(*)`)."""
+    lite_bed.source.create("cargo", partitions=["hold"])
+    lite_bed.source.insert("cargo", rows(range(3)))
+    lite_bed.source.insert("cargo", rows(range(3, 8)), "hold")
+    (plan,) = engine.plan(lite_bed.request("cargo"), Secrets()).collections
+    assert {each.name: each.entities for each in plan.partitions} == {"_default": 3, "hold": 5}
+    assert plan.entities == 8
+
+
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:
     """The path of a .db that is not there yet becomes a Milvus Lite with the data, and is let go of afterwards."""
     lite_bed.source.create("cargo")

@@ -46,6 +46,7 @@ class _Server(grpc.GenericRpcHandler):
     Attributes:
         asked: The limit of each query.
         params: The names of all parameters that were sent.
+        points: The consistency level and the timestamp of each query.
         counts: What `count(*)` answers, one after the other.
         entities_max: An answer of more is too large for one message.
         answers: Says by the number of the query (from 1) what is answered in the place of its page.
@@ -55,6 +56,7 @@ class _Server(grpc.GenericRpcHandler):
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.params: set[str] = set()
+        self.points: set[tuple[int, int]] = set()
         self.entities_max = len(KEYS)
         self.counts: deque[int] = deque()
         self.answers: Callable[[int], milvus_pb2.QueryResults | None] = lambda _number: None
@@ -71,6 +73,7 @@ class _Server(grpc.GenericRpcHandler):
 
     def _page(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         asked = milvus_pb2.QueryRequest.FromString(request)
+        self.points.add((asked.consistency_level, asked.guarantee_timestamp))
         if list(asked.output_fields) == ["count(*)"]:
             return bytes(page_of([self.counts.popleft()]).SerializeToString())
         params = {pair.key: pair.value for pair in asked.query_params}
@@ -256,8 +259,26 @@ def test_an_unordered_page_ends_the_reading(server: tuple[_Server, Cluster]) -> 
     handler, cluster = server
     for keys in ([1, 3, 2], [1, 1]):
         handler.answers = lambda _number, keys=keys: page_of(keys)  # type: ignore[misc]
+        handler.asked.clear()
         with pytest.raises(DataUnreadable, match="out of order"):
             read(reader_of(cluster), 3)
+        assert len(handler.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "level"),
+    [(7, common_pb2.ConsistencyLevel.Customized), (0, common_pb2.ConsistencyLevel.Strong)],
+)
+def test_every_read_sees_what_was_written_before_it(
+    server: tuple[_Server, Cluster], timestamp: int, level: int
+) -> None:
+    """Pages, keys and counts are asked for at the read point, and with Strong consistency where a server has none."""
+    handler, cluster = server
+    handler.counts.extend([200] * 2)
+    reader = CollectionReader(cluster, "c", "id", ("id", "text"), timestamp)
+    assert read(reader, 200) == [key for page in reader.keys("") for key in page]
+    assert reader.count("") == reader.count_keys("", [1]) == 200
+    assert handler.points == {(level, timestamp)}
 
 
 def test_an_error_in_the_middle_is_not_the_end(server: tuple[_Server, Cluster]) -> None:
