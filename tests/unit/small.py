@@ -26,6 +26,7 @@ class Small(grpc.GenericRpcHandler):
         points: The consistency level and the timestamp of each query.
         counts: What `count(*)` answers, one after the other.
         entities_max: An answer of more is too large for one message.
+        page_max: No answer has more, whatever was asked for: a short page is not the end.
         answers: Says by the number of the query (from 1) what is answered in the place of its page.
         refused: What is answered to calls other than queries.
     """
@@ -34,7 +35,7 @@ class Small(grpc.GenericRpcHandler):
         self.asked: list[int] = []
         self.params: set[str] = set()
         self.points: set[tuple[int, int]] = set()
-        self.entities_max = len(KEYS)
+        self.entities_max = self.page_max = len(KEYS)
         self.counts: deque[int] = deque()
         self.answers: Callable[[int], milvus_pb2.QueryResults | None] = lambda _number: None
         self.refused = common_pb2.Status()
@@ -59,8 +60,10 @@ class Small(grpc.GenericRpcHandler):
         instead = self.answers(len(self.asked))
         if instead is not None:
             return bytes(instead.SerializeToString())
-        after = re.search(r"id > (\d+)", asked.expr)
-        keys = [key for key in KEYS if after is None or key > int(after[1])][: self.asked[-1]]
+        lower, upper = (re.search(rf"id {sign} (\d+)", asked.expr) for sign in (">", "<="))
+        first, last = int(lower[1]) + 1 if lower else 0, int(upper[1]) if upper else KEYS[-1]
+        limit = min(self.asked[-1], self.page_max)
+        keys = [key for key in KEYS if first <= key <= last][:limit]
         if len(keys) > self.entities_max and "text" in asked.output_fields:
             context.abort(
                 grpc.StatusCode.RESOURCE_EXHAUSTED, "grpc: trying to send message larger than max"
