@@ -13,6 +13,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from engine.ledger.database import Database
+from engine.ledger.patience import repeatable
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import (
@@ -78,6 +79,7 @@ _EVENTS_OF_ONE = _EVENTS.where(col(EventRow.migration_id) == bindparam("of"))
 class Queries(Database):
     """The ledger's methods that only read."""
 
+    @repeatable
     def migration(self, migration_id: str) -> Migration:
         """The migration with that id, as people type it.
 
@@ -190,6 +192,7 @@ class Queries(Database):
             found = session.exec(query.order_by(col(EventRow.id).desc()).limit(limit))
             return tuple(event_of(row) for row in found)[::-1]
 
+    @repeatable
     def events_named(self, migration_id: str, *names: str) -> tuple[Event, ...]:
         """All events of these names of a migration, in order: for such as are few."""
         with self._read() as session:
@@ -197,6 +200,7 @@ class Queries(Database):
             events = [event_of(row) for found in each for row in found]
         return tuple(sorted(events, key=lambda event: event.id))
 
+    @repeatable
     def last_named(
         self, migration_id: str, *names: str, before_id: int = sys.maxsize
     ) -> Event | None:
@@ -219,6 +223,7 @@ class Queries(Database):
                 return refuse(session, row, decision.sentence)
             return None
 
+    @repeatable
     def noted(self, migration_id: str, name: str) -> bool:
         """Whether an event of that name was ever recorded of the migration."""
         query = select(EventRow.id).where(
@@ -239,6 +244,7 @@ class Queries(Database):
         with self._read() as session:
             return last_change(session, normal_id(migration_id))
 
+    @repeatable
     def mismatches(
         self,
         migration_id: str,
@@ -268,6 +274,7 @@ class Queries(Database):
         with self._read() as session:
             return tuple(mismatch_of(row) for row in session.exec(query))
 
+    @repeatable
     def mismatch_counts(
         self, migration_id: str, collection: str | None = None
     ) -> dict[str, dict[MismatchKind, int]]:

@@ -126,11 +126,16 @@ class Proof:
         return self._counted(copied + explained, verifier.target) != copied + explained
 
     def _readers(self) -> tuple[CollectionReader, Verifier]:
-        source, target = reader_of(self.source, self.plan), reader_of(self.target, self.plan)
+        source, target = self._reader(self.source), self._reader(self.target)
         size = chunk_entities(self.plan.entities, self.plan.bytes)
-        present = definitions.partition_names(self.target, self.plan.name)
-        absent = {partition.name for partition in self.plan.partitions} - {"", *present}
-        return source, Verifier(source, target, size, self.check, frozenset(absent))
+        return source, Verifier(source, target, size, self.check)
+
+    def _reader(self, cluster: Cluster) -> CollectionReader:
+        """Reads one side, which may lack a partition of the plan: it was dropped there since."""
+        present = definitions.partition_names(cluster, self.plan.name)
+        planned = {partition.name for partition in self.plan.partitions}
+        absent = frozenset(planned.difference(present, {""}))
+        return replace(reader_of(cluster, self.plan), absent=absent)
 
     def _recorded(
         self,
@@ -194,7 +199,7 @@ class Proof:
             return gap
         shared = self._shared(ledger, lease)
         sharing = None if shared is None else range(shared + 1)
-        again = explain_gap(reader_of(self.source, self.plan), self.plan, answered, sharing)
+        again = explain_gap(self._reader(self.source), self.plan, answered, sharing)
         if again.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         since = f"{gap.fault} Both sides were read whole after that, and are the same."
@@ -324,7 +329,7 @@ class Proof:
         surplus = self._surplus_partitions(verifier)
         return (
             *definitions.differences(self.target, self.plan, settled=settled),
-            *(f"partition “{name}” is missing" for name in sorted(verifier.absent)),
+            *(f"partition “{name}” is missing" for name in sorted(verifier.target.absent)),
             *(f"partition “{name}” is extra, with {n} entities" for name, n in surplus),
             *((gap.fault,) if gap.fault else ()),
         )
