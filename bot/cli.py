@@ -119,7 +119,7 @@ def plan(
 ) -> None:
     """Say what a migration would do, delete and lose; writes nothing."""
     request = console.request_of(source, target, database, collection, on_conflict, auto_id)
-    made = engine.plan(request, console.secrets_of(request))
+    made = console.surveyed(request, console.secrets_of(request))
     blocked = console.blocked(made)
     if json:
         error = blocked and blocked.parts
@@ -205,7 +205,7 @@ def verify(
     with console.reported(json=json) as finish:
         request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
         with listing(mismatches) as write:
-            finish(engine.verify(request, console.secrets_of(request), write))
+            finish(console.compared(request, write))
 
 
 @app.command()

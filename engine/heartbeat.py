@@ -342,7 +342,7 @@ class Heartbeat:
 
 @contextmanager
 def held(ledger: Ledger, lease: Lease) -> Iterator[None]:
-    """A block of work under a lease; one that is lost to nobody, because the ledger did not answer for too long, is an outage.
+    """A block of work under a lease; one that is lost to nobody, because it could not be renewed for too long, is an outage.
 
     Raises:
         LeaseLost: Another worker has it, or it was ended from elsewhere.
@@ -354,7 +354,8 @@ def held(ledger: Ledger, lease: Lease) -> Iterator[None]:
         if ledger.migration(lease.migration_id).lease_token != lease.token:
             raise
         raise ServiceUnavailable(
-            f"The ledger did not answer {lease.migration_id} for so long that this process may not go on with it.",
+            f"The ledger has not heard of {lease.migration_id} for so long that this process may not go on with it: "
+            "it did not answer, or this process or its machine stood still.",
             state="Nobody is at it now. What was done before stands; nothing is lost.",
             next_step="See that the ledger's database is up and that nothing locks it; then enter the same again, which goes on.",
         ) from lost

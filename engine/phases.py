@@ -33,6 +33,7 @@ from engine.model import (
 )
 from engine.model.state import REPLACING, WAITING
 from engine.ownership import Owner, owner_of
+from engine.patience import patiently
 from engine.preparer import Preparer
 from engine.proof.gaps import surplus_of
 from engine.proof.keyless import proof_of
@@ -49,6 +50,8 @@ STARTS_MAX: Final = 3
 
 READ_POINT_SECONDS: Final = 10.0
 """How long one read point serves the copies that begin: a server takes 0.3 s to reach a new one (measured), for each collection."""
+
+_KEYS_READ: Final = "All keys of “{}” are read first, to plan its chunks."
 
 
 class _NotOurs(Exception):
@@ -200,8 +203,9 @@ class Phases:
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
-            ranges = checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
-            self.ledger.store_chunks(self.lease, plan.name, "", ranges)
+            with patiently(self.heartbeat.flow.waits, _KEYS_READ.format(plan.name)) as still:
+                ranges = checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check, still)
+                self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")
         counted = self._counted(plan, reader)
         self._record(plan, phase="copying", read_timestamp=reader.timestamp)

@@ -74,10 +74,11 @@ class Chunks(Findings):
         """
         if not self._begin_chunks(lease, collection):
             return False
-        rows = (_chunk_values(lease, collection, partition, each) for each in ranges)
+        found, rows = 0, (_chunk_values(lease, collection, partition, each) for each in ranges)
         while page := list(islice(rows, PAGE)):
+            found += sum(row["entities"] for row in page)
             self._add_chunks(lease, collection, page)
-        self._end_chunks(lease, collection)
+        self._end_chunks(lease, collection, found)
         return True
 
     @repeatable
@@ -98,9 +99,10 @@ class Chunks(Findings):
                 connection.execute(insert(ChunkRow), page)
 
     @repeatable
-    def _end_chunks(self, lease: Lease, collection: str) -> None:
+    def _end_chunks(self, lease: Lease, collection: str, entities: int) -> None:
+        planned = {"planned_at": self._clock(), "entities": entities}
         with self._fenced(lease) as connection:
-            upsert_collection(connection, lease, collection, {"planned_at": self._clock()})
+            upsert_collection(connection, lease, collection, planned)
 
     @repeatable
     def chunks_planned(self, migration_id: str, collection: str) -> bool:
@@ -167,7 +169,7 @@ class Chunks(Findings):
         """Drop a collection's chunks, receipts and mismatches, because it is started over; raises LeaseLost."""
         with self._fenced(lease) as connection:
             _drop_chunks(connection, lease, collection)
-            unknown = {"planned_at": None, "source_surplus": None}
+            unknown = {"planned_at": None, "entities": None, "source_surplus": None}
             upsert_collection(connection, lease, collection, unknown)
 
     @repeatable

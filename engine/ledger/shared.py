@@ -168,13 +168,13 @@ class Shared(Leases):
         return None
 
     @repeatable
-    def leave_database(self, lease: Lease) -> bool:
+    def leave_database(self, lease: Lease) -> str:
         """Leave the target's database to another migration that runs there, if there is one: it uses it, or is about to.
 
         An undo of that one drops it then. One that begins after this finds the lease's migration in `late_calls`.
 
         Returns:
-            Whether there is one; this migration is then not to drop it any more.
+            Its id, "" where there is none; where there is one, this migration is not to drop it any more.
 
         Raises:
             LeaseLost: Another worker holds the migration.
@@ -186,8 +186,8 @@ class Shared(Leases):
                 if _target(request) == own:
                     told: Details = {"from": lease.migration_id}
                     append_event(session, other, DATABASE_TAKEN, lease.owner, self._clock(), told)
-                    return True
-            return False
+                    return other
+            return ""
 
     @repeatable
     def late_calls(

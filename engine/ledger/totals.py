@@ -38,6 +38,7 @@ _STATES: Any = select_columns(
     col(CollectionRow.name),
     col(CollectionRow.phase),
     col(CollectionRow.copy_seconds),
+    col(CollectionRow.entities),
     col(CollectionRow.copied),
     col(CollectionRow.copied_bytes),
     col(CollectionRow.proved),
@@ -83,7 +84,7 @@ class Totals(Database):
         collections = tuple(
             CollectionProgress(
                 name=name,
-                entities=entities,
+                entities=_found(states.get(name), planned=entities),
                 copied=states[name].copied if name in states else 0,
                 verified=states[name].proved if name in states else 0,
                 phase=states[name].phase if name in states else "waiting",
@@ -129,6 +130,11 @@ class Totals(Database):
             given = {"of": migration_id, "its_name": collection}
             found = {row.ordinal: chunk_of(row) for row in session.exec(query, params=given)}
         return tuple(found[each] for each in ordinals if each in found)
+
+
+def _found(state: Row[Any] | None, *, planned: int) -> int:
+    """The entities of a collection: those whose keys were read, until then those of the plan, maybe a server's statistics."""
+    return planned if state is None or state.entities is None else int(state.entities)
 
 
 def _planned(session: Session, migration: Migration) -> list[tuple[str, int]]:

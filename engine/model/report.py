@@ -179,6 +179,7 @@ class Undone(Record):
     Attributes:
         gone: They were not there any more.
         left: Others stand there under their names, which this migration did not make.
+        database_left: Why the database stands still although this migration made it, the end of a sentence; "" where it does not.
     """
 
     migration: str
@@ -187,3 +188,4 @@ class Undone(Record):
     gone: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     database_dropped: bool = False
+    database_left: str = ""

@@ -12,11 +12,12 @@ from contextlib import suppress
 import pytest
 
 from bot import terminal, under_way
+from engine import patience
 from engine.ledger import Ledger
 from engine.lifecycle import Status
 from engine.model import Endpoint, ErrorText, Progress, Request
 from tests.cli.conftest import Shell
-from tests.engine.bed import Side
+from tests.engine.bed import Side, until
 from tests.engine.proxy import Proxy
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -113,3 +114,18 @@ def test_a_terminal_without_unicode(shell: Shell, as_object: bool) -> None:
     if as_object:
         (job,) = json.loads(out)["migrations"]
         assert job["request"]["target"]["name"] == "b\U0001f6a2"
+
+
+def test_what_lasts_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan or a comparison that takes long says on standard error what is being done; a short one says nothing."""
+    with under_way.lasting() as told:
+        told("“a” is being looked at.")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
+    said: list[str] = []
+    with under_way.lasting() as told:
+        told("“b” is being looked at.")
+        until(lambda: bool(said.append(capsys.readouterr().err) or "".join(said)))
+    assert "".join(said) == "“b” is being looked at.\n"

@@ -67,6 +67,7 @@ def test_a_lease_that_nobody_took_is_not_said_to_be_taken(
             with pytest.raises(ServiceUnavailable) as told:
                 done.result()
         assert "so long that this process may not go on" in told.value.message
+        assert "or this process or its machine stood still." in told.value.message
         assert "Nobody is at it" in told.value.state
         other.rollback()
     work(bed.ledger, migration, Secrets())

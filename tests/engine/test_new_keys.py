@@ -252,9 +252,12 @@ def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
 
 
 def test_a_refusal_that_is_not_certain_starts_it_over(bed: Bed, proxied: Proxied) -> None:
-    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each."""
+    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each.
+
+    Whatever the refusal: this code is no known one, and none of an entity's value.
+    """
     fill(bed.source)
-    status = common_pb2.Status(code=65535, error_code=1, reason="produce failed")
+    status = common_pb2.Status(code=2000, error_code=1, reason="produce failed")
     refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
     proxy = proxied(bed.target)
     proxy.answer("Insert", b"", refusal, times=1, applied=True)
