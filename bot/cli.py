@@ -165,7 +165,7 @@ def migrate(
 def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     """Continue a migration that was paused, failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
-        migration = ledger.migration(migration_id)
+        migration = console.resumed(ledger, migration_id)
         with console.about(ledger, migration, json=json):
             finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 

@@ -161,6 +161,15 @@ def made_again(ledger: Ledger, old: Migration) -> Migration:
     return before
 
 
+def resumed(ledger: Ledger, migration_id: str) -> Migration:
+    """The migration that is to go on; raises InputRejected where there is none, or another one does again what it left unproved."""
+    migration = ledger.migration(migration_id)
+    beside = remake.not_beside(ledger, migration)
+    if beside is not None:
+        raise beside
+    return migration
+
+
 def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:
     """Runs a migration in this terminal to its end; one that was paused, or that ended and can go on, is resumed.
 
