@@ -191,6 +191,8 @@ def undone(undone: Undone, target: Endpoint) -> None:
     _list("Dropped", (*undone.dropped, *database))
     _list("Not there any more", undone.gone)
     _list("Left, because others made it", undone.left)
+    if undone.database_left:
+        out.print(f"The database “{target.database}” is left: {undone.database_left}", markup=False)
 
 
 def jobs(migrations: Sequence[Migration], total: int) -> None:

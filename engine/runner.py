@@ -59,6 +59,7 @@ def drive(
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
     crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
+        ledger = heartbeat.ledger
         attempt = _ended(
             heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat, chunk_bytes)
         )

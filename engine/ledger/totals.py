@@ -13,6 +13,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
+from engine.ledger.patience import repeatable
 from engine.ledger.records import chunk_of, migration_of
 from engine.ledger.tables import ChunkRow, CollectionRow, SetAsideRow
 from engine.ledger.transitions import load
@@ -103,6 +104,7 @@ class Totals(Database):
             collections=collections,
         )
 
+    @repeatable
     def chunk_sums(self, migration_id: str, collection: str) -> ChunkSums:
         """What the chunks of a collection add up to."""
         with self._reading() as connection:
@@ -110,6 +112,7 @@ class Totals(Database):
             found = map(int, connection.execute(_CHUNK_SUMS, given).one())
         return ChunkSums(**dict(zip(ChunkSums.model_fields, found, strict=True)))
 
+    @repeatable
     def taken_chunk(self, migration_id: str, collection: str) -> Chunk | None:
         """The first chunk of which the target took every entity, and whose last key is known; None where there is none."""
         with self._read() as session:
@@ -117,6 +120,7 @@ class Totals(Database):
             row = session.exec(_TAKEN, params=given).first()
             return None if row is None else chunk_of(row)
 
+    @repeatable
     def chunks_at(
         self, migration_id: str, collection: str, ordinals: Sequence[int]
     ) -> tuple[Chunk, ...]:

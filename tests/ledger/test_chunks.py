@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine.ledger import Ledger, new_owner
-from engine.ledger.chunks import PAGE
+from engine.ledger.findings import PAGE
 from engine.lifecycle import EventName, Status
 from engine.model import (
     ChunkRange,

@@ -188,7 +188,7 @@ def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
     )
     said = element["confirm"]["text"]["text"]
     assert element["style"] == element["confirm"]["style"] == "danger"
-    assert "stays on staging/shop, incomplete and unverified" in said
+    assert "stays on staging/shop and must not be used before it is verified" in said
     assert "The source is not touched." in said
 
 
