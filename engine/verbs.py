@@ -46,7 +46,7 @@ from engine.planner import Standing, make_plan, require_two, standing_of
 from engine.proof.keyless import proof_of
 from engine.proof.tally import Listing, Tally
 from engine.ranges import CHUNK_BYTES
-from engine.remake import remigrated, remigration
+from engine.remake import not_beside, remigrated, remigration
 from engine.reports import listed
 from engine.runner import drive
 
@@ -199,9 +199,12 @@ def repair(ledger: Ledger, migration_id: str, actor: str) -> Migration:
 
     Raises:
         TransitionRefused: It has not ended, or nothing can go on from how it ended.
-        InputRejected: There is no such migration.
+        InputRejected: There is no such migration, or another one does again what it left unproved.
     """
     migration = ledger.migration(migration_id)
+    beside = not_beside(ledger, migration)
+    if beside is not None:
+        raise beside
     under_way = migration.status in {Status.QUEUED, Status.RUNNING}
     if under_way and ledger.asked_of(migration.id) is EventName.REPAIR:
         return migration

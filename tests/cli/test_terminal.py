@@ -15,7 +15,15 @@ from bot import terminal, under_way
 from engine import patience
 from engine.ledger import Ledger
 from engine.lifecycle import Status
-from engine.model import Endpoint, ErrorText, Progress, Request
+from engine.model import (
+    CollectionReport,
+    Endpoint,
+    ErrorText,
+    Outcome,
+    Progress,
+    Report,
+    Request,
+)
 from tests.cli.conftest import Shell
 from tests.engine.bed import Side, until
 from tests.engine.proxy import Proxy
@@ -129,3 +137,18 @@ def test_what_lasts_is_said(
         told("“b” is being looked at.")
         until(lambda: bool(said.append(capsys.readouterr().err) or "".join(said)))
     assert "".join(said) == "“b” is being looked at.\n"
+
+
+def test_what_holds_of_many_collections_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A note that several collections share is one line that names them all, and hides no other one."""
+    notes = {"a": ("released.", "alone."), "b": ("released.",), "c": ("another.", "released.")}
+    collections = tuple(
+        CollectionReport(name=name, source_entities=1, notes=said) for name, said in notes.items()
+    )
+    terminal.report(
+        Report(
+            migration="M-1", status=Outcome.FAILED, seconds=1, entities=3, collections=collections
+        )
+    )
+    said = [line.strip() for line in capsys.readouterr().out.splitlines() if line.endswith(".")]
+    assert said == ["a, b, c: released.", "a: alone.", "c: another."]

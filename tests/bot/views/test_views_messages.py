@@ -192,52 +192,6 @@ def test_the_cancel_dialog_says_what_stays_behind(samples: Any) -> None:
     assert "The source is not touched." in said
 
 
-@pytest.mark.parametrize(
-    ("copied", "verified", "phase", "said"),
-    [
-        (12_000, 0, "copying", "12,000 of 31,000 entities stay on {}, incomplete and unverified."),
-        (
-            31_000,
-            0,
-            "loaded",
-            "The copy is complete: 31,000 entities are on {}, none of them verified.",
-        ),
-        (
-            31_000,
-            20_000,
-            "verifying",
-            "The copy is complete: 31,000 entities are on {}, 20,000 of them verified.",
-        ),
-        (
-            31_000,
-            31_000,
-            "verified",
-            "The copy is complete: 31,000 entities are on {}, all of them verified. "
-            "What comes last (lifetimes, aliases) is not set yet on 4 of 4 collections.",
-        ),
-        (
-            31_000,
-            31_000,
-            "done",
-            "The copy is complete: 31,000 entities are on {}, all of them verified.",
-        ),
-    ],
-)
-@pytest.mark.parametrize("status", [Status.CANCELED, Status.PAUSED])
-def test_what_stopped_late_is_not_called_incomplete(
-    samples: Any, status: Status, copied: int, verified: int, phase: str, said: str
-) -> None:
-    """Stopped at 100 % it says how much is verified and what is still to come, and no collection is said to be verifying."""
-    progress = samples.progress(copied, verified)
-    lines = [each.model_copy(update={"phase": phase}) for each in progress.collections]
-    progress = progress.model_copy(update={"collections": tuple(lines)})
-    card = samples.card(status).model_copy(update={"progress": progress})
-    assert f"{said.format('`staging` / `shop`')} Resume continues from there." in str(
-        root_message(card).blocks
-    )
-    assert "Verifying" not in str(progress_message(card, progress, samples.now).blocks)
-
-
 def test_what_needs_a_person_stands_first_in_the_report(samples: Any) -> None:
     """The mismatched collection is the first row even when 200 others are well."""
     well = [
@@ -276,6 +230,20 @@ def test_an_unverified_collection_is_never_called_verified(samples: Any) -> None
     message = report_message(samples.card(Status.MISMATCHED), report)
     assert "1 of 2 collections verified" in message.text
     assert "NOT VERIFIED" in str(message.blocks)
+
+
+def test_a_note_of_many_collections_hides_no_other(samples: Any, texts: Any) -> None:
+    """What is said of many collections is said once, with the first of their names; a note of one alone still finds its place."""
+    lines = [
+        CollectionReport(name=f"c{number}", source_entities=5, notes=("It was released.",))
+        for number in range(12)
+    ]
+    alone = CollectionReport(name="z", source_entities=5, verified=True, notes=("It has a note.",))
+    report = samples.report(Status.MISMATCHED, collections=(*lines, alone))
+    said = "\n".join(texts(report_message(samples.card(Status.MISMATCHED), report).blocks))
+    assert said.count("It was released.") == 1
+    assert "`c0`, `c1`, `c2` and 9 more: It was released." in said
+    assert "`z`: It has a note." in said
 
 
 def test_the_findings_file_has_a_line_for_each(samples: Any) -> None:
