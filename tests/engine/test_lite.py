@@ -124,6 +124,16 @@ def test_a_gap_of_the_source_is_explained_or_a_write(
     assert gap.expired == expired
 
 
+def test_what_may_have_expired_on_the_source_is_told(lite_bed: Bed) -> None:
+    """Where entities expire, two databases that are compared may differ for that alone: the report says so beside what is extra."""
+    for side, entities in ((lite_bed.source, 8), (lite_bed.target, 9)):
+        side.create("cargo", properties=TTL)
+        side.insert("cargo", rows(range(entities)))
+    found = of(lite_bed, "cargo")
+    assert (found.verified, found.extra) == (False, 1)
+    assert "what is extra there may have expired on the source" in found.notes[-1]
+
+
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:
     """The path of a .db that is not there yet becomes a Milvus Lite with the data, and is let go of afterwards."""
     lite_bed.source.create("cargo")
