@@ -119,7 +119,7 @@ def plan(
 ) -> None:
     """Say what a migration would do, delete and lose; writes nothing."""
     request = console.request_of(source, target, database, collection, on_conflict, auto_id)
-    made = engine.plan(request, console.secrets_of(request))
+    made = console.surveyed(request, console.secrets_of(request))
     blocked = console.blocked(made)
     if json:
         error = blocked and blocked.parts
@@ -165,7 +165,7 @@ def migrate(
 def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     """Continue a migration that was paused, failed, was canceled or lost its worker."""
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
-        migration = ledger.migration(migration_id)
+        migration = console.resumed(ledger, migration_id)
         with console.about(ledger, migration, json=json):
             finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
 
@@ -205,7 +205,7 @@ def verify(
     with console.reported(json=json) as finish:
         request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
         with listing(mismatches) as write:
-            finish(engine.verify(request, console.secrets_of(request), write))
+            finish(console.compared(request, write))
 
 
 @app.command()

@@ -43,6 +43,7 @@ from engine.model import (
     AutoId,
     Endpoint,
     ErrorText,
+    Found,
     Migration,
     OnConflict,
     Outcome,
@@ -65,7 +66,7 @@ def planned(
 ) -> Migration:
     """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
     tuning()  # raises before a migration is left in the queue that cannot be run here
-    made = engine.plan(request, secrets)
+    made = surveyed(request, secrets)
     blocked = engine.blocked(made, ledger)
     if blocked is not None:
         raise blocked
@@ -77,6 +78,18 @@ def planned(
         if again_of is not None:
             act.note(again_of.id, remake.REMIGRATED, who, {"as": migration.id})
         return act.apply(migration.id, EventName.ENQUEUE, actor=who)
+
+
+def surveyed(request: Request, secrets: Secrets) -> Plan:
+    """The plan of a request; where it takes long, what is being looked at is said."""
+    with under_way.lasting() as told:
+        return engine.plan(request, secrets, told)
+
+
+def compared(request: Request, write: Callable[[Found], None] | None) -> Report:
+    """What the comparison of two databases found; where it takes long, how far it is is said."""
+    with under_way.lasting() as told:
+        return engine.verify(request, secrets_of(request), write, told)
 
 
 def blocked(plan: Plan) -> PlanBlocked | None:
@@ -146,6 +159,15 @@ def made_again(ledger: Ledger, old: Migration) -> Migration:
     if before is None or before.status in terminal.IN_VAIN or is_void(before, request):
         return planned(ledger, request, secrets_of(request), again_of=old)
     return before
+
+
+def resumed(ledger: Ledger, migration_id: str) -> Migration:
+    """The migration that is to go on; raises InputRejected where there is none, or another one does again what it left unproved."""
+    migration = ledger.migration(migration_id)
+    beside = remake.not_beside(ledger, migration)
+    if beside is not None:
+        raise beside
+    return migration
 
 
 def driven(ledger: Ledger, migration: Migration, secrets: Secrets) -> Report:

@@ -11,9 +11,11 @@ from bot.acts import Acting, Answer, Click, Scene
 from bot.approvals import Reason, Verdict
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName, Status
-from engine.model import Migration
+from engine.model import Details, Migration
+from engine.remake import not_beside
 
 _BEING_UNDONE: Final = frozenset({Status.UNDO_ASKED, Status.UNDOING, Status.UNDONE})
+_MENDS: Final = frozenset({EventName.RESUME, EventName.REPAIR})
 
 
 class Going(Acting):
@@ -79,10 +81,14 @@ class Going(Acting):
     ) -> Answer:
         def effect(scene: Scene, role: str) -> Migration | Answer:
             migration = scene.migration
+            asked = event(migration)
+            beside = not_beside(self._ledger, migration) if asked in _MENDS else None
+            if beside is not None:
+                said = f"{beside.message} {beside.next_step}"
+                return Answer(Reason.WRONG_STATE, migration, sentence=said)
             try:
-                return scene.tx.apply(
-                    migration.id, event(migration), actor=click.user_id, details={"role": role}
-                )
+                details: Details = {"role": role}
+                return scene.tx.apply(migration.id, asked, actor=click.user_id, details=details)
             except TransitionRefused as refused:
                 reason = Reason.WRONG_STATE
                 return Answer(reason, refused.migration, sentence=refused.sentence)

@@ -29,9 +29,6 @@ __all__ = ["Answer", "Click", "Service"]
 
 _NAMED: Final = 4
 """How many people are named who have a role: it stands at a field of a form, which takes few words."""
-_IN_VAIN: Final = frozenset(
-    {Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED, Status.UNDONE}
-)
 
 _log = structlog.get_logger(__name__)
 
@@ -208,8 +205,8 @@ class Service(Deciding, Going, Freezing, Throttling, Ticking):
         with self._ledger.transaction() as tx:
             if click.delivery and not self._records.receive(tx, click.delivery, old.id):
                 return Answer(Reason.DUPLICATE)
-            before = remake.remigrated(self._ledger, old.id)
-            if before is not None and before.status not in _IN_VAIN:
+            before = remake.taken_over(self._ledger, old.id)
+            if before is not None:
                 answer = asked_already(before)
                 self._note_refused(tx, click, "remigrate", answer.reason, role)
                 return answer

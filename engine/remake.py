@@ -9,11 +9,16 @@ from typing import Final
 from engine import reports
 from engine.errors import InputRejected
 from engine.ledger import Ledger
-from engine.lifecycle import Status, is_resumable, is_terminal
+from engine.lifecycle import Status, is_resumable, is_terminal, zilliz_word
 from engine.model import Migration, OnConflict, Request
 
 REMIGRATED: Final = "remigrated"
 """The note on a migration whose differing collections were asked for again; its detail "as" is the new migration's id."""
+
+_IN_VAIN: Final = frozenset(
+    {Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.CANCELED, Status.UNDONE}
+)
+"""How a re-migration stands that came to nothing."""
 
 
 def remigration(ledger: Ledger, migration_id: str) -> Request:
@@ -56,3 +61,30 @@ def remigrated(ledger: Ledger, migration_id: str) -> Migration | None:
     migration = ledger.migration(migration_id)
     made = ledger.last_named(migration.id, REMIGRATED)
     return ledger.migration(made.details["as"]) if made else None
+
+
+def taken_over(ledger: Ledger, migration_id: str) -> Migration | None:
+    """The migration that was asked for to do again what this one's last end left unproved; None where that came to nothing."""
+    made = ledger.last_named(migration_id, REMIGRATED)
+    ended = ledger.last_change(migration_id)
+    if made is None or (ended is not None and ended.id > made.id):
+        return None
+    again = ledger.migration(made.details["as"])
+    return None if again.status in _IN_VAIN else again
+
+
+def not_beside(ledger: Ledger, migration: Migration) -> InputRejected | None:
+    """Why a migration that has ended is neither repaired nor resumed now: another one does again what it left unproved."""
+    again = taken_over(ledger, migration.id) if is_terminal(migration.status) else None
+    if again is None:
+        return None
+    instead = (
+        f"See to {again.id} instead: it stands in the place of what differed."
+        if is_terminal(again.status)
+        else f"Cancel {again.id} first if {migration.id} is to be mended instead."
+    )
+    return InputRejected(
+        f"What differs in {migration.id} is migrated again as {again.id}, which stands as {zilliz_word(again.status)}.",
+        state="Nothing was changed.",
+        next_step=instead,
+    )

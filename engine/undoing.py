@@ -146,6 +146,7 @@ def drive(
         LeaseLost: Another worker took over; it records the end.
     """
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
+        ledger = heartbeat.ledger
         drops = _Drops()
         try:
             try:
@@ -315,8 +316,9 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
         fates[plan.name] = drop_created(found.target, plan, state, found.ledger, lease.migration_id)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
-    database = found.here and _drop_database(found, lease, heartbeat.check_now)
-    ended = found.ledger.finish(lease, EventName.UNDONE, _details(fates) | {"database": database})
+    kept = _drop_database(found, lease, heartbeat.check_now) if found.here else ""
+    told: Details = {"database": kept is None, "database_left": kept or ""}
+    ended = found.ledger.finish(lease, EventName.UNDONE, _details(fates) | told)
     crashpoints.reached("undone")
     return Undone(
         migration=ended.id,
@@ -324,20 +326,29 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
         dropped=_with(fates, Fate.DROPPED),
         gone=_with(fates, Fate.GONE),
         left=_with(fates, Fate.LEFT),
-        database_dropped=database,
+        database_dropped=kept is None,
+        database_left=kept or "",
     )
 
 
-def _drop_database(found: _Found, lease: Lease, check: Callable[[], None]) -> bool:
-    """Drops the database if this migration made it, nothing stands in it any more, and no other one is about to fill it."""
+def _drop_database(found: _Found, lease: Lease, check: Callable[[], None]) -> str | None:
+    """Drops the database if this migration made it, nothing stands in it any more, and no other one is about to fill it.
+
+    Returns:
+        None where it was dropped; else why it is left although this migration made it, or "".
+    """
     ledger, target = found.ledger, found.target
     made = any(ledger.noted(found.migration.id, note) for note in MAKES_DATABASE)
-    if not made or ledger.leave_database(lease) or definitions.collection_names(target):
-        return False
+    if not made:
+        return ""
+    if other := ledger.leave_database(lease):
+        return f"{other} uses it; an undo of that one drops it."
+    if definitions.collection_names(target):
+        return "what stands in it was not made by this migration."
     check()
     crashpoints.reached("dropping_database")
     definitions.drop_database(target, target.database)
-    return True
+    return None
 
 
 def _with(fates: dict[str, Fate], fate: Fate) -> tuple[str, ...]:
@@ -362,7 +373,7 @@ def _changed(migration: Migration, obstacles: list[str]) -> TargetChanged:
     said = "; ".join(obstacles[:_SAID_MAX]) + (f"; and {more} more" if more > 0 else "")
     return TargetChanged(
         f"Someone else has changed on {migration.request.target} what {migration.id} made there: {said}.",
-        state="Nothing more was dropped.",
+        state="Nothing was dropped.",
         next_step="Save what must be kept. "
         f"`ferry undo {migration.id} --force` then drops what this migration made, with everything in it.",
     )

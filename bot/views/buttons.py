@@ -141,7 +141,7 @@ def cancel(card: MigrationCard) -> m.Block:
     """Cancel while it runs; the dialog says what stays behind."""
     text = (
         "It stops within 5 seconds. What has been copied stays on "
-        f"{place_plain(card.target, 40)}, incomplete and unverified; Resume can continue from there. "
+        f"{place_plain(card.target, 40)} and must not be used before it is verified; Resume can continue from there. "
         "The source is not touched."
     )
     if card.migration.stood is not None:
@@ -162,8 +162,8 @@ def cancel(card: MigrationCard) -> m.Block:
 def pause(card: MigrationCard) -> m.Block:
     """Let it rest; the dialog says what stays and that the source must still not be written to."""
     text = (
-        f"It stops within seconds and gives its place to others. What has been copied stays on {place_plain(card.target, 40)}, "
-        "incomplete and unverified, until Resume. Writes to the source must stay paused until it has ended."
+        f"It stops within seconds and gives its place to others. What has been copied stays on {place_plain(card.target, 40)}; "
+        "do not use it before it is verified. Writes to the source must stay paused until it has ended."
     )
     dialog = m.confirm("Pause this migration?", text, "Pause", "Let it run")
     return m.button(

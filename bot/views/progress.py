@@ -41,6 +41,9 @@ STATES: dict[str, str] = {
 }
 """The phases of one collection; "verified" is read from its figures, because there it means that it was compared."""
 
+_CUT_SHORT = frozenset({"repairing", "verifying"})
+"""Phases in which nothing stands still: a collection that was left in one is not verified."""
+
 
 def progress_message(card: MigrationCard, progress: Progress, now: datetime) -> m.Message:
     """The progress message; with buttons only while it runs and is not being canceled."""
@@ -179,6 +182,8 @@ def _state(card: MigrationCard, collection: CollectionProgress) -> str:
     if card.migration.status is not Status.RUNNING and collection.copied < collection.entities:
         untouched = "Not copied" if card.ended else "Waiting"
         return "Incomplete" if collection.copied else untouched
+    if card.migration.status is not Status.RUNNING and collection.phase in _CUT_SHORT:
+        return "Not verified"
     if collection.phase == "verified":
         return "Verified" if collection.verified >= collection.entities else "Compared"
     return STATES.get(collection.phase, _unknown(collection.phase))

@@ -14,6 +14,7 @@ from bot.notes import (
     FREED,
     HELD,
     NOT_STARTED,
+    REMIGRATED,
     REMINDED,
     THROTTLED,
     WAITING,
@@ -282,6 +283,15 @@ def _repair(card: MigrationCard, event: Event) -> Said:
     return Said("PENDING", f"Repair asked for by {by(event)}. {only}")
 
 
+def _remigrated(card: MigrationCard, event: Event) -> Said:
+    again = t.code(detail(event, "as"))
+    rest = f"What is on {place(card.target)} stays until that is approved; only what is verified there is to be used."
+    return Said(
+        card.word,
+        f"Re-migration asked for by {by(event)}: it is {again}, a request of its own. {rest}",
+    )
+
+
 def _verify(card: MigrationCard, event: Event) -> Said:
     reads = f"Everything on {place(card.target)} is read again and compared with all of the source as it is now; nothing is copied."
     until = "Until it has ended the migration does not count as verified."
@@ -349,6 +359,7 @@ _SAYERS: dict[str, Callable[[MigrationCard, Event], Said | None]] = {
     FREED: _freed,
     NOT_STARTED: _not_started,
     REMINDED: _reminded,
+    REMIGRATED: _remigrated,
     THROTTLED: _throttled,
     WAITING: _waiting,
 }

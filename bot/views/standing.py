@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from bot.views import text as t
 from bot.views.card import MigrationCard, amount, place, place_plain
 from engine.lifecycle import Status
-from engine.model import CollectionReport, ErrorText, Report
+from engine.model import CollectionReport, ErrorText, Progress, Report
 
 RESUMABLE = "Resume continues from there."
 PUT_BACK_FIRST = "A worker first releases the collections that were loaded only to be read"
@@ -187,11 +187,31 @@ def stays_behind(card: MigrationCard, *, advice: bool = True) -> str:
     target = place(card.target)
     if card.progress is None:
         return t.joined((f"What was copied stays on {target}, incomplete and unverified.", go_on))
-    copied, whole = card.progress.copied, card.progress.entities
+    return t.joined((_copied(card.progress, target), go_on))
+
+
+def _copied(progress: Progress, target: str) -> str:
+    """How much of the copy stands there, and how much of that is verified."""
+    copied, whole = progress.copied, progress.entities
     if not copied:
-        return t.joined((f"No entity was copied; empty collections may stand on {target}.", go_on))
-    left = f"{t.number(copied)} of {t.entities(whole)} {'stays' if copied == 1 else 'stay'} on {target}"
-    return t.joined((f"{left}, incomplete and unverified.", go_on))
+        return f"No entity was copied; empty collections may stand on {target}."
+    if copied < whole:
+        stay = "stays" if copied == 1 else "stay"
+        return f"{t.number(copied)} of {t.entities(whole)} {stay} on {target}, incomplete and unverified."
+    there = f"{t.entities(whole)} {'is' if whole == 1 else 'are'} on {target}"
+    if progress.verified >= whole:
+        return t.joined((f"The copy is complete: {there}, all of them verified.", _last(progress)))
+    verified = t.number(progress.verified) if progress.verified else "none"
+    return f"The copy is complete: {there}, {verified} of them verified."
+
+
+def _last(progress: Progress) -> str:
+    """On how many collections what is done after the proof is not done yet."""
+    waiting = sum(each.phase != "done" for each in progress.collections)
+    if not waiting:
+        return ""
+    of = t.counted(len(progress.collections), "collection")
+    return f"What comes last (lifetimes, aliases) is not set yet on {t.number(waiting)} of {of}."
 
 
 _SAYERS: dict[Status, Callable[[MigrationCard], str]] = {

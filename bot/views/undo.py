@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.views import text as t
 from bot.views.card import MigrationCard, deleted_in_short, place, place_plain
-from bot.views.said import Said, by, error, names
+from bot.views.said import Said, by, detail, error, names
 from bot.views.standing import failure, failure_lines
 from engine.lifecycle import Status
 from engine.model import Event
@@ -89,6 +89,7 @@ def undone(card: MigrationCard, event: Event) -> Said:
         f"The database {t.code(card.target.database, 72)} was dropped as well."
         if event.details.get("database")
         else "",
+        _database_left(card, event),
         _fate(event, "gone", "No longer there"),
         _fate(
             event, "left", "Left alone, because this migration did not make what stands there now"
@@ -99,6 +100,11 @@ def undone(card: MigrationCard, event: Event) -> Said:
     return Said(
         "UNDONE", f"Undone. {told or 'It had made nothing there.'} The source was not touched."
     )
+
+
+def _database_left(card: MigrationCard, event: Event) -> str:
+    why = t.escape(t.prose(detail(event, "database_left")))
+    return f"The database {t.code(card.target.database, 72)} is left: {why}" if why else ""
 
 
 def _fate(event: Event, fate: str, label: str) -> str:

@@ -382,6 +382,29 @@ def test_an_end_that_the_ledger_did_not_take_is_told_later(
     assert told.details == {"exit_code": 1, "stderr": "The ledger did not take it."}
 
 
+def test_a_rescue_that_the_ledger_did_not_take_is_not_told_before(
+    started: Started, approved: Migration, ledger: Ledger
+) -> None:
+    """What a lost worker leaves is told with its rescue or not at all: a ledger that fails in between is told of it once."""
+    workers, process = started("import sys; sys.exit(1)")
+    ledger.claim(approved.id, new_owner(), 0)
+    process.wait()
+
+    def fail(_cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("UPDATE migration SET status"):
+            raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(ledger.engine, "do_execute", fail)
+    try:
+        with pytest.raises(ServiceUnavailable):
+            workers.round()
+    finally:
+        event.remove(ledger.engine, "do_execute", fail)
+    workers.round()
+    assert len(ledger.events_named(approved.id, WORKER_LOST)) == 1
+    assert len(ledger.events_named(approved.id, EventName.RESCUE)) == 1
+
+
 def test_a_bot_ends_though_the_ledger_is_away(started: Started, ledger: Ledger) -> None:
     """Whoever stops the bot is not held up by that: its workers have ended, and the next bot sees to what they left."""
     workers, process = started("import time; time.sleep(60)")

@@ -7,7 +7,7 @@ import pytest
 
 from bot.approvals import Reason
 from bot.checklist import Step
-from bot.notes import REFUSED
+from bot.notes import REFUSED, REMIGRATED
 from bot.sandbox import words_of
 from bot.service import Answer, Click, Service
 from bot.settings import Settings
@@ -82,6 +82,25 @@ def test_no_button_does_anything_for_someone_without_a_role(
     if state == own:
         assert answer.reason is Reason.NO_ROLE
         assert ("acme/shop" if action_id == buttons.UNDO else "acme/search") in answer.sentence
+
+
+def test_what_is_migrated_again_is_not_mended_beside_that(
+    mismatched: Callable[[], Migration],
+    awaiting: Callable[..., Migration],
+    service: Service,
+    ledger: Ledger,
+) -> None:
+    """Repair and Resume of what is migrated again are refused, and name the new one; once that came to nothing they count."""
+    old, again = mismatched(), awaiting()
+    with ledger.transaction() as tx:
+        tx.note(old.id, REMIGRATED, "U0OTHER", {"as": again.id})
+    for act in (service.repair, service.resume, service.retry):
+        refused = act(Click("U0OTHER", old.id))
+        assert refused.reason is Reason.WRONG_STATE
+        assert f"is migrated again as {again.id}, which stands as PENDING." in refused.sentence
+        assert f"Cancel {again.id} first" in refused.sentence
+    assert service.cancel(Click("U0OTHER", again.id)).done
+    assert service.repair(Click("U0OTHER", old.id)).done
 
 
 def test_buttons_clicked_by_who_may_not_and_by_who_may_no_longer(story: Any) -> None:

@@ -71,6 +71,13 @@ def test_remigrate(shell: Shell, target: Side, damaged: str) -> None:
     assert refused.returncode == 2
     assert f"was migrated again as {report['migration']}" in refused.stderr
     assert "Nothing of" in shell.run("remigrate", report["migration"]).stderr
+    for command in ("repair", "resume"):
+        refused = shell.run(command, damaged)
+        assert refused.returncode == 2, refused.stdout
+        again = f"What differs in {damaged} is migrated again as {report['migration']}, which stands as SUCCESSFUL."
+        assert again in refused.stderr
+    _, shown = shell.object("show", damaged)
+    assert shown["state"] == "mismatched"
 
 
 def test_all_findings_in_a_file(shell: Shell, source: Side, target: Side, damaged: str) -> None:

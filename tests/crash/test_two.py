@@ -150,6 +150,7 @@ def test_an_undo_leaves_the_database_to_who_is_about_to_fill_it(small_lanes: Lan
         creating.send_signal(signal.SIGCONT)
         assert creating.wait() == 0
         assert (undone.dropped, undone.database_dropped) == ((NUMBERS,), False)
+        assert undone.database_left == f"{second.id} uses it; an undo of that one drops it."
         assert lane.ledger.migration(second.id).status is Status.SUCCESSFUL
         assert engine.undo(lane.ledger, second.id, Secrets()).database_dropped
         assert second.left() == []

@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from engine.errors import FerryError, ServiceUnavailable, ShutdownRequested, Tar
 from engine.ledger import TransitionRefused, utc_now
 from engine.lifecycle import EventName, Status
 from engine.milvus import retry
+from engine.milvus.client import preparing_client
 from engine.model import OnConflict, Outcome, Secrets, Undone
 from tests.engine.bed import (
     PARTITION_ENTITIES,
@@ -102,7 +103,7 @@ def test_undo_refuses_what_someone_else_wrote_to(crossing: Bed) -> None:
     def refuses(reason: str) -> None:
         with pytest.raises(TargetChanged, match=reason) as told:
             undo(crossing, migration)
-        assert "Nothing more was dropped" in told.value.state
+        assert told.value.state == "Nothing was dropped."
         assert stands(crossing, migration) is Status.SUCCESSFUL
 
     client.create_alias("parts", "shop")
@@ -168,6 +169,24 @@ def test_undo_of_a_canceled_migration(crossing: Bed, proxied: Proxied, fate: str
     assert found[fate] == ("parts",)
     assert stands(crossing, migration) is Status.UNDONE
     assert crossing.target.client.list_collections() == (["parts"] if fate == "another" else [])
+
+
+def test_a_database_that_is_left_is_told(bed: Bed) -> None:
+    """The migration made the database, and somebody made a collection in it: the undo says that both stand still."""
+    bed.source.create("parts")
+    bed.source.insert("parts", rows(range(5)))
+    request, made = bed.request("parts"), f"made_{uuid.uuid4().hex[:6]}"
+    there = request.target.model_copy(update={"database": made})
+    migration = bed.enqueue(request.model_copy(update={"target": there}))
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    with closing(preparing_client(there.uri, db_name=made)) as client:
+        client.create_collection("others", dimension=2)
+        undone = bed.ferry("undo", migration)
+        assert undone.returncode == 0, undone.stderr
+        said = f"The database “{made}” is left: what stands in it was not made by this migration."
+        assert said in undone.stdout
+        assert client.list_collections() == ["others"]
+        client.drop_collection("others")
 
 
 @pytest.mark.usefixtures("short_leases")

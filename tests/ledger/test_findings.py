@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from engine.ledger import Ledger
-from engine.ledger.chunks import PAGE
+from engine.ledger.findings import PAGE
 from engine.model import Lease, Mismatch, MismatchKind, Reason, Receipt
 
 Chunked = Callable[..., list[int]]

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from bot.ledger import Kind
 from bot.narrator import kinds
+from bot.notes import REMIGRATED
 from engine.lifecycle import ATTEMPTS_MAX, Advance, EventName, Situation, Status, advance
 from engine.model import Event, Migration
 
@@ -86,3 +87,11 @@ def event_of(samples: Any, change: Change) -> Event:
         details["changes"] = ["articles: the field “title” is gone.", "“sessions” is gone."]
     found: Event = samples.event(change.event, **details)
     return found.model_copy(update={"from_status": change.before, "to_status": change.after})
+
+
+def asked_again(samples: Any) -> Event:
+    """What differs was asked for again, as a migration of its own."""
+    asked: Event = samples.event(
+        REMIGRATED, role="Project Admin of acme/search", **{"as": "M-9XB3M1C"}
+    )
+    return asked

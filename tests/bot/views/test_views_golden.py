@@ -30,7 +30,7 @@ from bot.views.status import status_message
 from bot.views.undelivered import UNMADE, undelivered
 from engine.lifecycle import EventName, Status, is_terminal
 from engine.model import AutoId, OnConflict, Throttle
-from tests.bot.views.changes import changes, event_of
+from tests.bot.views.changes import asked_again, changes, event_of
 from tests.bot.views.pages import HEAD, LINK, ROLE, WHY, frozen_home, jobs_page, log, looking
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -190,6 +190,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
         left=["c"],
         database=True,
     ),
+    "reply-remigrated": lambda s: reply(s.card(Status.MISMATCHED), asked_again(s)),
     "reply-undo-left": lambda s: _event(
         s, EventName.UNDO_LEFT, Status.SUCCESSFUL, error=s.error.model_dump()
     ),

@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from bot.views.progress import progress_message
+from bot.views.root import root_message
 from engine.lifecycle import Status
 from engine.pace import remaining_seconds
+
+PROVED = "The copy is complete: 31,000 entities are on {}, all of them verified."
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,48 @@ def test_a_copy_that_stands_still_has_no_rate_in_slack(samples: Any) -> None:
     assert "250 entities/s, 140 kB/s" in str(progress_message(rests, progress, samples.now).blocks)
     slow = samples.progress(recent_entities=600, recent_seconds=60.0)
     assert "10 entities/s, 5.6 kB/s" in str(progress_message(runs, slow, samples.now).blocks)
+
+
+@pytest.mark.parametrize(
+    ("copied", "verified", "phase", "said"),
+    [
+        (12_000, 0, "copying", "12,000 of 31,000 entities stay on {}, incomplete and unverified."),
+        (
+            31_000,
+            0,
+            "loaded",
+            "The copy is complete: 31,000 entities are on {}, none of them verified.",
+        ),
+        (
+            31_000,
+            20_000,
+            "verifying",
+            "The copy is complete: 31,000 entities are on {}, 20,000 of them verified.",
+        ),
+        (
+            31_000,
+            31_000,
+            "verified",
+            PROVED + " What comes last (lifetimes, aliases) is not set yet on 4 of 4 collections.",
+        ),
+        (
+            31_000,
+            31_000,
+            "done",
+            PROVED,
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", [Status.CANCELED, Status.PAUSED])
+def test_what_stopped_late_is_not_called_incomplete(
+    samples: Any, status: Status, copied: int, verified: int, phase: str, said: str
+) -> None:
+    """Stopped at 100 % it says how much is verified and what is still to come, and no collection is said to be verifying."""
+    progress = samples.progress(copied, verified)
+    lines = [each.model_copy(update={"phase": phase}) for each in progress.collections]
+    progress = progress.model_copy(update={"collections": tuple(lines)})
+    card = samples.card(status).model_copy(update={"progress": progress})
+    assert f"{said.format('`staging` / `shop`')} Resume continues from there." in str(
+        root_message(card).blocks
+    )
+    assert "Verifying" not in str(progress_message(card, progress, samples.now).blocks)

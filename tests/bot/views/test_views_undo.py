@@ -41,6 +41,16 @@ def test_the_undo_dialog_says_what_is_dropped_and_what_is_not_brought_back(sampl
     assert said.endswith("The source is not touched.")
 
 
+def test_a_database_that_is_left_is_told(samples: Any) -> None:
+    """The migration made the database, and another one uses it: the reply says so, also where nothing else was there to drop."""
+    left = "M-9XB3M1C uses it; an undo of that one drops it."
+    undone = samples.event(EventName.UNDONE, database=False, database_left=left)
+    said = reply(samples.card(Status.UNDONE), undone)
+    assert said is not None
+    assert f"The database shop is left: {left}" in said.text
+    assert "It had made nothing there." not in said.text
+
+
 def test_what_never_ran_is_not_undone(samples: Any) -> None:
     """Canceled before it started, it made nothing: no Undo."""
     card = samples.card(Status.CANCELED, started_at=None)
