@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pymilvus.grpc_gen import schema_pb2
 
-from engine.milvus.capabilities import Target, not_portable, parse_version, unsupported
+from engine.milvus.capabilities import Target, parse_version, unsupported
 from engine.milvus.indexing import definition
 
 T = schema_pb2.DataType
@@ -192,21 +192,6 @@ def test_milvus_lite_keeps_one_index_per_field() -> None:
     """Two indexes of one field are told by its name."""
     (said,) = unsupported(LITE, schema(), [index("INVERTED"), index("INVERTED")])
     assert said == "milvus_lite 3.2.2 keeps one index per field (f has several)"
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({}, ""),
-        ({"enable_namespace": True}, "namespaces"),
-        ({"external_source": "s3://somewhere"}, "but in s3://somewhere"),
-        ({"file_resource_ids": [7]}, "files that were uploaded"),
-    ],
-)
-def test_what_is_bound_to_its_cluster_is_said(changes: dict[str, Any], said: str) -> None:
-    """Entities that Ferry cannot read, or that are not in Milvus, and analyzers of uploaded files keep a collection where it is."""
-    found = list(not_portable(schema_pb2.CollectionSchema(name="c", **changes)))
-    assert [said in sentence for sentence in found] == [True] * bool(said)
 
 
 def test_what_an_array_is_made_of_has_to_be_known_too() -> None:
