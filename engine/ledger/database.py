@@ -269,7 +269,7 @@ def _use_wal(engine: Engine) -> None:
         mode = attempts(_journal_mode, engine)
     except (sqlite3.DatabaseError, DatabaseError) as error:
         reason = error.orig if isinstance(error, DatabaseError) else error
-        writable = "See that this file and its folder may be written, also to look"
+        writable = "See that this file and its folder may be written, also to look, and that the disk is not full"
         raise _unusable(f"{engine.url.database}: {reason}", writable) from error
     if mode != "wal":
         raise _unusable(f"{engine.url.database} lies on a file system without write-ahead logging")

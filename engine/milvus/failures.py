@@ -91,6 +91,13 @@ _CHECK_CONFIGURED = "Check the token that is configured for this cluster."
 _CHECK_GIVEN = (
     "Check the token of this address: FERRY_SOURCE_TOKEN or FERRY_TARGET_TOKEN, by its side."
 )
+_REACH = "Check that the cluster runs and can be reached from here, then try again."
+_SPEAK_TLS = (
+    "Check whether the cluster speaks TLS there and its certificate is trusted here: "
+    "https:// is for one that does, http:// is for one without TLS."
+)
+_NO_TLS = "handshake failed"
+"""gRPC's words for a server that answered, but not with TLS that holds."""
 _KEPT = "What was done before this call stands; nothing is lost."
 
 
@@ -188,7 +195,7 @@ def from_grpc(error: grpc.RpcError, rpc: str, where: str, void_at: float) -> Fer
         return CallLost(
             f"{where} did not answer {rpc}: {status.name} {details}.",
             state=_KEPT,
-            next_step="Check that the cluster runs and can be reached from here, then try again.",
+            next_step=_SPEAK_TLS if _NO_TLS in details else _REACH,
             void_at=void_at,
         )
     return MilvusRefused(f"{where} refused {rpc}: {status.name} {details}.", -1)
@@ -199,7 +206,7 @@ def cut(rpc: str, where: str) -> ServiceUnavailable:
     return ServiceUnavailable(
         f"{where} had not answered {rpc} when the migration was stopped.",
         state=_KEPT,
-        next_step="Check that the cluster runs and can be reached from here, then try again.",
+        next_step=_REACH,
     )
 
 

@@ -138,6 +138,13 @@ def test_a_token_that_is_refused_names_where_it_is_given(
     )
 
 
+def test_https_where_no_tls_is_spoken(shell: Shell, source: Side, target: Side) -> None:
+    """The advice is to look at the address and the certificate, not only whether the cluster runs: it does."""
+    said = shell.run("plan", source.uri.replace("http:", "https:"), target.uri).stderr
+    assert "Check whether the cluster speaks TLS there and its certificate is trusted here" in said
+    assert "http:// is for one without TLS" in said
+
+
 def test_a_difference_says_what_to_do(shell: Shell, source: Side, target: Side) -> None:
     """A verification of two databases that finds one says that nothing was written, and how it is mended."""
     target.create("crew", key="VARCHAR")

@@ -6,12 +6,14 @@ import pytest
 from pymilvus import DataType
 
 import engine
+from engine.milvus import definitions
 from engine.milvus.connection import connect
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_values import awkward_key
 from engine.milvus.survey import reader_of, survey
 from engine.model import CollectionReport, Outcome, Secrets
 from engine.proof.gaps import explain_gap
+from engine.proof.redefined import redefined
 from engine.proof.searches import QUERIES
 from tests.engine.bed import Bed, Side, rows
 from tests.engine.proxy import Proxy
@@ -122,6 +124,27 @@ def test_a_gap_of_the_source_is_explained_or_a_write(
         gap = explain_gap(reader_of(source, plan), plan, answered, sharing)
     assert (fault in gap.fault, bool(gap.fault)) == (True, bool(fault))
     assert gap.expired == expired
+
+
+def test_what_may_have_expired_on_the_source_is_told(lite_bed: Bed) -> None:
+    """Where entities expire, two databases that are compared may differ for that alone: the report says so beside what is extra."""
+    for side, entities in ((lite_bed.source, 8), (lite_bed.target, 9)):
+        side.create("cargo", properties=TTL)
+        side.insert("cargo", rows(range(entities)))
+    found = of(lite_bed, "cargo")
+    assert (found.verified, found.extra) == (False, 1)
+    assert "what is extra there may have expired on the source" in found.notes[-1]
+
+
+def test_a_lifetime_is_the_operators_once_it_is_handed_over(lite_bed: Bed) -> None:
+    """A lifetime that the source gets is a redefinition until the copy is handed over, and none after that."""
+    lite_bed.source.create("cargo")
+    with connect(lite_bed.source.endpoint, "") as source:
+        plan = survey(source, "cargo")
+        definitions.alter(source, "cargo", TTL)
+        (said,) = redefined(source, plan, handed_over=False).definitions
+        assert "collection.ttl.seconds was not set, is 86400" in said
+        assert redefined(source, plan, handed_over=True).definitions == ()
 
 
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:

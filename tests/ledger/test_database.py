@@ -367,7 +367,8 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="not a database") as refused:
         Ledger.open(f"sqlite:///{path}")
     assert (
-        "this file and its folder may be written, also to look, or set" in refused.value.next_step
+        "this file and its folder may be written, also to look, and that the disk is not full, or set"
+        in refused.value.next_step
     )
     assert path.read_bytes() == before
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -29,6 +30,7 @@ class Small(grpc.GenericRpcHandler):
         page_max: No answer has more, whatever was asked for: a short page is not the end.
         answers: Says by the number of the query (from 1) what is answered in the place of its page.
         refused: What is answered to calls other than queries.
+        calls: These, with their requests.
     """
 
     def __init__(self) -> None:
@@ -39,13 +41,16 @@ class Small(grpc.GenericRpcHandler):
         self.counts: deque[int] = deque()
         self.answers: Callable[[int], milvus_pb2.QueryResults | None] = lambda _number: None
         self.refused = common_pb2.Status()
+        self.calls: list[tuple[str, bytes]] = []
 
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
         """Called by grpc for each call."""
-        query = handler_call_details.method.endswith("Query")
-        return grpc.unary_unary_rpc_method_handler(self._page if query else self._other)
+        rpc = handler_call_details.method.rpartition("/")[2]
+        answered = self._page if rpc == "Query" else partial(self._other, rpc)
+        return grpc.unary_unary_rpc_method_handler(answered)
 
-    def _other(self, _request: bytes, _context: grpc.ServicerContext) -> bytes:
+    def _other(self, rpc: str, request: bytes, _context: grpc.ServicerContext) -> bytes:
+        self.calls.append((rpc, request))
         # The status is the first field of all of these answers.
         return bytes(milvus_pb2.MutationResult(status=self.refused).SerializeToString())
 

@@ -1,19 +1,25 @@
 """What a copier does where a server refuses: what is told, and what is left alone."""
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pymilvus.grpc_gen.milvus_pb2 import DeleteRequest
 
 from engine.copier import Copier, ReadChunk
 from engine.descent import Tally
+from engine.errors import DataUnreadable
 from engine.flow import MEGABYTE, Flow, Sizes
 from engine.ledger import Ledger
 from engine.milvus.connection import Cluster
+from engine.milvus.destination import KEYS_PER_DELETE, send
 from engine.milvus.failures import MessageTooLarge
+from engine.milvus.pages import Page
 from engine.model import Chunk, ChunkRange, CollectionPlan, KeyPolicy, Lease, Receipt
 from tests.beds.ledgers import put
+from tests.engine.shapes import collection
 from tests.unit.small import KEYS, Small, reader_of, small_server
 
 
@@ -76,3 +82,18 @@ def test_what_has_a_receipt_is_not_deleted_to_try_the_target(
         copier = copier_of(cluster, ledger, keys=KeyPolicy.ALLOWED, tally=Tally(known=("", 0)))
         assert not copier.takes_again()
         assert handler.asked == []
+
+
+def test_every_entity_in_doubt_is_deleted_where_an_upsert_makes_keys(
+    served: tuple[Small, Cluster],
+) -> None:
+    """A page of more keys than one delete takes is deleted whole before it is inserted: the rest would stand there twice."""
+    handler, cluster = served
+    page = Page(range(2_500), ())
+    with pytest.raises(DataUnreadable, match="acknowledged 0 of 2500"):
+        send(cluster, collection(keys=KeyPolicy.ALLOWED), "", page, in_doubt=True)
+    *deletes, last = [call for call in handler.calls if call[0] != "GetVersion"]
+    assert (last[0], {rpc for rpc, _ in deletes}) == ("Insert", {"Delete"})
+    named = [re.findall(r"\d+", DeleteRequest.FromString(sent).expr) for _, sent in deletes]
+    assert [int(key) for keys in named for key in keys] == list(page.keys)
+    assert max(map(len, named)) <= KEYS_PER_DELETE

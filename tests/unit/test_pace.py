@@ -31,8 +31,8 @@ def progress(
     ("reached", "left"),
     [
         (progress(0, 60), None),
-        (progress(9, 60), None),  # under 1 %
-        (progress(100, 9.9), None),  # under 10 s
+        (progress(9, 60, 9, 60), None),  # under 1 %
+        (progress(100, 9.9, 100, 9.9), None),  # under 10 s
         (progress(100, 10, 90, 9.9), 90.0),  # no minute yet: at the rate so far
         (progress(500, 100, 100, 9.9), 100.0),  # the last minute says nothing yet
         (progress(500, 100, 100, 50), 250.0),  # the last minute's rate, not the whole copy's
