@@ -117,9 +117,9 @@ def lasting() -> Iterator[Callable[[str], None]]:
     def say() -> None:
         pause = patience.PATIENCE_SECONDS
         while not over.wait(pause):
-            pause = _LINE_SECONDS
             if latest[0]:
                 err.print(latest[0], markup=False)
+                pause = _LINE_SECONDS
 
     saying = threading.Thread(target=say, name="lasting", daemon=True)
     saying.start()
