@@ -142,9 +142,9 @@ def test_a_lifetime_is_the_operators_once_it_is_handed_over(lite_bed: Bed) -> No
     with connect(lite_bed.source.endpoint, "") as source:
         plan = survey(source, "cargo")
         definitions.alter(source, "cargo", TTL)
-        (said,) = redefined(source, plan, handed_over=False).definitions
+        (said,) = redefined(source, plan, handed_over=False)
         assert "collection.ttl.seconds was not set, is 86400" in said
-        assert redefined(source, plan, handed_over=True).definitions == ()
+        assert redefined(source, plan, handed_over=True) == ()
 
 
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:
