@@ -316,7 +316,7 @@ def _compared(told: Say, name: str, place: str) -> Callable[[], None]:
     said = f"“{name}” is being compared, {place}"
     told(f"{said}.")
     ranges = count(1)
-    return lambda: told(f"{said}: {next(ranges):,} ranges of its keys so far.")
+    return lambda: told(f"{said}, ranges of its keys so far: {next(ranges):,}.")
 
 
 def _verified(

@@ -104,4 +104,6 @@ def test_what_is_being_planned_and_compared_is_told(lite_bed: Bed) -> None:
     compared: list[str] = []
     engine.verify(lite_bed.request(), Secrets(), None, compared.append)
     assert compared[0] == "“a” is being compared, 1 of 2 collections."
-    assert compared[-1] == "“b” is being compared, 2 of 2 collections: 1 ranges of its keys so far."
+    assert (
+        compared[-1] == "“b” is being compared, 2 of 2 collections, ranges of its keys so far: 1."
+    )
