@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 import engine
-from bot import console, interrupted, terminal, throttles, trail, under_way
+from bot import console, interrupted, terminal, throttles, trail, typed, under_way
 from bot import settings as configuration
 from bot.listing import listing
 from engine.errors import FerryError, InputRejected
@@ -118,8 +118,8 @@ def plan(
     json: Json = False,
 ) -> None:
     """Say what a migration would do, delete and lose; writes nothing."""
-    request = console.request_of(source, target, database, collection, on_conflict, auto_id)
-    made = engine.plan(request, console.secrets_of(request))
+    request = typed.request_of(source, target, database, collection, on_conflict, auto_id)
+    made = console.surveyed(request, typed.secrets_of(request))
     blocked = console.blocked(made)
     if json:
         error = blocked and blocked.parts
@@ -145,9 +145,9 @@ def migrate(
 ) -> None:
     """Copy a database and prove it; the same command again continues what was interrupted."""
     with console.reported(json=json) as finish:
-        request = console.request_of(source, target, database, collection, on_conflict, auto_id)
+        request = typed.request_of(source, target, database, collection, on_conflict, auto_id)
         request = request.model_copy(update={"check_source": check_source})
-        secrets = console.secrets_of(request)
+        secrets = typed.secrets_of(request)
         with console.open_ledger() as ledger:
             migration = ledger.unfinished(request.identity)
             if migration is not None and auto_id is not None:
@@ -157,7 +157,7 @@ def migrate(
             if migration is None or console.is_void(migration, request):
                 migration = console.planned(ledger, request, secrets)
             with console.about(ledger, migration, json=json):
-                console.limit(ledger, migration, console.throttle_of(entities, megabytes))
+                console.limit(ledger, migration, typed.throttle_of(entities, megabytes))
                 finish(console.driven(ledger, migration, secrets))
 
 
@@ -167,7 +167,7 @@ def resume(migration_id: MigrationId, *, json: Json = False) -> None:
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = console.resumed(ledger, migration_id)
         with console.about(ledger, migration, json=json):
-            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+            finish(console.driven(ledger, migration, typed.secrets_of(migration.request)))
 
 
 @app.command()
@@ -176,7 +176,7 @@ def repair(migration_id: MigrationId, *, json: Json = False) -> None:
     with console.reported(json=json) as finish, console.open_ledger() as ledger:
         migration = engine.repair(ledger, migration_id, console.operator())
         with console.about(ledger, migration, json=json):
-            finish(console.driven(ledger, migration, console.secrets_of(migration.request)))
+            finish(console.driven(ledger, migration, typed.secrets_of(migration.request)))
 
 
 @app.command()
@@ -187,7 +187,7 @@ def remigrate(migration_id: MigrationId, *, json: Json = False) -> None:
         with console.about(ledger, old, json=json):
             again = console.made_again(ledger, old)
         with console.about(ledger, again, json=json):
-            finish(console.driven(ledger, again, console.secrets_of(again.request)))
+            finish(console.driven(ledger, again, typed.secrets_of(again.request)))
 
 
 @app.command()
@@ -203,9 +203,9 @@ def verify(
 ) -> None:
     """Compare every entity of two databases as they are now, whoever copied them."""
     with console.reported(json=json) as finish:
-        request = console.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
+        request = typed.request_of(source, target, database, collection, OnConflict.FAIL, auto_id)
         with listing(mismatches) as write:
-            finish(engine.verify(request, console.secrets_of(request), write))
+            finish(console.compared(request, write))
 
 
 @app.command()
@@ -295,7 +295,7 @@ def throttle(
     if off + by_option + bool(limit) != 1:
         raise typer.BadParameter(f"{throttles.HOW} The same as options; --off lifts the limit")
     written = throttles.parsed(" ".join(limit or ()) or throttles.OFF)
-    wanted = console.throttle_of(entities, megabytes) if by_option else written
+    wanted = typed.throttle_of(entities, megabytes) if by_option else written
     with console.open_ledger() as ledger, ledger.transaction() as act:
         migration = act.throttle(migration_id, wanted, console.operator())
     if json:
@@ -322,7 +322,7 @@ def undo(
             undone = engine.undo(
                 ledger,
                 migration.id,
-                console.secrets_of(migration.request),
+                typed.secrets_of(migration.request),
                 force=force,
                 lease_seconds=tuning()["lease_seconds"],
                 on_progress=under_way.waits(),

@@ -1,25 +1,22 @@
-"""What the commands of `bot/cli.py` share: names to endpoints, the migration that runs in this terminal, how it ends as a status.
+"""What the commands of `bot/cli.py` share: the migration that runs in this terminal, what is said of it, how it ends as a status.
 
 A failure becomes sentences or one JSON object. Nothing here is a command.
 """
 
 import getpass
-import os
 import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import typer
 from typer.exceptions import TyperException
 
 import engine
-from bot import interrupted, terminal, under_way
+from bot import interrupted, terminal, typed, under_way
 from bot import settings as configuration
-from engine import addresses, remake, reports
+from engine import remake, reports
 from engine.errors import (
-    ConfigurationInvalid,
     FerryError,
     InputRejected,
     LeaseLost,
@@ -41,8 +38,8 @@ from engine.lifecycle import (
 )
 from engine.model import (
     AutoId,
-    Endpoint,
     ErrorText,
+    Found,
     Migration,
     OnConflict,
     Outcome,
@@ -65,7 +62,7 @@ def planned(
 ) -> Migration:
     """Plans a request and queues it, for the operator, who is alone, and is told what it deletes; raises PlanBlocked if need be."""
     tuning()  # raises before a migration is left in the queue that cannot be run here
-    made = engine.plan(request, secrets)
+    made = surveyed(request, secrets)
     blocked = engine.blocked(made, ledger)
     if blocked is not None:
         raise blocked
@@ -77,6 +74,18 @@ def planned(
         if again_of is not None:
             act.note(again_of.id, remake.REMIGRATED, who, {"as": migration.id})
         return act.apply(migration.id, EventName.ENQUEUE, actor=who)
+
+
+def surveyed(request: Request, secrets: Secrets) -> Plan:
+    """The plan of a request; where it takes long, what is being looked at is said."""
+    with under_way.lasting() as told:
+        return engine.plan(request, secrets, told)
+
+
+def compared(request: Request, write: Callable[[Found], None] | None) -> Report:
+    """What the comparison of two databases found; where it takes long, how far it is is said."""
+    with under_way.lasting() as told:
+        return engine.verify(request, typed.secrets_of(request), write, told)
 
 
 def blocked(plan: Plan) -> PlanBlocked | None:
@@ -144,7 +153,7 @@ def made_again(ledger: Ledger, old: Migration) -> Migration:
         )
     request = engine.remigration(ledger, old.id)
     if before is None or before.status in terminal.IN_VAIN or is_void(before, request):
-        return planned(ledger, request, secrets_of(request), again_of=old)
+        return planned(ledger, request, typed.secrets_of(request), again_of=old)
     return before
 
 
@@ -239,7 +248,7 @@ def canceled(migration_id: str, *, json: bool) -> tuple[Migration, tuple[str, ..
 def _put_back(ledger: Ledger, migration: Migration) -> None:
     """Ends a cancel as its worker; where nobody can connect any more it ends all the same."""
     try:
-        secrets = secrets_of(migration.request)
+        secrets = typed.secrets_of(migration.request)
     except FerryError as error:
         terminal.err.print(error.message, markup=False)
         with suppress(TransitionRefused), ledger.transaction() as act:
@@ -324,63 +333,11 @@ def _exit_status(report: Report) -> int:
     return _ENDS.get(report.status, _TRY_AGAIN)
 
 
-def throttle_of(entities: int | None, megabytes: float | None) -> Throttle | None:
-    """A throttle of what was typed; None where nothing was."""
-    if entities is None and megabytes is None:
-        return None
-    return Throttle(entities_per_second=entities, megabytes_per_second=megabytes)
-
-
 def limit(ledger: Ledger, migration: Migration, throttle: Throttle | None) -> None:
     """Throttles a migration, if a throttle was asked for; what was asked for before stays otherwise."""
     if throttle is not None:
         with ledger.transaction() as act:
             act.throttle(migration.id, throttle, operator())
-
-
-def request_of(
-    source: str,
-    target: str,
-    database: str,
-    collections: list[str] | None,
-    on_conflict: OnConflict,
-    auto_id: AutoId | None = None,
-) -> Request:
-    """A request for what was typed: names from the configuration, URIs, or paths of Milvus Lite files."""
-    return Request(
-        source=_endpoint(source, database),
-        target=_endpoint(target, database),
-        collections=tuple(sorted(set(collections or ()))),
-        on_conflict=on_conflict,
-        auto_id=auto_id or AutoId.KEEP,
-    )
-
-
-def _endpoint(given: str, database: str) -> Endpoint:
-    if "://" in given:
-        addresses.host_and_port(given)  # before it is stored or shown: it may hold a password
-        return Endpoint(name=given, uri=given, database=database)
-    if given.endswith(".db"):
-        return Endpoint(name=given, uri=str(Path(given).resolve()), database=database)
-    settings = configuration.load()
-    try:
-        return settings.endpoint(given, database)
-    except ConfigurationInvalid as unknown:
-        unknown.next_step += " An address (http(s)://host:port) or the path of a .db will do too."
-        raise
-
-
-def secrets_of(request: Request) -> Secrets:
-    """The tokens of both sides, from the environment or the configuration."""
-    return Secrets(
-        _token(request.source, "FERRY_SOURCE_TOKEN"), _token(request.target, "FERRY_TARGET_TOKEN")
-    )
-
-
-def _token(endpoint: Endpoint, variable: str) -> str:
-    if endpoint.name == endpoint.uri or endpoint.name.endswith(".db"):
-        return os.environ.get(variable, "")
-    return configuration.load().token_of(endpoint)
 
 
 def open_ledger() -> Ledger:

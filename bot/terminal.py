@@ -16,10 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from bot.grouping import by_note
 from engine.errors import FerryError, TemporaryFailure, exit_code_of
 from engine.ledger.owners import describe
 from engine.lifecycle import Status, zilliz_word
 from engine.model import (
+    CollectionPlan,
     CollectionReport,
     Endpoint,
     ErrorText,
@@ -97,7 +99,7 @@ def plan(plan: Plan, blocked: FerryError | None) -> None:
     print_table(table)
     _list("Will be DELETED on the target", plan.deletions)
     _list("Not carried", plan.all_losses)
-    _list("Notes", (f"{each.name}: {note}" for each in plan.collections for note in each.notes))
+    _list("Notes", _said(plan.collections))
     _list("In the way", plan.conflicts)
     if blocked is not None:
         out.print(blocked.next_step, markup=False)
@@ -130,6 +132,8 @@ def report(report: Report, again: Migration | None = None) -> None:
         verdict = "[green]yes[/]" if each.verified else "[red]no[/]"
         table.add_row(escape(each.name), f"{each.source_entities:,}", target, *counts, verdict)
     print_table(table)
+    for note in _said(report.collections):
+        out.print(f"  {note}", markup=False)
     for each in report.collections:
         _findings(each)
     if report.status == Outcome.MISMATCHED:
@@ -239,9 +243,13 @@ def _status(status: Status) -> str:
     return f"{word} ({status})" if status in _TOLD_STATES else word
 
 
+def _said(collections: Iterable[CollectionPlan] | Iterable[CollectionReport]) -> Iterator[str]:
+    """What is said of collections, once where it is the same of several."""
+    notes = ((each.name, note) for each in collections for note in each.notes)
+    return (f"{', '.join(names)}: {note}" for names, note in by_note(notes))
+
+
 def _findings(collection: CollectionReport) -> None:
-    for note in collection.notes:
-        out.print(f"  {collection.name}: {note}", markup=False)
     for each in collection.examples:
         where = f" in {each.partition}" if each.partition not in {"", "_default"} else ""
         fields = f" ({', '.join(each.fields)})" if each.fields else ""

@@ -3,6 +3,7 @@
 A sentence never stands in the bar, where a narrow terminal would cut it. Nothing is decided here.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any, Final
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from bot.terminal import err, out
-from engine import pace
+from engine import pace, patience
 from engine.lifecycle import Status, is_terminal
 from engine.model import Event, Migration
 from engine.model import Progress as Reached
@@ -106,6 +107,27 @@ def flow(migration: Migration, reached: Reached, events: Iterable[Event]) -> dic
         "slowed": reached.slowed,
         "remaining_seconds": pace.remaining_seconds(reached),
     }
+
+
+@contextmanager
+def lasting() -> Iterator[Callable[[str], None]]:
+    """Yields a function that takes what is being done: once it has lasted, the latest of it is said, and again now and then."""
+    latest, over = [""], threading.Event()
+
+    def say() -> None:
+        pause = patience.PATIENCE_SECONDS
+        while not over.wait(pause):
+            pause = _LINE_SECONDS
+            if latest[0]:
+                err.print(latest[0], markup=False)
+
+    saying = threading.Thread(target=say, name="lasting", daemon=True)
+    saying.start()
+    try:
+        yield lambda sentence: latest.__setitem__(0, sentence)
+    finally:
+        over.set()
+        saying.join()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from bot.notes import NOT_STARTED, WORKER_LOST
 from bot.planning import ACTOR
 from bot.verbs import Verbs
 from engine.errors import FerryError
-from engine.ledger import Ledger, TransitionRefused, utc_now
+from engine.ledger import Ledger, Transaction, TransitionRefused, utc_now
 from engine.lifecycle import DUE, HELD, EventName
 from engine.model import Details, Migration, Request, Secrets
 
@@ -114,7 +114,10 @@ class Workers:
     def rescue(self) -> None:
         """Take running migrations from workers that are gone, wherever they ran."""
         for migration_id in self._ledger.expired_leases(utc_now()):
-            self._rescue(migration_id, {})
+            with self._ledger.transaction() as tx:
+                rescued = _rescue(tx, migration_id, {})
+            if rescued:
+                self._changed()
 
     def close(self) -> None:
         """Ask all workers to hand back their migrations, and wait until they are gone."""
@@ -200,25 +203,27 @@ class Workers:
         if code != 0 and unfinished and not handed_back:
             _log.error("worker_lost", migration=migration_id, exit_code=code, stderr=words)
             details: Details = {"exit_code": code, "stderr": words}
-            with self._ledger.transaction() as tx:
+            with (
+                self._ledger.transaction() as tx
+            ):  # one: a rescue that is not taken is tried again, and told then
                 tx.note(migration_id, WORKER_LOST, ACTOR, details)
-            self._rescue(migration_id, {"exit_code": code})
-        self._changed()
-
-    def _rescue(self, migration_id: str, details: Details) -> None:
-        try:
-            with self._ledger.transaction() as tx:
-                tx.apply(migration_id, EventName.RESCUE, actor=ACTOR, details=details)
-        except TransitionRefused as refused:
-            _log.debug("not_rescued", migration=migration_id, reason=refused.sentence)
-            return
-        _log.warning("rescued", migration=migration_id)
+                _rescue(tx, migration_id, {"exit_code": code})
         self._changed()
 
     def _pause(self, migration_id: str) -> None:
         count = self._pauses.get(migration_id, (0, 0.0))[0] + 1
         seconds = min(PAUSE_SECONDS * 2 ** (count - 1), PAUSE_SECONDS_MAX)
         self._pauses[migration_id] = (count, self._clock() + seconds)
+
+
+def _rescue(tx: Transaction, migration_id: str, details: Details) -> bool:
+    try:
+        tx.apply(migration_id, EventName.RESCUE, actor=ACTOR, details=details)
+    except TransitionRefused as refused:
+        _log.debug("not_rescued", migration=migration_id, reason=refused.sentence)
+        return False
+    _log.warning("rescued", migration=migration_id)
+    return True
 
 
 def _end(process: "subprocess.Popen[bytes]", seconds: float) -> None:

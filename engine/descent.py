@@ -7,7 +7,8 @@ where the target has taken nothing at all of a collection, nothing of it is set 
 have been its own fault, an entity is set aside only when it is refused once more after another one, known to be good, was taken.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -47,6 +48,7 @@ class Tally:
     taken: int = 0
     refused: int = 0
     known: Place | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @classmethod
     def of(cls, chunks: ChunkSums, taken: Chunk | None) -> Self:
@@ -65,6 +67,13 @@ class Tally:
         """The target took a request whose last key this is."""
         self.taken += 1
         self.known = partition, key
+
+    def refuse(self, collection: str, aside: Sequence[SetAside]) -> None:
+        """The target refused these for good; raises TargetUnsupported for whoever set aside one that is too many."""
+        with self._lock:
+            self.refused += len(aside)
+            if aside and self.refused > ASIDE_MAX:
+                raise too_many(collection, aside[-1])
 
 
 @dataclass
@@ -108,7 +117,7 @@ class Descent:
         """
         self._down(key_range.partition, key_range.lower, key_range.upper, limit)
         self._judge()
-        self.tally.refused += len(self._aside)
+        self.tally.refuse(self.reader.collection, self._aside)
         return tuple(self._aside)
 
     def _down(

@@ -11,6 +11,7 @@
         NotPermitted                  the credentials or the role do not allow it
       TemporaryFailure                try again later; nothing is lost
         ServiceUnavailable            a server did not answer
+          LedgerAway                  it was the ledger's database
         Throttled                     a server asked for fewer requests
         MigrationBusy                 a live worker holds the migration
         MustStartOver                 a collection whose keys the target makes cannot go on where it was interrupted
@@ -121,6 +122,12 @@ class ServiceUnavailable(TemporaryFailure):
     """A server did not answer, or the connection broke; whether a write was applied is unknown."""
 
     code = "E-UNAVAILABLE"
+
+
+class LedgerAway(ServiceUnavailable):
+    """The ledger's database did not take a step; where its answer was lost it may have."""
+
+    code = "E-LEDGER-AWAY"
 
 
 class Throttled(TemporaryFailure):

@@ -37,6 +37,9 @@ TIDY_SECONDS: Final = 0.7
 LAST_BEAT_SECONDS: Final = 0.1
 """The time between beats once the attempt must end: what hangs is cut on time."""
 
+AGAIN_SECONDS: Final = 0.2
+"""The time between two tries of what the ledger did not take."""
+
 RENEWALS: Final = 3
 """How often a lease is renewed in its time (procrastinate: every 10 s of 30 s)."""
 
@@ -64,6 +67,7 @@ class Heartbeat:
     Attributes:
         halt: Set as soon as the attempt must end, for whatever reason: ends waits at once.
         flow: The pace of the attempt; it hears of the operator's throttle here.
+        ledger: The ledger for the attempt: a short outage of it is waited for.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Heartbeat:
     ) -> None:
         self.halt = threading.Event()
         self.flow = Flow(self.halt)
+        self.ledger = ledger.waiting(self._outlives)
         self._ledger = ledger
         self._lease = lease
         self._stop = stop
@@ -117,7 +122,7 @@ class Heartbeat:
 
     def check_now(self) -> None:
         """As `check`, after a look at the ledger: what was asked a moment ago counts too."""
-        self._listen()
+        self._listen(self.ledger)
         self.check()
 
     def permit(self) -> float:
@@ -195,8 +200,8 @@ class Heartbeat:
         """
 
         def late() -> tuple[datetime, str] | None:
-            found = self._ledger.late_calls(self._lease, names, database=database)
-            return _why(found or self._ledger.replacing(self._lease, names))
+            found = self.ledger.late_calls(self._lease, names, database=database)
+            return _why(found or self.ledger.replacing(self._lease, names))
 
         self._outlast(late)
 
@@ -206,7 +211,7 @@ class Heartbeat:
         Raises:
             StopWork: As `check`, also while it waits.
         """
-        self._outlast(lambda: _why(self._ledger.replacing(self._lease, names)))
+        self._outlast(lambda: _why(self.ledger.replacing(self._lease, names)))
 
     def take_over(self, name: str, target_id: int) -> None:
         """Returns once no worker of another migration is at its collection of this name and id; none begins to be from then on.
@@ -214,7 +219,7 @@ class Heartbeat:
         Raises:
             StopWork: As `check`, also while it waits.
         """
-        self._outlast(lambda: _why(self._ledger.take_over(self._lease, name, target_id)))
+        self._outlast(lambda: _why(self.ledger.take_over(self._lease, name, target_id)))
 
     def waits(self, failure: BaseException) -> None:
         """Takes why a call to a server is being waited with; the next beat writes it to the ledger, for people to see."""
@@ -249,6 +254,19 @@ class Heartbeat:
         if waited:
             self._tell("")
 
+    def _outlives(self, since: float) -> bool:
+        """Waits a moment for a ledger that is away; False where this attempt cannot outlive that.
+
+        It may while nobody can have taken the lease, and for one lease at most: a ledger that renews it and takes nothing else is
+        not away. An attempt that must end does not wait longer for it than for its servers.
+        """
+        now = _now()
+        ending = self.halt.is_set() and now - self._halted_at > GRACE_SECONDS
+        if self._left() <= 0 or time.monotonic() - since > self._lease_seconds or ending:
+            return False
+        self._done.wait(AGAIN_SECONDS)
+        return True
+
     def _left(self) -> float:
         return self._renewed_at + self._lease_seconds * (1 - MARGIN) - _now()
 
@@ -276,7 +294,7 @@ class Heartbeat:
             cut()
 
     def _beat(self) -> None:
-        self._listen()
+        self._listen(self._ledger)
         if self._reason is LeaseLost:
             return
         if _now() - self._renewed_at >= self._lease_seconds / RENEWALS:
@@ -302,9 +320,9 @@ class Heartbeat:
             else:
                 self._renewed_at = started  # not later: the ledger counts from before it answered
 
-    def _listen(self) -> None:
+    def _listen(self, ledger: Ledger) -> None:
         try:
-            orders = self._ledger.orders(self._lease)
+            orders = ledger.orders(self._lease)
             self.flow.throttle(orders.throttle or Throttle())
             if orders.cancel:
                 self._end(CancelRequested)

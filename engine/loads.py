@@ -104,10 +104,19 @@ class Loads:
         found = getattr(state, self._mark)
         if found is False and not self._handed_on(state.name):
             crashpoints.reached("releasing")
-            loading.release(self.cluster, state.name)
+            self._release(state.name)
             crashpoints.reached("released")
         if found is not None:
             self._set(state.name, found=None)
+
+    def _release(self, name: str) -> None:
+        try:
+            loading.release(self.cluster, name)
+        except failures.MilvusRefused:
+            if (
+                definitions.describe(self.cluster, name) is not None
+            ):  # what was dropped is not loaded either
+                raise
 
     def _is_anothers(self, name: str) -> bool:
         return self._mark == SOURCE and self._ledger.is_loaded_for_another(self._lease, name)

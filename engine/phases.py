@@ -12,7 +12,7 @@ from typing import Final
 from engine import crashpoints, handover
 from engine.copier import Copier
 from engine.descent import Tally
-from engine.errors import MustStartOver
+from engine.errors import MustStartOver, SourceUnusable
 from engine.flow import Sizes
 from engine.heartbeat import Heartbeat
 from engine.ledger import Ledger
@@ -33,6 +33,7 @@ from engine.model import (
 )
 from engine.model.state import REPLACING, WAITING
 from engine.ownership import Owner, owner_of
+from engine.patience import patiently
 from engine.preparer import Preparer
 from engine.proof.gaps import surplus_of
 from engine.proof.keyless import proof_of
@@ -49,6 +50,12 @@ STARTS_MAX: Final = 3
 
 READ_POINT_SECONDS: Final = 10.0
 """How long one read point serves the copies that begin: a server takes 0.3 s to reach a new one (measured), for each collection."""
+
+_KEYS_READ: Final = "All keys of “{}” are read first, to plan its chunks."
+
+
+class _NotOurs(Exception):
+    """What was compared is not what this migration made; why it is not."""
 
 
 class Phases:
@@ -123,20 +130,20 @@ class Phases:
         self.preparer.database(self.plan.database_properties)
         self._each(lambda plan: self.preparer.collection(plan, self._state(plan)))
         self._enter("copy")
-        self._each(self._copied)
+        self._each(self._reading(self._copied))
         self._enter("load")
         # Ten loads at once take a real server as long as one (2.5 s; one after the other 30 s).
         self._each(lambda plan: loading.ask(self.target, plan.name, plan.replicas))
         self._each(self._load)
         if asked is EventName.REPAIR:
             self._enter("repair")
-            self._each(self._repair)
+            self._each(self._reading(self._repair))
         self._enter("verify")
         together(
             self.ledger,
             self.lease.migration_id,
             self.plan.collections,
-            self._verify,
+            self._reading(self._verify),
             self.heartbeat.check,
         )
         self._enter("alias")
@@ -166,21 +173,29 @@ class Phases:
             self.heartbeat.check()
             work(plan)
 
+    def _reading(self, work: Callable[[CollectionPlan], None]) -> Callable[[CollectionPlan], None]:
+        """Work that reads the source: where its server refuses that because something is gone there, plainer words say so."""
+
+        def said(plan: CollectionPlan) -> None:
+            try:
+                work(plan)
+            except (MilvusRefused, SourceUnusable):
+                self.preparer.check_source(plan, whole=True)
+                raise
+
+        return said
+
     def _state(self, plan: CollectionPlan) -> CollectionState:
         return self.ledger.collection_state(self.lease.migration_id, plan.name)
 
     def _copied(self, plan: CollectionPlan) -> None:
         """Copies a collection; one that cannot go on where it was interrupted starts over, a few times."""
-        try:
-            for _ in range(STARTS_MAX - 1):
-                try:
-                    return self._copy(plan)
-                except MustStartOver:
-                    self.preparer.start_over(plan)
-            return self._copy(plan)
-        except MilvusRefused:
-            self.preparer.check_source(plan)  # which says in plainer words that it is gone
-            raise
+        for _ in range(STARTS_MAX - 1):
+            try:
+                return self._copy(plan)
+            except MustStartOver:
+                self.preparer.start_over(plan)
+        return self._copy(plan)
 
     def _copy(self, plan: CollectionPlan) -> None:
         self.source_loads.borrow(self._state(plan))
@@ -188,8 +203,9 @@ class Phases:
         size = chunk_entities(plan.entities, plan.bytes, self.chunk_bytes)
         if not self.ledger.chunks_planned(self.lease.migration_id, plan.name):
             crashpoints.reached("planning_chunks")
-            ranges = checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check)
-            self.ledger.store_chunks(self.lease, plan.name, "", ranges)
+            with patiently(self.heartbeat.flow.waits, _KEYS_READ.format(plan.name)) as still:
+                ranges = checked(plan_ranges(reader.keys, plan, size), self.heartbeat.check, still)
+                self.ledger.store_chunks(self.lease, plan.name, "", ranges)
             crashpoints.reached("chunks_stored")
         counted = self._counted(plan, reader)
         self._record(plan, phase="copying", read_timestamp=reader.timestamp)
@@ -270,7 +286,11 @@ class Phases:
     def _verify_again(self) -> EventName:
         """Compares what an ended migration made with all of the source as it is now; nothing is written on the target."""
         found: dict[str, CollectionReport] = {}
-        self._each(lambda plan: found.update({plan.name: self._compared_again(plan)}))
+
+        def compare(plan: CollectionPlan) -> None:
+            found[plan.name] = self._compared_again(plan)
+
+        self._each(self._reading(compare))
         self.heartbeat.check_now()
         self.verdicts = found
         same = all(report.verified for report in found.values())
@@ -282,9 +302,13 @@ class Phases:
             return self._absent(plan, why)
         self.source_loads.borrow(state)
         self.target_loads.borrow(state)
-        report = self._compared(plan, check_source=True)
-        unsettled = definitions.unsettled(self.target, plan)
-        report = handover.judged(report, unsettled, handed_over=state.handed_over)
+
+        def judged() -> CollectionReport:
+            report = self._compared(plan, check_source=True)
+            unsettled = definitions.unsettled(self.target, plan)
+            return handover.judged(report, unsettled, handed_over=state.handed_over)
+
+        report = self._unless_gone(plan, judged)
         borrowed = self._state(plan)
         self.target_loads.give_back(borrowed)
         was_released = borrowed.target_was_loaded is False
@@ -299,6 +323,19 @@ class Phases:
                 return handover.ABSENT
             case _:
                 return handover.ANOTHERS
+
+    def _unless_gone(
+        self, plan: CollectionPlan, judged: Callable[[], CollectionReport]
+    ) -> CollectionReport:
+        """The report; where what is compared is dropped meanwhile, or another one stands there by now, one of that."""
+        try:
+            return judged()
+        except _NotOurs as gone:
+            return self._absent(plan, str(gone))
+        except MilvusRefused:
+            if why := self._why_not_ours(plan, self._state(plan)):
+                return self._absent(plan, why)
+            raise
 
     def _absent(self, plan: CollectionPlan, why: str) -> CollectionReport:
         chunks = self.ledger.chunk_sums(self.lease.migration_id, plan.name)
@@ -319,20 +356,25 @@ class Phases:
         report = proof.of_migration(self.ledger, self.lease)
         crashpoints.reached("verified")
         if why := self._why_not_ours(plan, self._state(plan)):  # it may hold the very same
-            return self._absent(plan, why)
+            raise _NotOurs(why)
         if plan.keys is KeyPolicy.NEW and not report.verified:
             return handover.noted(report, handover.KEYLESS)
         return report
 
     def _verify(self, plan: CollectionPlan) -> None:
         state = self._state(plan)
-        report = self._compared(plan, check_source=self.plan.request.check_source)
-        if report.verified:
-            self.preparer.settle(plan, handed_over=state.handed_over)
-        if state.handed_over:
+
+        def judged() -> CollectionReport:
+            report = self._compared(plan, check_source=self.plan.request.check_source)
+            if report.verified:
+                self.preparer.settle(plan, handed_over=state.handed_over)
+            if not state.handed_over:
+                return report
             unsettled = definitions.unsettled(self.target, plan)
-            report = handover.judged(report, unsettled, handed_over=True)
-        elif not report.verified:
+            return handover.judged(report, unsettled, handed_over=True)
+
+        report = self._unless_gone(plan, judged)
+        if not (state.handed_over or report.verified):
             report = handover.noted(report, properties.pending(plan))
         self._record(plan, phase="verified", report=report)
         crashpoints.reached("verdict_recorded")

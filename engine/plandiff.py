@@ -64,9 +64,9 @@ def changes(old: CollectionPlan, new: CollectionPlan) -> list[str]:
     return ["its schema has changed"] if "definition" in changed and not said else said
 
 
-def is_another(old: CollectionPlan, new: CollectionPlan) -> bool:
-    """Whether another collection stands on the source under the name; one of Milvus Lite cannot be told from another."""
-    return 0 not in {old.id, new.id} and old.id != new.id
+def is_another(old: int, new: int) -> bool:
+    """Whether another collection stands on the source, by its id then and now; one of Milvus Lite cannot be told from another."""
+    return 0 not in {old, new} and old != new
 
 
 def _of_deletion(
@@ -90,7 +90,7 @@ def _replaced(plan: CollectionPlan | None) -> Replaced | None:
 
 
 def _of_collection(old: CollectionPlan, new: CollectionPlan) -> list[str]:
-    made_anew = [MADE_ANEW] if is_another(old, new) else []
+    made_anew = [MADE_ANEW] if is_another(old.id, new.id) else []
     return [f"“{old.name}”: {sentence}." for sentence in (*made_anew, *changes(old, new))]
 
 

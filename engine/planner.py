@@ -22,6 +22,7 @@ from engine.milvus.survey import (
     survey,
 )
 from engine.model import AutoId, CollectionPlan, Endpoint, KeyPolicy, Plan, Replaced, Request
+from engine.patience import Say, placed, unheard
 
 _ALWAYS_LOST = ("Users, roles, privileges and resource groups are not carried.",)
 _SHARED_KEYS = (
@@ -84,13 +85,14 @@ def standing_of(target: Cluster) -> Standing:
     )
 
 
-def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
+def make_plan(source: Cluster, target: Standing, request: Request, told: Say = unheard) -> Plan:
     """Plans a migration.
 
     Args:
         source: The cluster and database to read.
         target: The cluster and database to fill, as they stand.
         request: What was asked for.
+        told: Takes what is being done, a sentence for people, each time that changes.
 
     Raises:
         InputRejected: Source and target are the same, or nothing is there to migrate.
@@ -101,14 +103,20 @@ def make_plan(source: Cluster, target: Standing, request: Request) -> Plan:
     require_two(source, target, names)
     require_some(source, names)
     now = read_point(source)  # of all collections: a server takes 0.3 s to reach one
-    surveyed = (survey(source, name, now) for name in names)
+
+    def surveyed(name: str, place: str) -> CollectionPlan:
+        told(f"“{name}” is being looked at, {place}.")
+        return survey(source, name, now)
+
     of_database = definitions.database_properties(source)
     return Plan(
         request=request,
         source_version=source.version,
         target_version=target.version,
         database_properties=properties.carried(of_database),
-        collections=tuple(against(target, each, request) for each in surveyed),
+        collections=tuple(
+            against(target, surveyed(name, place), request) for name, place in placed(names)
+        ),
         losses=(
             *_ALWAYS_LOST,
             *(() if source.is_lite else (_SHARED_KEYS,)),

@@ -242,8 +242,13 @@ class Preparer:
                 "what is deleted.",
             )
 
-    def check_source(self, plan: CollectionPlan) -> None:
-        """Raises SourceChanged where the source has no such collection any more, or one of another definition."""
+    def check_source(self, plan: CollectionPlan, *, whole: bool = False) -> None:
+        """Raises SourceChanged where the source has no such collection any more, or one of another definition.
+
+        Args:
+            plan: As it was planned.
+            whole: Whether all of its partitions must be there too.
+        """
         described = definitions.describe(self.source, plan.name)
         if described is None:
             raise SourceChanged(
@@ -256,6 +261,18 @@ class Preparer:
                 f"The definition of “{plan.name}” on {self.source.endpoint} is not the planned one any more.",
                 state="Nothing was copied since.",
                 next_step="Plan the migration again, so that it is approved as it is now.",
+            )
+
+        if not whole or plan.partition_key:
+            return
+        present = definitions.partition_names(self.source, plan.name)
+        gone = [f"“{each.name}”" for each in plan.partitions if each.name not in present]
+        if gone:
+            raise SourceChanged(
+                f"“{plan.name}” on {self.source.endpoint} has no partition {', '.join(gone)} any more: it was dropped.",
+                state="Every chunk with a receipt is on the target; of what was dropped, nothing else is.",
+                next_step="Put it back there with all that it held and resume, or make a new request: its plan is made of what is "
+                "there then.",
             )
 
     def _in_the_way(self, name: str) -> TargetNotEmpty:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from engine import crashpoints
 from engine.copier import Copier
-from engine.descent import ASIDE_MAX, Undecided, too_many, undecided
+from engine.descent import Undecided, undecided
 from engine.executors import pipeline
 from engine.milvus import writing
 from engine.milvus.failures import MessageTooLarge, MilvusRefused, may_be_an_entitys
@@ -116,9 +116,7 @@ class Repairer:
             put = partial(self._put, partition, wanted, refused)
             aside = self.copier.target.repeat(put, after=(Undecided,))
             crashpoints.reached("repair_written")
-        self.copier.tally.refused += len(aside)
-        if self.copier.tally.refused > ASIDE_MAX:
-            raise too_many(self.copier.reader.collection, aside[-1])
+        self.copier.tally.refuse(self.copier.reader.collection, aside)
         self._done.append((len(wanted) - len(aside), len(doomed)))  # several threads append
         return aside
 

@@ -59,6 +59,7 @@ def drive(
         raise NeedsPerson(f"{lease.migration_id} has no plan.", next_step="Request it again.")
     crashpoints.reached("claimed")
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
+        ledger = heartbeat.ledger
         attempt = _ended(
             heartbeat, lambda: _attempt(ledger, lease, plan, secrets, heartbeat, chunk_bytes)
         )
@@ -149,12 +150,14 @@ def _attempt(
     def with_source(source: Loads) -> _End:
         told = heartbeat.target_waits
         with opened(wish.target, secrets.target, told=told, pace=flow.target) as cluster:
+            cluster.waits = flow.waits
             target = Loads(cluster, ledger, lease, TARGET)
             end = _ended(heartbeat, partial(with_both, source, target))
             return _put_back(heartbeat, target, end)
 
     told = heartbeat.source_waits
     with opened(wish.source, secrets.source, told=told, pace=flow.source) as cluster:
+        cluster.waits = flow.waits
         source = Loads(cluster, ledger, lease, SOURCE)
         end = _ended(heartbeat, partial(with_source, source))
         return _put_back(heartbeat, source, end)

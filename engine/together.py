@@ -49,8 +49,9 @@ def together(
         work(plan)
 
 
-def checked(items: Iterable[Item], check: Callable[[], None]) -> Iterator[Item]:
-    """The items, with a check before each."""
+def checked(items: Iterable[Item], *checks: Callable[[], None]) -> Iterator[Item]:
+    """The items, with these checks before each."""
     for item in items:
-        check()
+        for check in checks:
+            check()
         yield item

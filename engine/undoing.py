@@ -146,6 +146,7 @@ def drive(
         LeaseLost: Another worker took over; it records the end.
     """
     with Heartbeat(ledger, lease, stop, on_progress, lease_seconds) as heartbeat:
+        ledger = heartbeat.ledger
         drops = _Drops()
         try:
             try:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import count
 
 from engine import handover, planner, reports, undoing
 from engine.errors import PlanBlocked
@@ -40,6 +41,7 @@ from engine.model import (
     Secrets,
     Undone,
 )
+from engine.patience import Say, placed, unheard
 from engine.planner import Standing, make_plan, require_two, standing_of
 from engine.proof.keyless import proof_of
 from engine.proof.tally import Listing, Tally
@@ -88,15 +90,15 @@ def list_collections(endpoint: Endpoint, token: str) -> tuple[str, ...]:
         return definitions.collection_names(cluster)
 
 
-def plan(request: Request, secrets: Secrets) -> Plan:
+def plan(request: Request, secrets: Secrets, told: Say = unheard) -> Plan:
     """Surveys both sides and writes nothing (`planner.make_plan`)."""
     lite.require_born(request.source)
     with connect(request.source, secrets.source) as source:
         unborn = lite.unborn_version(request.target)
         if unborn is not None:
-            return make_plan(source, Standing(request.target, unborn, is_lite=True), request)
+            return make_plan(source, Standing(request.target, unborn, is_lite=True), request, told)
         with connect(request.target, secrets.target) as target:
-            return make_plan(source, standing_of(target), request)
+            return make_plan(source, standing_of(target), request, told)
 
 
 def keys_in_question(request: Request, secrets: Secrets) -> tuple[str, ...]:
@@ -265,7 +267,9 @@ def report(ledger: Ledger, migration_id: str) -> Report:
     return reports.report(ledger, migration_id)
 
 
-def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -> Report:
+def verify(
+    request: Request, secrets: Secrets, listing: Listing | None = None, told: Say = unheard
+) -> Report:
     """Reads both databases as they are now and compares every entity; needs no ledger.
 
     Collections that are released are loaded for it and released again.
@@ -274,6 +278,7 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
         request: Source, target and selection.
         secrets: The clusters' tokens.
         listing: Gets each mismatch as it is found; one call at a time, from several threads.
+        told: Takes what is being done, a sentence for people, each time that changes.
 
     Raises:
         InputRejected: A database or a `.db` is not there, or both sides are one.
@@ -293,7 +298,8 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
         for name in names:
             require_collection(source, name)
         collections = tuple(
-            _verified(source, target, name, request.auto_id, listing) for name in names
+            _verified(source, target, name, request.auto_id, listing, _compared(told, name, place))
+            for name, place in placed(names)
         )
     same = all(collection.verified for collection in collections)
     return Report(
@@ -305,8 +311,21 @@ def verify(request: Request, secrets: Secrets, listing: Listing | None = None) -
     )
 
 
+def _compared(told: Say, name: str, place: str) -> Callable[[], None]:
+    """Is called before each range of keys of a collection that is compared, and says how many these were."""
+    said = f"“{name}” is being compared, {place}"
+    told(f"{said}.")
+    ranges = count(1)
+    return lambda: told(f"{said}: {next(ranges):,} ranges of its keys so far.")
+
+
 def _verified(
-    source: Cluster, target: Cluster, name: str, auto_id: AutoId, listing: Listing | None
+    source: Cluster,
+    target: Cluster,
+    name: str,
+    auto_id: AutoId,
+    listing: Listing | None,
+    compared: Callable[[], None],
 ) -> CollectionReport:
     with loading.loaded(source, name):
         plan = survey(source, name)
@@ -314,7 +333,7 @@ def _verified(
             return _absent(source, plan, listing)
         with loading.loaded(target, name):
             plan = plan.model_copy(update={"keys": _key_policy_of(target, plan, auto_id)})
-            report = proof_of(source, target, plan, _go_on).of_databases(listing)
+            report = proof_of(source, target, plan, compared).of_databases(listing)
             kept = plan.keys is KeyPolicy.PLAIN
             return handover.noted(report, handover.AUTO_ID_OFF if kept else "")
 
@@ -339,7 +358,3 @@ def _absent(source: Cluster, plan: CollectionPlan, listing: Listing | None) -> C
         absent=True,
     )
     return tally.added_to(base)
-
-
-def _go_on() -> None:
-    """Nothing interrupts a verification on the command line but the process's end."""

@@ -37,7 +37,9 @@ FERRY: Final = "ferry"
 """The actor of what nobody did."""
 EVENTS: Final = 40
 LOG: Final = 1_000
-"""Entries that are read for it, and counted."""
+"""Entries that are read for it; they are counted where these are all that there are."""
+_FIRST: Final = "requested"
+"""The event that each migration begins with."""
 LINE_CHARS: Final = 300
 PART: Final = 10
 """Lines in one section: 10 of 290 characters fit it."""
@@ -108,7 +110,7 @@ def _log(events: Sequence[Event]) -> Sequence[m.Block | None]:
     shown = told[-EVENTS:]
     head = "*Log*"
     if len(told) > EVENTS:
-        of_all = f" of {t.number(len(told))}" if len(events) < LOG else ""
+        of_all = f" of {t.number(len(told))}" if events[0].name == _FIRST else ""
         head += f" · the last {EVENTS}{of_all} entries"
     lines = [event_line(event) for event in shown] or ["Nothing has happened yet."]
     parts = [lines[at : at + PART] for at in range(0, len(lines), PART)]

@@ -4,9 +4,10 @@ It shows what a `Report` says and judges nothing itself. It never shows an entit
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from bot.grouping import by_note
 from bot.views import buttons
 from bot.views import message as m
 from bot.views import text as t
@@ -17,6 +18,7 @@ from engine.model import CollectionReport, Mismatch, MismatchKind, Outcome, Repo
 ROWS = 25
 EXAMPLES = 12
 LINES = 8
+NAMED = 3
 
 SIGILS: dict[MismatchKind, str] = {
     MismatchKind.DIFFERENT: "*",
@@ -159,12 +161,17 @@ def key_text(mismatch: Mismatch) -> str:
 
 
 def _notes(report: Report) -> m.Block | None:
-    notes = [(c.name, note) for c in _worst_first(report) for note in c.notes]
+    notes = by_note((c.name, note) for c in _worst_first(report) for note in c.notes)
     if not notes:
         return None
-    lines = [f"{t.code(name, 48)}: {t.clip(t.prose(note), 200)}" for name, note in notes[:LINES]]
+    lines = [f"{_named(names)}: {t.clip(t.prose(note), 200)}" for names, note in notes[:LINES]]
     shown = t.listing(lines, first=LINES, limit=900, total=len(notes))
     return m.section(f"*Notes*\n{shown}")
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {t.number(len(names) - NAMED)} more" if len(names) > NAMED else ""
+    return ", ".join(t.code(name, 48) for name in names[:NAMED]) + more
 
 
 def _losses(report: Report) -> m.Block | None:

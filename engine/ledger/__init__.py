@@ -4,7 +4,7 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
 `bot/ledger/` knows SQL: what comes out of here are the frozen records of `engine/model/`.
 
     people's acts      Ledger.transaction() -> Transaction     transaction.py, transitions.py
-    a worker's writes  claim, renew, finish, receipts …        leases.py, chunks.py      each with a lease, fenced by its token
+    a worker's writes  claim, renew, finish, receipts …        leases.py, collections.py, findings.py, chunks.py
     questions          migrations, mismatches, events …        queries.py
     sums               totals, chunk_sums …                    totals.py
     what is shared     hand_load_on, late_calls …              shared.py
@@ -14,6 +14,7 @@ It stores and guards; it never talks to Milvus or to Slack, and it never starts 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Self
 
 from engine.ledger.audit import PLAN_RECORDED, AuditCheck, AuditEntry, AuditFilter, Audits
@@ -29,6 +30,7 @@ from engine.ledger.database import (
 from engine.ledger.jobs import JobFilter, Jobs, JobsPage
 from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
+from engine.ledger.patience import Waits
 from engine.ledger.presence import database_exists
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
@@ -65,7 +67,7 @@ __all__ = [
 class Ledger(Chunks, Shared, Queries, Totals, Jobs, Audits):
     """An open ledger; several threads and several processes may use one at the same time.
 
-    Every method is one transaction. A database that does not answer is `ServiceUnavailable`, and what was begun is rolled back.
+    Every method is one transaction. A database that does not answer is `LedgerAway`, and what was begun is rolled back.
 
     Attributes:
         engine: For the bot's own tables in the same database (`upgrade`); they share `Transaction.session`.
@@ -87,6 +89,12 @@ class Ledger(Chunks, Shared, Queries, Totals, Jobs, Audits):
             engine.dispose()
             raise
         return cls(engine, clock)
+
+    def waiting(self, waits: Waits) -> Self:
+        """The same ledger for a worker, who waits for a database that is away: `waits` says how long (`patience.py`)."""
+        patient = copy(self)
+        patient.waits = waits
+        return patient
 
     def __enter__(self) -> Self:
         return self

@@ -32,8 +32,9 @@ from sqlalchemy.exc import (
 from sqlmodel import Session
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
-from engine.errors import ConfigurationInvalid, LedgerIncompatible, ServiceUnavailable
+from engine.errors import ConfigurationInvalid, LedgerAway, LedgerIncompatible
 from engine.ledger import network
+from engine.ledger.patience import Waits, at_once
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the writer before it."""
@@ -107,7 +108,7 @@ def upgrade(engine: Engine, script_location: Path, version_table: str) -> None:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turn the database's failures into `ServiceUnavailable`: what was begun was rolled back.
+    """Turn the database's failures into `LedgerAway`: what was begun was rolled back.
 
     Only failures of the database itself: a violated constraint or wrong SQL is a mistake of the program and passes as it is.
     """
@@ -117,7 +118,7 @@ def answering() -> Iterator[None]:
         if not _is_outage(error):
             raise
         said = " ".join(str(error.orig).split()).rstrip("?.")  # PostgreSQL's is several lines long
-        raise ServiceUnavailable(
+        raise LedgerAway(
             f"The ledger did not take it: {said}.",
             state="This step is not recorded; everything before it is.",
             next_step="See that the ledger's database is up, may be written, and has room on its disk; then try again.",
@@ -139,6 +140,7 @@ class Database:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self.engine = engine
+        self.waits: Waits = at_once
         self._clock = clock
         self._reader = engine.execution_options(**{_READS: True})
         # SQLite has one writer; threads wait here in turn instead of polling for its file lock.
@@ -190,7 +192,7 @@ class Database:
             yield
             return
         if not self._writer.acquire(timeout=BUSY_SECONDS):
-            raise ServiceUnavailable(
+            raise LedgerAway(
                 f"Another part of this process has been writing to the ledger for {BUSY_SECONDS:.0f} s.",
                 state="This step is not recorded; everything before it is.",
                 next_step="Try again.",

@@ -11,18 +11,20 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, update
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import proofs
 from engine.ledger.database import Database
 from engine.ledger.owners import describe
-from engine.ledger.records import collection_values, throttle_of
+from engine.ledger.patience import repeatable
+from engine.ledger.records import collection_values, migration_of, throttle_of
 from engine.ledger.tables import CollectionRow, MigrationRow
 from engine.ledger.transitions import (
     Act,
     TransitionRefused,
     append_event,
+    last_change,
     lease_is_live,
     load,
     move,
@@ -121,6 +123,7 @@ class Leases(Database):
         expires = self._clock() + timedelta(seconds=lease_seconds)
         self._set(lease, lease_expires_at=expires)
 
+    @repeatable
     def finish(
         self,
         lease: Lease,
@@ -148,6 +151,8 @@ class Leases(Database):
         if event not in WORKER_EVENTS:
             raise ValueError(f"a worker does not end its attempt with {event}")
         with self._write(ordered=True) as session:
+            if ended := _ended_so(session, lease, event):
+                return ended
             self._check(session.connection(), lease)
             act = Act(event, lease.owner, self._clock(), details, error)
             try:
@@ -162,10 +167,12 @@ class Leases(Database):
                 session.connection().execute(_CONCLUDED.values(values), its_row)
             return ended
 
+    @repeatable
     def set_phase(self, lease: Lease, phase: str) -> None:
         """Say in which phase the migration is; raises LeaseLost."""
         self._set(lease, phase=phase)
 
+    @repeatable
     def note(self, lease: Lease, name: str, details: Details | None = None) -> None:
         """Record something that happened and changed no state; raises LeaseLost."""
         with self._write(ordered=True) as session:
@@ -173,6 +180,7 @@ class Leases(Database):
             at = self._clock()
             append_event(session, lease.migration_id, name, lease.owner, at, details)
 
+    @repeatable
     def orders(self, lease: Lease) -> Orders:
         """What people asked of the migration meanwhile: one read, cheap enough for every chunk; raises LeaseLost."""
         with self._reading() as connection:
@@ -208,6 +216,14 @@ class Leases(Database):
     def _check(self, connection: Connection, lease: Lease) -> None:
         if connection.execute(FENCE, held_by(lease)).first() is None:
             raise _lost(lease)
+
+
+def _ended_so(session: Session, lease: Lease, event: EventName) -> Migration | None:
+    """The migration, if this very attempt ended so before: it was committed, and the answer was lost."""
+    last = last_change(session, lease.migration_id)
+    if last is None or (last.actor, last.name) != (lease.owner, event) or event is EventName.DROP:
+        return None
+    return migration_of(load(session, lease.migration_id))
 
 
 def _lost(lease: Lease) -> LeaseLost:

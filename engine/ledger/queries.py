@@ -6,6 +6,7 @@ It only reads, in transactions that wait for nobody; whatever acts on an answer 
 import sys
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import bindparam, func
 from sqlalchemy import select as select_columns
@@ -13,6 +14,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from engine.ledger.database import Database
+from engine.ledger.patience import repeatable
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import (
@@ -37,6 +39,9 @@ _OVER = (
 )
 _RESUMABLE_ONLY = (Status.FAILED, Status.CANCELED)
 
+
+LOOKED_THROUGH: Final = 5_000
+"""Events of which `Queries.log` leaves out repetitions: a click must not walk through a week of waiting notes."""
 
 _DUE = (
     select(MigrationRow.id)
@@ -78,6 +83,7 @@ _EVENTS_OF_ONE = _EVENTS.where(col(EventRow.migration_id) == bindparam("of"))
 class Queries(Database):
     """The ledger's methods that only read."""
 
+    @repeatable
     def migration(self, migration_id: str) -> Migration:
         """The migration with that id, as people type it.
 
@@ -174,13 +180,17 @@ class Queries(Database):
             return tuple(event_of(row) for row in session.exec(query, params=given))
 
     def log(self, migration_id: str, limit: int = 1_000) -> tuple[Event, ...]:
-        """The newest events of a migration, in order, without those that say the same as the one before: a wait is noted again."""
+        """The newest events of a migration, in order, without those that say the same as the one before: a wait is noted again.
+
+        Of a migration that waited for a day fewer than `limit` may be left: no more than `LOOKED_THROUGH` are looked through.
+        """
         place = func.lag(col(EventRow.name)).over(order_by=col(EventRow.id))
         said = func.lag(col(EventRow.details)).over(order_by=col(EventRow.id))
-        of_it = col(EventRow.migration_id) == migration_id
+        newest = select(EventRow.id).where(col(EventRow.migration_id) == migration_id)
+        newest = newest.order_by(col(EventRow.id).desc()).limit(LOOKED_THROUGH)
         before = (
             select_columns(col(EventRow.id), place.label("name"), said.label("details"))
-            .where(of_it)
+            .where(col(EventRow.id).in_(newest))
             .subquery()
         )
         new = before.c.name.is_distinct_from(col(EventRow.name))
@@ -190,6 +200,7 @@ class Queries(Database):
             found = session.exec(query.order_by(col(EventRow.id).desc()).limit(limit))
             return tuple(event_of(row) for row in found)[::-1]
 
+    @repeatable
     def events_named(self, migration_id: str, *names: str) -> tuple[Event, ...]:
         """All events of these names of a migration, in order: for such as are few."""
         with self._read() as session:
@@ -197,6 +208,7 @@ class Queries(Database):
             events = [event_of(row) for found in each for row in found]
         return tuple(sorted(events, key=lambda event: event.id))
 
+    @repeatable
     def last_named(
         self, migration_id: str, *names: str, before_id: int = sys.maxsize
     ) -> Event | None:
@@ -219,6 +231,7 @@ class Queries(Database):
                 return refuse(session, row, decision.sentence)
             return None
 
+    @repeatable
     def noted(self, migration_id: str, name: str) -> bool:
         """Whether an event of that name was ever recorded of the migration."""
         query = select(EventRow.id).where(
@@ -229,16 +242,24 @@ class Queries(Database):
 
     def asked_of(self, migration_id: str) -> EventName | None:
         """What its runs are for: what was last asked of it after an end (RESUME, REPAIR or VERIFY); None before it first ended."""
+        found = self._asked(migration_id)
+        return EventName(found[-1].name) if found else None
+
+    def times_asked(self, migration_id: str) -> int:
+        """How often it was asked to go on after an end: 0 in the first run, whatever interrupted that."""
+        return len(self._asked(migration_id))
+
+    def _asked(self, migration_id: str) -> list[Event]:
         asked = (EventName.RESUME, EventName.REPAIR, EventName.VERIFY)
         ended = (*_RESUMABLE_ONLY, Status.MISMATCHED, Status.SUCCESSFUL)
-        found = [e for e in self.events_named(migration_id, *asked) if e.from_status in ended]
-        return EventName(found[-1].name) if found else None
+        return [e for e in self.events_named(migration_id, *asked) if e.from_status in ended]
 
     def last_change(self, migration_id: str) -> Event | None:
         """The migration's last change of state: since when it stands as it does, and who did it."""
         with self._read() as session:
             return last_change(session, normal_id(migration_id))
 
+    @repeatable
     def mismatches(
         self,
         migration_id: str,
@@ -268,6 +289,7 @@ class Queries(Database):
         with self._read() as session:
             return tuple(mismatch_of(row) for row in session.exec(query))
 
+    @repeatable
     def mismatch_counts(
         self, migration_id: str, collection: str | None = None
     ) -> dict[str, dict[MismatchKind, int]]:

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
+from engine.ledger.patience import repeatable
 from engine.ledger.records import listed_plan_of, migration_of
 from engine.ledger.tables import CollectionRow, EventRow, MigrationRow
 from engine.ledger.transitions import (
@@ -64,11 +65,13 @@ _REQUEST: Final = select(MigrationRow.request).where(col(MigrationRow.id) == bin
 class Shared(Leases):
     """The ledger's methods about what migrations share."""
 
+    @repeatable
     def is_loaded_for_another(self, lease: Lease, name: str) -> bool:
         """Whether another migration that has not ended loaded this collection of the lease's source and is to release it."""
         with self._read() as session:
             return _is_anothers(session, lease, name)
 
+    @repeatable
     def hand_load_on(self, lease: Lease, name: str) -> bool:
         """Leave the release of a source's collection to another migration that has not ended, if there is one that is to do it.
 
@@ -88,6 +91,7 @@ class Shared(Leases):
             session.connection().execute(own)
             return True
 
+    @repeatable
     def record_created(self, lease: Lease, name: str, phase: str, target_id: int) -> bool:
         """Record that this migration made the target's collection of that id, unless another one's record says so.
 
@@ -108,6 +112,7 @@ class Shared(Leases):
             session.connection().execute(own)
             return True
 
+    @repeatable
     def may_be_anothers(self, migration_id: str, name: str, target_id: int) -> bool:
         """Whether another migration's record says that it made the target's collection of that id, or one is about to record that.
 
@@ -123,6 +128,7 @@ class Shared(Leases):
             held = session.exec(_held_in(CREATING, of.id, [name]))
             return any(_target(row.request) == _target(of.request) for row in held)
 
+    @repeatable
     def take_over(self, lease: Lease, name: str, target_id: int) -> LateCalls | None:
         """Record that what another migration made under that name and id is about to be dropped for this one.
 
@@ -150,6 +156,7 @@ class Shared(Leases):
             session.connection().execute(_own_row(lease, name).values(phase=REPLACING))
             return None
 
+    @repeatable
     def replacing(self, lease: Lease, names: Collection[str]) -> LateCalls | None:
         """Another migration whose live worker is about to drop one of these collections of the lease's target for its own."""
         now = self._clock()
@@ -160,6 +167,7 @@ class Shared(Leases):
                     return _at_work(row, now)
         return None
 
+    @repeatable
     def leave_database(self, lease: Lease) -> str:
         """Leave the target's database to another migration that runs there, if there is one: it uses it, or is about to.
 
@@ -181,6 +189,7 @@ class Shared(Leases):
                     return other
             return ""
 
+    @repeatable
     def late_calls(
         self, lease: Lease, names: Collection[str], *, database: bool = False
     ) -> LateCalls | None:

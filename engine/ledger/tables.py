@@ -106,7 +106,7 @@ class MigrationRow(LedgerTable, table=True):
 
 
 class CollectionRow(LedgerTable, table=True):
-    """`engine.model.CollectionState`; `planned_at` says that all its chunks are stored.
+    """`engine.model.CollectionState`; `planned_at` says that all its chunks are stored, `entities` how many keys these hold.
 
     `copied`, `copied_bytes` and `proved` (entities) are what its chunks add up to (`counts.py`).
     """
@@ -127,6 +127,7 @@ class CollectionRow(LedgerTable, table=True):
     report: str | None = Field(default=None, sa_type=Text)
     handed_over: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     planned_at: datetime | None = None
+    entities: int | None = Field(default=None, sa_type=BigInteger)
     copied: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     copied_bytes: int = Field(
         default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"}

@@ -13,6 +13,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
+from engine.ledger.patience import repeatable
 from engine.ledger.records import chunk_of, migration_of
 from engine.ledger.tables import ChunkRow, CollectionRow, SetAsideRow
 from engine.ledger.transitions import load
@@ -37,6 +38,7 @@ _STATES: Any = select_columns(
     col(CollectionRow.name),
     col(CollectionRow.phase),
     col(CollectionRow.copy_seconds),
+    col(CollectionRow.entities),
     col(CollectionRow.copied),
     col(CollectionRow.copied_bytes),
     col(CollectionRow.proved),
@@ -82,7 +84,7 @@ class Totals(Database):
         collections = tuple(
             CollectionProgress(
                 name=name,
-                entities=entities,
+                entities=_found(states.get(name), planned=entities),
                 copied=states[name].copied if name in states else 0,
                 verified=states[name].proved if name in states else 0,
                 phase=states[name].phase if name in states else "waiting",
@@ -102,6 +104,7 @@ class Totals(Database):
             collections=collections,
         )
 
+    @repeatable
     def chunk_sums(self, migration_id: str, collection: str) -> ChunkSums:
         """What the chunks of a collection add up to."""
         with self._reading() as connection:
@@ -109,6 +112,7 @@ class Totals(Database):
             found = map(int, connection.execute(_CHUNK_SUMS, given).one())
         return ChunkSums(**dict(zip(ChunkSums.model_fields, found, strict=True)))
 
+    @repeatable
     def taken_chunk(self, migration_id: str, collection: str) -> Chunk | None:
         """The first chunk of which the target took every entity, and whose last key is known; None where there is none."""
         with self._read() as session:
@@ -116,6 +120,7 @@ class Totals(Database):
             row = session.exec(_TAKEN, params=given).first()
             return None if row is None else chunk_of(row)
 
+    @repeatable
     def chunks_at(
         self, migration_id: str, collection: str, ordinals: Sequence[int]
     ) -> tuple[Chunk, ...]:
@@ -125,6 +130,11 @@ class Totals(Database):
             given = {"of": migration_id, "its_name": collection}
             found = {row.ordinal: chunk_of(row) for row in session.exec(query, params=given)}
         return tuple(found[each] for each in ordinals if each in found)
+
+
+def _found(state: Row[Any] | None, *, planned: int) -> int:
+    """The entities of a collection: those whose keys were read, until then those of the plan, maybe a server's statistics."""
+    return planned if state is None or state.entities is None else int(state.entities)
 
 
 def _planned(session: Session, migration: Migration) -> list[tuple[str, int]]:

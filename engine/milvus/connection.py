@@ -25,6 +25,7 @@ from engine.errors import FerryError, NotPermitted, ServiceUnavailable
 from engine.milvus import failures, lite, retry
 from engine.milvus.grpc_gen import milvus_pb2
 from engine.model import Endpoint
+from engine.patience import Say
 
 Answer = TypeVar("Answer")
 
@@ -76,6 +77,7 @@ class Cluster:
         opened: Makes another channel to the same place.
         pace: Asked before each page of entities is read; None reads as fast as the server answers.
         reload: Called with the name of a collection that a read found not loaded; says whether it is loaded again.
+        waits: Takes what is waited for where that lasts, a sentence for people; "" when it is over.
     """
 
     endpoint: Endpoint
@@ -88,6 +90,7 @@ class Cluster:
     opened: Callable[[], grpc.Channel] | None = None
     pace: Pace | None = None
     reload: Callable[[str], bool] | None = None
+    waits: Say | None = None
 
     def __post_init__(self) -> None:
         self._hopeless = threading.Event()

@@ -12,6 +12,7 @@ from engine.errors import ServiceUnavailable, TemporaryFailure
 from engine.milvus.connection import Cluster
 from engine.milvus.failures import MilvusRefused
 from engine.milvus.grpc_gen import common_pb2, milvus_pb2
+from engine.patience import patiently
 
 LOAD_SECONDS_MAX = 3600.0
 """How long a load may take: it waits for indexes to be built."""
@@ -101,16 +102,19 @@ def wait(
         ServiceUnavailable: It was not loaded in time.
     """
     deadline = time.monotonic() + seconds_max
-    while (state := _state(cluster, collection)) != common_pb2.LoadStateLoaded:
-        if state == common_pb2.LoadStateNotLoad:
-            ask(cluster, collection, copies)
-        if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
-            raise ServiceUnavailable(
-                f"{cluster.endpoint.name} did not finish loading “{collection}”.",
-                state="It cannot be read there yet; what was copied so far is kept.",
-                next_step=f"Look at the memory and the index building of {cluster.endpoint.name}, "
-                "then resume the migration or repeat the verification.",
-            )
+    being_loaded = f"{cluster.endpoint.name} is loading “{collection}”."
+    with patiently(cluster.waits, being_loaded) as still:
+        while (state := _state(cluster, collection)) != common_pb2.LoadStateLoaded:
+            still()
+            if state == common_pb2.LoadStateNotLoad:
+                ask(cluster, collection, copies)
+            if time.monotonic() > deadline or cluster.stop.wait(_POLL_SECONDS):
+                raise ServiceUnavailable(
+                    f"{cluster.endpoint.name} did not finish loading “{collection}”.",
+                    state="It cannot be read there yet; what was copied so far is kept.",
+                    next_step=f"Look at the memory and the index building of {cluster.endpoint.name}, "
+                    "then resume the migration or repeat the verification.",
+                )
 
 
 def release(cluster: Cluster, collection: str) -> None:

@@ -61,6 +61,7 @@ class CollectionReader:
         timestamp: A server timestamp (`read_point`): every page sees all that was written before
             it, on every replica; 0 reads with Strong consistency instead (correct, but every page
             waits for a time tick).
+        absent: Partitions that are not there: nothing is asked of them, and they hold nothing.
     """
 
     cluster: Cluster
@@ -69,6 +70,7 @@ class CollectionReader:
     fields: tuple[str, ...]
     timestamp: int = 0
     sizes: Sizes = field(default_factory=lambda: Sizes(PAGE_ENTITIES_MAX, 1), compare=False)
+    absent: frozenset[str] = frozenset()
 
     def pages(
         self,
@@ -163,6 +165,8 @@ class CollectionReader:
         return self._count("", f"{field} is null")
 
     def _count(self, partition: str, expression: str) -> int:
+        if partition in self.absent:
+            return 0
         answer = self.cluster.call("Query", self._query(partition, expression, ["count(*)"]))
         return int(answer.fields_data[0].scalars.long_data.data[0])
 
@@ -176,6 +180,8 @@ class CollectionReader:
         careful: bool = True,
         wanted: Sequence[PrimaryKey] = (),
     ) -> Iterator[Page]:
+        if partition in self.absent:
+            return
         last, upper = bounds
         sizes = (
             self.sizes if fields == self.fields else Sizes(PAGE_ENTITIES_MAX, 1)

@@ -115,6 +115,7 @@ class CollectionReport(Record):
         errors: Entities of the source in ranges of keys that could not be compared; a note says why.
         searches: What searches find on both sides, once all else is proved; it changes no verdict.
         source_checked: Entities of the source that were read again after the copy, to find writes that no count shows.
+        source_ranges: Where not all of it was: which ranges of keys these are in, by their place among its chunks, from 0.
         absent: Whether the target has no collection of that name.
     """
 
@@ -128,6 +129,7 @@ class CollectionReport(Record):
     same: int = 0
     errors: int = 0
     source_checked: int = 0
+    source_ranges: tuple[int, ...] = ()
     examples: tuple[Mismatch, ...] = ()
     searches: tuple[SearchComparison, ...] = ()
     notes: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ class Progress(Record):
     """How far a migration has come, projected from the ledger.
 
     Attributes:
-        entities: Entities to copy, as planned.
+        entities: Entities to copy, as planned; of a collection whose keys were read, as many as these.
         copied: Entities with a receipt.
         verified: Entities in verified chunks.
         bytes: Bytes with a receipt.

@@ -19,7 +19,8 @@ from engine.model import Chunk, ChunkRange, Mismatch, MismatchKind, PrimaryKey
 from engine.proof.digest import ContentDigest
 
 SAMPLE_CHUNKS: Final = 4
-"""Ranges that are always read again, about 12 MB: writes to half of all ranges go unseen once in 16 times."""
+"""Ranges that are always read again, about 12 MB: writes to half of all ranges go unseen once in 16 times; a new verification
+reads others."""
 
 Item = TypeVar("Item")
 Differing = Callable[[ChunkRange], Iterable[Mismatch]]
@@ -156,6 +157,17 @@ def _shared(source: CollectionReader, key_range: ChunkRange) -> dict[PrimaryKey,
         for page in keys(partition, key_range.lower, key_range.upper)
         for key, entities in duplicates.repeated_keys(source, partition, page)
     }
+
+
+def seed_of(migration: str, asked: int, collection: str) -> str:
+    """What chooses the ranges of a collection that are read again: others each time, and the same ones after an interruption.
+
+    Args:
+        migration: Its id.
+        asked: How often it was asked to go on after an end.
+        collection: The collection's name.
+    """
+    return f"{migration}/{asked}/{collection}"
 
 
 def sample(items: Iterable[Item], size: int, seed: str) -> list[Item]:

@@ -25,6 +25,7 @@ class Gap:
     Attributes:
         surplus: Entities that no query answers, because they share the key of another one.
         checked: Entities that were read again after the copy, to find other writes.
+        ranges: The ordinals of their ranges, where not all were read.
         expired: Entities that were read and are gone since, where entities expire.
         hidden: Whether more of them share a key than at the copy: what was written may be what no query answers.
         since: What was written to the source since the copy, where both sides were read whole after that and are the same.
@@ -33,6 +34,7 @@ class Gap:
     source_entities: int
     surplus: int = 0
     checked: int = 0
+    ranges: tuple[int, ...] = ()
     expired: int = 0
     note: str = ""
     fault: str = ""

@@ -135,7 +135,7 @@ class KeylessProof(Proof):
         if gap.fault:
             gap = self._both_read(ledger, lease, gap, _entities(expected))
         report = found.added_to(self._base(verifier, gap))
-        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease).definitions)
+        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease))
         return self._judged(report, gap, Uncompared(), faults)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
@@ -159,10 +159,8 @@ class KeylessProof(Proof):
         for partition in self.plan.partitions:
             name = partition.name
             wanted = expected.get(name, ContentDigest())
-            target = None if name in verifier.absent else verifier.target
-            here = self._digest(target, name) if target else ContentDigest()
-            if here != wanted:
-                found.add(name, self._explained(source, target, name, wanted.count))
+            if self._digest(verifier.target, name) != wanted:
+                found.add(name, self._explained(source, verifier.target, name, wanted.count))
         return found
 
     def _digests(self, reader: CollectionReader) -> dict[str, ContentDigest]:
@@ -174,7 +172,7 @@ class KeylessProof(Proof):
     def _explained(
         self,
         source: CollectionReader,
-        target: CollectionReader | None,
+        target: CollectionReader,
         partition: str,
         entities: int,
     ) -> Iterator[Mismatch]:
@@ -182,7 +180,7 @@ class KeylessProof(Proof):
         shares = entities // SHARE_ENTITIES + 1
         for share in range(shares):
             ours = self._held(source, partition, share, shares)
-            theirs = self._held(target, partition, share, shares) if target else {}
+            theirs = self._held(target, partition, share, shares)
             yield from _surplus(ours, theirs, partition, MismatchKind.MISSING)
             yield from _surplus(theirs, ours, partition, MismatchKind.EXTRA)
 

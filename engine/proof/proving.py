@@ -23,9 +23,9 @@ from engine.model import (
     Reason,
     SearchComparison,
 )
-from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled
+from engine.proof.drift import SAMPLE_CHUNKS, reread, sample, sampled, seed_of
 from engine.proof.gaps import Gap, explain_gap, written
-from engine.proof.redefined import Redefined, redefined
+from engine.proof.redefined import made_anew, redefined
 from engine.proof.searches import RANGES, compare_searches, sentences
 from engine.proof.tally import Listing, Tally, Uncompared
 from engine.proof.verifier import Finding, Verifier
@@ -80,9 +80,9 @@ class Proof:
         report = findings(ledger, migration, self._base(verifier, gap))
 
         def searched() -> tuple[SearchComparison, ...]:
-            return self._searched(verifier, self._sample(ledger, migration, RANGES))
+            return self._searched(verifier, self._sample(ledger, migration, RANGES, name))
 
-        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease).definitions)
+        faults = (*self._faults(verifier, gap), *self._redefined(ledger, lease))
         return self._judged(report, gap, uncompared, faults, searched)
 
     def of_databases(self, listing: Listing | None = None) -> CollectionReport:
@@ -126,11 +126,16 @@ class Proof:
         return self._counted(copied + explained, verifier.target) != copied + explained
 
     def _readers(self) -> tuple[CollectionReader, Verifier]:
-        source, target = reader_of(self.source, self.plan), reader_of(self.target, self.plan)
+        source, target = self._reader(self.source), self._reader(self.target)
         size = chunk_entities(self.plan.entities, self.plan.bytes)
-        present = definitions.partition_names(self.target, self.plan.name)
-        absent = {partition.name for partition in self.plan.partitions} - {"", *present}
-        return source, Verifier(source, target, size, self.check, frozenset(absent))
+        return source, Verifier(source, target, size, self.check)
+
+    def _reader(self, cluster: Cluster) -> CollectionReader:
+        """Reads one side, which may lack a partition of the plan: it was dropped there since."""
+        present = definitions.partition_names(cluster, self.plan.name)
+        planned = {partition.name for partition in self.plan.partitions}
+        absent = frozenset(planned.difference(present, {""}))
+        return replace(reader_of(cluster, self.plan), absent=absent)
 
     def _recorded(
         self,
@@ -164,20 +169,24 @@ class Proof:
         least = 0 if properties.expires(self.plan.properties) else shared
         sharing = None if shared is None or least is None else range(least, shared + 1)
         chunks: Iterable[Chunk]
+        ranges: tuple[int, ...] = ()
         if self.check_source:
             chunks = ledger.chunks(lease.migration_id, self.plan.name)
         else:
-            chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS)
+            asked = ledger.times_asked(lease.migration_id)
+            seed = seed_of(lease.migration_id, asked, self.plan.name)
+            chunks = self._sample(ledger, lease.migration_id, SAMPLE_CHUNKS, seed)
+            ranges = tuple(sorted(chunk.range.ordinal for chunk in chunks))
         gap = explain_gap(verifier.source, self.plan, copied, sharing)
-        made_anew = self._redefined(ledger, lease).made_anew
-        gap = replace(gap, fault=gap.fault or made_anew)
+        gap = replace(gap, fault=gap.fault or made_anew(self.source, self.plan))
         gap = self._held_still(verifier, chunks, gap, sharing)
+        gap = replace(gap, ranges=ranges if gap.checked else ())
         if gap.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         return gap
 
-    def _redefined(self, ledger: Ledger, lease: Lease) -> Redefined:
-        """What of the source is not as it was planned."""
+    def _redefined(self, ledger: Ledger, lease: Lease) -> tuple[str, ...]:
+        """What of the source is defined otherwise than planned; asked last, so that it counts until the end of the proof."""
         state = ledger.collection_state(lease.migration_id, self.plan.name)
         return redefined(self.source, self.plan, handed_over=state.handed_over)
 
@@ -194,22 +203,22 @@ class Proof:
             return gap
         shared = self._shared(ledger, lease)
         sharing = None if shared is None else range(shared + 1)
-        again = explain_gap(reader_of(self.source, self.plan), self.plan, answered, sharing)
+        again = explain_gap(self._reader(self.source), self.plan, answered, sharing)
         if again.hidden:
             ledger.doubt_receipts(lease, self.plan.name)
         since = f"{gap.fault} Both sides were read whole after that, and are the same."
-        return replace(again, checked=gap.checked, since="" if again.fault else since)
+        return replace(
+            again, checked=gap.checked, ranges=gap.ranges, since="" if again.fault else since
+        )
 
     def _shared(self, ledger: Ledger, lease: Lease) -> int | None:
         """How many entities shared the key of another one when the chunks were planned; None where nobody looked."""
         return ledger.collection_state(lease.migration_id, self.plan.name).source_surplus
 
-    def _sample(self, ledger: Ledger, migration: str, size: int) -> tuple[Chunk, ...]:
-        """So many of the collection's chunks, the same ones each time; only these are read."""
+    def _sample(self, ledger: Ledger, migration: str, size: int, seed: str) -> tuple[Chunk, ...]:
+        """So many of the collection's chunks, the same ones for the same seed; only these are read."""
         known = ledger.chunk_sums(migration, self.plan.name).chunks
-        return ledger.chunks_at(
-            migration, self.plan.name, sample(range(known), size, self.plan.name)
-        )
+        return ledger.chunks_at(migration, self.plan.name, sample(range(known), size, seed))
 
     def _held_still(
         self, verifier: Verifier, chunks: Iterable[Chunk], gap: Gap, sharing: range | None
@@ -277,6 +286,7 @@ class Proof:
             "same": max(0, gap.source_entities - gap.surplus - unequal),
             "errors": uncompared.entities,
             "source_checked": gap.checked,
+            "source_ranges": gap.ranges,
             "notes": (
                 *faults,
                 *filter(None, [note]),
@@ -324,7 +334,7 @@ class Proof:
         surplus = self._surplus_partitions(verifier)
         return (
             *definitions.differences(self.target, self.plan, settled=settled),
-            *(f"partition “{name}” is missing" for name in sorted(verifier.absent)),
+            *(f"partition “{name}” is missing" for name in sorted(verifier.target.absent)),
             *(f"partition “{name}” is extra, with {n} entities" for name, n in surplus),
             *((gap.fault,) if gap.fault else ()),
         )

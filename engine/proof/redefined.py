@@ -4,29 +4,27 @@ What was copied is what was planned. A partition, index, alias or property that 
 every entity is, and a collection that was dropped and made anew may hold anything under the keys and counts of the earlier one.
 """
 
-from typing import NamedTuple
-
 from engine.milvus import properties
 from engine.milvus.connection import Cluster
-from engine.milvus.survey import defined_now
+from engine.milvus.survey import defined_now, require_collection
 from engine.model import CollectionPlan
 from engine.plandiff import changes, is_another
 
 
-class Redefined(NamedTuple):
-    """What is not as planned.
+def made_anew(source: Cluster, plan: CollectionPlan) -> str:
+    """That another collection stands on the source by now, a sentence; "" where it is the planned one, or nobody can tell.
 
-    Attributes:
-        definitions: What is defined otherwise by now, one sentence each.
-        made_anew: That it is another collection, a sentence; "" where it is not, or where nobody can tell.
+    Raises:
+        SourceUnusable: There is none of that name any more.
     """
+    now = int(require_collection(source, plan.name).collectionID)
+    if not is_another(plan.id, now):
+        return ""
+    return f"The source was written to meanwhile: “{plan.name}” was dropped there and made anew."
 
-    definitions: tuple[str, ...]
-    made_anew: str
 
-
-def redefined(source: Cluster, plan: CollectionPlan, *, handed_over: bool) -> Redefined:
-    """Holds the source's description against the plan.
+def redefined(source: Cluster, plan: CollectionPlan, *, handed_over: bool) -> tuple[str, ...]:
+    """What of the source's collection is defined otherwise than planned by now, one sentence each.
 
     Args:
         source: The source.
@@ -38,16 +36,10 @@ def redefined(source: Cluster, plan: CollectionPlan, *, handed_over: bool) -> Re
     """
     now = defined_now(source, plan)
     before, after = (_carried(each, handed_over=handed_over) for each in (plan, now))
-    said = (
+    return tuple(
         f"The source was redefined since it was planned: {change}. Take that back there, or migrate it again."
         for change in changes(before, after)
     )
-    made_anew = (
-        f"The source was written to meanwhile: “{plan.name}” was dropped there and made anew."
-        if is_another(plan, now)
-        else ""
-    )
-    return Redefined(tuple(said), made_anew)
 
 
 def _carried(plan: CollectionPlan, *, handed_over: bool) -> CollectionPlan:

@@ -54,14 +54,12 @@ class Verifier:
         target: The target's collection at a read point after the last write.
         page_entities: Entities per page at most.
         check: Called between chunks; raises a `StopWork` when the verification must end.
-        absent: Partitions that the target does not have: all of their entities are missing.
     """
 
     source: CollectionReader
     target: CollectionReader
     page_entities: int
     check: Callable[[], None]
-    absent: frozenset[str] = frozenset()
 
     def run(
         self,
@@ -139,8 +137,6 @@ class Verifier:
         key_range: ChunkRange,
         expected: ContentDigest | None = None,
     ) -> Content:
-        if reader is self.target and key_range.partition in self.absent:
-            return Content()
         known = None if expected is None else expected.__eq__
         return read_range(reader, key_range, self.page_entities, known=known)
 
@@ -149,8 +145,6 @@ class Verifier:
             yield from keyed_rows(page.keys, canonical_page(page))
 
     def _pages(self, reader: CollectionReader, key_range: ChunkRange) -> Iterator[Page]:
-        if reader is self.target and key_range.partition in self.absent:
-            return iter(())
         return reader.pages(
             key_range.partition, key_range.lower, key_range.upper, limit=self.page_entities
         )

@@ -17,7 +17,7 @@ from bot.directory import Directory
 from bot.ledger import BotLedger
 from bot.outbox import Room
 from bot.sandbox import AppConfig, Sandbox, WorkspaceConfig
-from bot.service import Service
+from bot.service import Click, Service
 from bot.settings import Settings
 from bot.verbs import EngineVerbs
 from engine.ledger import Ledger
@@ -29,6 +29,7 @@ from engine.model import CollectionPlan, Endpoint, Migration, PartitionPlan, Pla
 from tests.beds.forks import Forks
 from tests.beds.ledgers import put
 from tests.bot.forked import ForkedVerbs
+from tests.bot.gated import Gated
 from tests.bot.story import ADA, ADMINS, ALARM, CHANNEL, GRACE, LINUS, OLGA, PATIENT, PRIVATE, Story
 from tests.bot.telling import SetClock, Telling
 from tests.crash.workers import Workers
@@ -295,3 +296,19 @@ def story_of(sandbox: Sandbox, forked: ForkedVerbs) -> Iterator[Callable[[Settin
 def story(story_of: Callable[[Settings], Story], world: Settings) -> Story:
     """The bot in the workspace, over `old` (filled) and `new` (empty)."""
     return story_of(world)
+
+
+@pytest.fixture
+def gated(ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]) -> Gated:
+    """A gate over the ledger."""
+    return Gated(ledger, records, configured())
+
+
+@pytest.fixture
+def approved(service: Service, awaiting: Callable[..., Migration]) -> Migration:
+    """A migration that was approved and has not started."""
+    migration = awaiting()
+    assert migration.plan is not None
+    answer = service.approve(Click("U0OTHER", migration.id), migration.plan.hash)
+    assert answer.migration is not None
+    return answer.migration

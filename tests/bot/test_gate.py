@@ -1,87 +1,24 @@
-"""What a due migration passes before its process is started, and that its end is seen to."""
+"""What a due migration passes before its process is started."""
 
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from bot.approvals import Reason
-from bot.gate import AGAIN_SECONDS, CHECK_SECONDS, Gate
-from bot.ledger import BotLedger
-from bot.notes import FREED, HELD, WORKER_LOST
+from bot.gate import AGAIN_SECONDS, CHECK_SECONDS
+from bot.notes import FREED, HELD
 from bot.planning import ACTOR, Planner
 from bot.service import Click, Service
-from bot.settings import Settings
 from bot.verbs import EngineVerbs
-from bot.waiting import Holds
 from bot.workers import Workers
 from engine.errors import ConfigurationInvalid, PlanBlocked, ServiceUnavailable
 from engine.ledger import Ledger, new_owner
 from engine.lifecycle import EventName, Status
 from engine.model import Migration, Plan, Replaced, Request, Secrets
+from tests.bot.gated import Gated
 
 Awaiting = Callable[..., Migration]
-
-
-class Clock:
-    """Monotonic seconds that the test sets."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(self) -> float:
-        """The seconds."""
-        return self.seconds
-
-
-class Gated:
-    """A gate whose re-planning answers what the test says.
-
-    Attributes:
-        answers: What each re-planning finds, in order.
-        planning: Where each re-planning is left for the test to do; None does it at once.
-    """
-
-    def __init__(self, ledger: Ledger, records: BotLedger, settings: Settings) -> None:
-        self.answers: list[str] = []
-        self.clock = Clock()
-        self.planning: list[Callable[[], None]] | None = None
-        self.gate = Gate(
-            ledger=ledger,
-            records=records,
-            holds=Holds(ledger, records, settings),
-            recheck=lambda _: self.answers.pop(0),
-            soon=self._soon,
-            changed=lambda: None,
-            clock=self.clock,
-        )
-
-    def _soon(self, work: Callable[[], None]) -> None:
-        if self.planning is None:
-            work()
-        else:
-            self.planning.append(work)
-
-
-@pytest.fixture
-def gated(ledger: Ledger, records: BotLedger, configured: Callable[..., Settings]) -> Gated:
-    """A gate over the ledger."""
-    return Gated(ledger, records, configured())
-
-
-@pytest.fixture
-def approved(service: Service, awaiting: Awaiting) -> Migration:
-    """A migration that was approved and has not started."""
-    migration = awaiting()
-    assert migration.plan is not None
-    answer = service.approve(Click("U0OTHER", migration.id), migration.plan.hash)
-    assert answer.migration is not None
-    return answer.migration
 
 
 def test_it_passes_once_the_plan_was_made_again(gated: Gated, approved: Migration) -> None:
@@ -308,83 +245,3 @@ def test_an_undo_of_the_command_line_is_not_the_bots(
         tx.apply(migration.id, EventName.KEEP, actor="me@here")
         asked = tx.apply(migration.id, EventName.ASK_UNDO, actor="U0OTHER")
     assert gated.gate.is_approved(asked)
-
-
-class Starting(EngineVerbs):
-    """The engine, except that a worker is a process that runs this code."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    def spawn(
-        self, migration_id: str, database_url: str, secrets: Secrets
-    ) -> "subprocess.Popen[bytes]":
-        """Starts it."""
-        del migration_id, database_url, secrets
-        process = subprocess.Popen([sys.executable, "-c", self.code], stderr=subprocess.PIPE)
-        self.started.append(process)
-        return process
-
-
-Started = Callable[[str], tuple[Workers, "subprocess.Popen[bytes]"]]
-
-
-@pytest.fixture
-def started(gated: Gated, approved: Migration, ledger: Ledger) -> Started:
-    """`started(code)` gives the workers, and the process of the one that was started for the approved migration."""
-
-    def start(code: str) -> tuple[Workers, "subprocess.Popen[bytes]"]:
-        gated.answers = [""]
-        assert not gated.gate.passes(approved)
-        verbs = Starting(code)
-        workers = Workers(
-            ledger=ledger,
-            gate=gated.gate,
-            verbs=verbs,
-            secrets=lambda _: Secrets(),
-            database_url="",
-            limit=1,
-            changed=lambda: None,
-        )
-        workers.round()
-        (process,) = verbs.started
-        return workers, process
-
-    return start
-
-
-@contextmanager
-def away(ledger: Ledger) -> Iterator[None]:
-    """The ledger takes nothing while the block runs."""
-
-    def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    event.listen(ledger.engine, "do_execute", fail)
-    try:
-        yield
-    finally:
-        event.remove(ledger.engine, "do_execute", fail)
-
-
-def test_an_end_that_the_ledger_did_not_take_is_told_later(
-    started: Started, approved: Migration, ledger: Ledger
-) -> None:
-    """A worker ends while the ledger is away: once that answers, how it ended and what it said last are told, once."""
-    workers, process = started("import sys; sys.exit('The ledger did not take it.')")
-    process.wait()
-    with away(ledger), pytest.raises(ServiceUnavailable):
-        workers.round()
-    for _ in range(2):
-        workers.round()
-    (told,) = ledger.events_named(approved.id, WORKER_LOST)
-    assert told.details == {"exit_code": 1, "stderr": "The ledger did not take it."}
-
-
-def test_a_bot_ends_though_the_ledger_is_away(started: Started, ledger: Ledger) -> None:
-    """Whoever stops the bot is not held up by that: its workers have ended, and the next bot sees to what they left."""
-    workers, process = started("import time; time.sleep(60)")
-    with away(ledger):
-        workers.close()
-    assert process.poll() is not None

@@ -37,6 +37,7 @@ COLLECTION = [
     "same",
     "errors",
     "source_checked",
+    "source_ranges",
     "examples",
     "searches",
     "notes",

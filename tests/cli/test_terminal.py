@@ -12,11 +12,20 @@ from contextlib import suppress
 import pytest
 
 from bot import terminal, under_way
+from engine import patience
 from engine.ledger import Ledger
 from engine.lifecycle import Status
-from engine.model import Endpoint, ErrorText, Progress, Request
+from engine.model import (
+    CollectionReport,
+    Endpoint,
+    ErrorText,
+    Outcome,
+    Progress,
+    Report,
+    Request,
+)
 from tests.cli.conftest import Shell
-from tests.engine.bed import Side
+from tests.engine.bed import Side, until
 from tests.engine.proxy import Proxy
 
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -113,3 +122,33 @@ def test_a_terminal_without_unicode(shell: Shell, as_object: bool) -> None:
     if as_object:
         (job,) = json.loads(out)["migrations"]
         assert job["request"]["target"]["name"] == "b\U0001f6a2"
+
+
+def test_what_lasts_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan or a comparison that takes long says on standard error what is being done; a short one says nothing."""
+    with under_way.lasting() as told:
+        told("“a” is being looked at.")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
+    said: list[str] = []
+    with under_way.lasting() as told:
+        told("“b” is being looked at.")
+        until(lambda: bool(said.append(capsys.readouterr().err) or "".join(said)))
+    assert "".join(said) == "“b” is being looked at.\n"
+
+
+def test_what_holds_of_many_collections_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A note that several collections share is one line that names them all, and hides no other one."""
+    notes = {"a": ("released.", "alone."), "b": ("released.",), "c": ("another.", "released.")}
+    collections = tuple(
+        CollectionReport(name=name, source_entities=1, notes=said) for name, said in notes.items()
+    )
+    terminal.report(
+        Report(
+            migration="M-1", status=Outcome.FAILED, seconds=1, entities=3, collections=collections
+        )
+    )
+    said = [line.strip() for line in capsys.readouterr().out.splitlines() if line.endswith(".")]
+    assert said == ["a, b, c: released.", "a: alone.", "c: another."]

@@ -320,12 +320,12 @@ def heard(beats: threading.Semaphore) -> None:
 
 
 @contextmanager
-def ledger_failing_once(bed: Bed) -> Iterator[threading.Event]:
-    """The first statement of a writer's thread to the ledger fails as on a bad disk; the event says that it did."""
+def ledger_failing(bed: Bed) -> Iterator[threading.Event]:
+    """What a writer's thread says to the ledger fails as on a bad disk while the block runs; the event says that it did."""
     failed = threading.Event()
 
     def fail(*_: object) -> None:
-        if threading.current_thread().name.startswith("writer") and not failed.is_set():
+        if threading.current_thread().name.startswith("writer"):
             failed.set()
             raise sqlite3.OperationalError("disk I/O error")
 

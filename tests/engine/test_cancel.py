@@ -63,13 +63,20 @@ def test_cancel_in_the_middle_of_the_copy(crossing: Bed, proxied: Proxied) -> No
     assert receipts == proxy.calls["Insert"] < chunks
     assert proxy.calls["LoadCollection"] == 0
     crossing.act(migration, EventName.RESUME)
+    lease = crossing.ledger.claim(migration, new_owner())
+    crossing.ledger.set_collection(lease, "parts", copy_seconds=1_000.0)
+    crossing.ledger.finish(lease, EventName.RELEASE)
     assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert crossing.ledger.totals(migration).seconds > 1_000
     assert proxy.calls["Upsert"] == marked - receipts
     crossing.assert_same("parts", KEYS)
 
 
 def test_a_paused_migration_rests_and_goes_on(crossing: Bed, proxied: Proxied) -> None:
-    """A pause stops between two chunks, holds no lease, is IN PROGRESS, and a resume repeats no chunk with a receipt."""
+    """A pause stops between two chunks, holds no lease, is IN PROGRESS, and a resume repeats no chunk with a receipt.
+
+    The time of the copy is that of all its attempts.
+    """
     proxy = proxied(crossing.target)
     migration = crossing.queued("parts", target_uri=proxy.uri)
     gate = proxy.hold("Insert", 6)
@@ -90,7 +97,11 @@ def test_a_paused_migration_rests_and_goes_on(crossing: Bed, proxied: Proxied) -
     with pytest.raises(TransitionRefused, match="it is paused"):
         crossing.run(migration)
     crossing.act(migration, EventName.RESUME)
+    lease = crossing.ledger.claim(migration, new_owner())
+    crossing.ledger.set_collection(lease, "parts", copy_seconds=1_000.0)
+    crossing.ledger.finish(lease, EventName.RELEASE)
     assert crossing.run(migration).status is Outcome.SUCCESSFUL
+    assert crossing.ledger.totals(migration).seconds > 1_000
     assert proxy.calls["Upsert"] == marked - receipts
     crossing.assert_same("parts", KEYS)
 

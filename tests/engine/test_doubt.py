@@ -15,7 +15,7 @@ from tests.engine.bed import (
     PARTITIONS,
     Bed,
     Side,
-    ledger_failing_once,
+    ledger_failing,
     rows,
     running,
     until,
@@ -85,18 +85,20 @@ def test_an_insert_that_was_applied_and_refused_is_not_doubled(
     bed.assert_same("plain", KEYS)
 
 
+@pytest.mark.usefixtures("short_leases")
 def test_what_was_inserted_is_not_inserted_again_when_the_ledger_fails(
     bed: Bed, target: Proxy
 ) -> None:
-    """A chunk goes in smaller requests, and the ledger fails between two: the attempt says so, the next one upserts all of it."""
+    """A chunk goes in smaller requests, and the ledger fails from then on: the attempt says so, the next one upserts all of it."""
     target.limit("Insert", LIMIT)
     gate = target.hold("Insert", 3, only=True)
     migration = bed.queued("plain", target_uri=target.uri)
     with running(bed, migration) as (reports, _):
         gate.wait()
-        with ledger_failing_once(bed) as failed:
+        with ledger_failing(bed) as failed:
             gate.open.set()
             assert failed.wait(60)
+            until(lambda: bool(reports))  # for one lease the ledger is asked again
     assert target.calls["Insert"] == 3  # all, all once more, a half
     (report,) = reports
     assert report.status is Outcome.FAILED

@@ -7,6 +7,7 @@ import pytest
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 import engine
+from engine import patience
 from engine.errors import InputRejected
 from engine.lifecycle import EventName, Status
 from engine.model import Outcome, Progress, Secrets, Throttle
@@ -168,3 +169,28 @@ def test_a_refusal_of_everything_is_no_entitys_fault(
     assert crossing.ledger.set_aside(migration, "parts") == {}
     assert engine.undo(crossing.ledger, migration, Secrets()).dropped == ("parts",)
     assert crossing.ledger.migration(migration).status is Status.UNDONE
+
+
+def test_what_comes_before_the_first_entity_is_told(
+    bed: Bed, proxied: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a released source is being loaded, and while its keys are read, the progress says so, and no longer than that."""
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.0)
+    bed.source.create("c", partitions=["p", "q"], load=False)
+    bed.source.insert("c", rows(range(9)), "p")
+    source = proxied(bed.source)
+    migration = bed.queued(source_uri=source.uri)
+    being_loaded = milvus_pb2.GetLoadStateResponse(state=common_pb2.LoadStateLoading)
+    source.answer("GetLoadState", b"c", being_loaded.SerializeToString())
+
+    def told() -> str:
+        return bed.ledger.totals(migration).slowed
+
+    keys = source.hold("Query", source.calls["Query"] + 2)
+    with running(bed, migration) as (reports, _):
+        until(lambda: told() == f"Waiting: {source.uri} is loading “c”.")
+        source.answer_no_more()
+        until(lambda: told() == "Waiting: All keys of “c” are read first, to plan its chunks.")
+        keys.open.set()
+    assert reports[0].status is Outcome.SUCCESSFUL, reports[0]
+    assert told() == ""

@@ -1,5 +1,6 @@
 """A ledger that does not answer for a while: what is said then is true, and what was asked for meanwhile is heard later."""
 
+import itertools
 import os
 import signal
 import sqlite3
@@ -15,14 +16,17 @@ from sqlalchemy import event
 
 import engine
 from bot import console
+from engine import runner
 from engine.errors import ServiceUnavailable
-from engine.ledger import Ledger, database
+from engine.ledger import Ledger, database, new_owner
 from engine.model import Outcome, Secrets
 from tests.engine.bed import Bed, Side, rows, until
 from tests.engine.proxy import Proxy
 
 Proxied = Callable[[Side], Proxy]
 LEASE_SECONDS = 1.0
+OUTAGE = 6
+"""Statements that fail: those of a second or more."""
 
 
 @pytest.fixture
@@ -67,6 +71,33 @@ def test_a_lease_that_nobody_took_is_not_said_to_be_taken(
         assert "Nobody is at it" in told.value.state
         other.rollback()
     work(bed.ledger, migration, Secrets())
+
+
+@pytest.mark.parametrize("begins", range(5, 90, 20))
+def test_a_short_outage_of_the_ledger_is_waited_for(
+    lite_bed: Bed, proxied: Proxied, begins: int
+) -> None:
+    """From any step of an attempt on the ledger takes nothing for a while: it is told nowhere, and nothing is written twice."""
+    bed = lite_bed
+    target, migration = twenty(bed, proxied)
+    numbers, failed = itertools.count(1), itertools.count()
+    lease = bed.ledger.claim(migration, new_owner(), 30)
+
+    def fail(*_: Any) -> None:
+        if begins <= next(numbers) < begins + OUTAGE:
+            next(failed)
+            raise sqlite3.OperationalError("disk I/O error")
+
+    event.listen(bed.ledger.engine, "do_execute", fail)
+    try:
+        runner.drive(bed.ledger, lease, Secrets(), threading.Event())
+    finally:
+        event.remove(bed.ledger.engine, "do_execute", fail)
+    report = bed.report(migration)
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert (target.calls["Insert"], target.calls["Upsert"]) == (1, 0)
+    assert next(failed) == OUTAGE
+    bed.assert_same("one", range(20))
 
 
 def test_a_cancel_that_the_ledger_did_not_take_is_asked_for_again(

@@ -6,12 +6,19 @@ import pytest
 from pymilvus import DataType
 
 import engine
+from engine.milvus import definitions
+from engine.milvus.connection import connect
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
 from engine.milvus.sample_values import awkward_key
+from engine.milvus.survey import reader_of, survey
 from engine.model import CollectionReport, Outcome, Secrets
+from engine.proof.gaps import explain_gap
+from engine.proof.redefined import redefined
 from engine.proof.searches import QUERIES
 from tests.engine.bed import Bed, Side, rows
 from tests.engine.proxy import Proxy
+
+TTL = {"collection.ttl.seconds": "86400"}
 
 
 def of(bed: Bed, name: str) -> CollectionReport:
@@ -77,6 +84,67 @@ def test_differences_are_found_on_milvus_lite_too(lite_bed: Bed) -> None:
         (1, "different", ("$meta", "region")),
         (5, "missing", ()),
     ]
+
+
+def test_a_partition_of_milvus_lite_is_counted_by_itself(lite_bed: Bed) -> None:
+    """The plan says how many entities each partition has: Milvus Lite itself counts those of all of them (`count(*)`)."""
+    lite_bed.source.create("cargo", partitions=["hold"])
+    lite_bed.source.insert("cargo", rows(range(3)))
+    lite_bed.source.insert("cargo", rows(range(3, 8)), "hold")
+    (plan,) = engine.plan(lite_bed.request("cargo"), Secrets()).collections
+    assert {each.name: each.entities for each in plan.partitions} == {"_default": 3, "hold": 5}
+    assert plan.entities == 8
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "answered", "sharing", "fault", "expired"),
+    [
+        ({}, 8, range(1), "", 0),
+        ({}, 7, range(1), "it holds 8 entities now, and 7 were read", 0),
+        ({}, 9, range(1), "it holds 8 entities now, and 9 were read", 0),
+        (TTL, 9, range(1), "", 1),
+        (TTL, 7, range(1), "it holds 8 entities now, and 7 were read", 0),
+        ({}, 8, range(2, 3), "0 entities share another’s key now, 2 at the copy", 0),
+        (TTL, 8, range(3), "", 0),
+    ],
+)
+def test_a_gap_of_the_source_is_explained_or_a_write(
+    lite_bed: Bed,
+    lifetime: dict[str, str],
+    answered: int,
+    sharing: range,
+    fault: str,
+    expired: int,
+) -> None:
+    """Where entities expire fewer may be there than were read, never more; keys that are shared no more are a write, too."""
+    lite_bed.source.create("cargo")
+    lite_bed.source.insert("cargo", rows(range(8)))
+    with connect(lite_bed.source.endpoint, "") as source:
+        plan = survey(source, "cargo").model_copy(update={"properties": lifetime})
+        gap = explain_gap(reader_of(source, plan), plan, answered, sharing)
+    assert (fault in gap.fault, bool(gap.fault)) == (True, bool(fault))
+    assert gap.expired == expired
+
+
+def test_what_may_have_expired_on_the_source_is_told(lite_bed: Bed) -> None:
+    """Where entities expire, two databases that are compared may differ for that alone: the report says so beside what is extra."""
+    for side, entities in ((lite_bed.source, 8), (lite_bed.target, 9)):
+        side.create("cargo", properties=TTL)
+        side.insert("cargo", rows(range(entities)))
+    found = of(lite_bed, "cargo")
+    assert (found.verified, found.extra) == (False, 1)
+    assert "what is extra there may have expired on the source" in found.notes[-1]
+
+
+def test_a_lifetime_is_the_operators_once_it_is_handed_over(lite_bed: Bed) -> None:
+    """A lifetime that the source gets is a redefinition until the copy is handed over, and none after that."""
+    lite_bed.source.create("cargo")
+    with connect(lite_bed.source.endpoint, "") as source:
+        plan = survey(source, "cargo")
+        definitions.alter(source, "cargo", TTL)
+        (said,) = redefined(source, plan, handed_over=False).definitions
+        assert "collection.ttl.seconds was not set, is 86400" in said
+        assert redefined(source, plan, handed_over=True).definitions == ()
 
 
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:

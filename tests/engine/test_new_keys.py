@@ -11,7 +11,7 @@ from engine.errors import TargetChanged
 from engine.lifecycle import EventName
 from engine.model import AutoId, KeyPolicy, MismatchKind, Outcome, Request, Secrets
 from engine.preparer import STARTED_OVER
-from tests.engine.bed import Bed, Row, Side, ledger_failing_once, rows, running
+from tests.engine.bed import Bed, Row, Side, ledger_failing, rows, running, until
 from tests.engine.proxy import Proxy
 
 pytestmark = pytest.mark.real_milvus
@@ -227,7 +227,7 @@ def test_what_lost_an_answer_is_not_dropped_under_a_stranger(bed: Bed, proxied: 
 def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
     bed: Bed, proxied: Proxied
 ) -> None:
-    """A chunk goes in smaller requests, and the ledger fails between two: resumed it starts over, and nothing is doubled."""
+    """A chunk goes in smaller requests, and the ledger fails from then on: resumed it starts over, and nothing is doubled."""
     fill(bed.source, PARTS[:1])
     target = proxied(bed.target)
     target.limit("Insert", LIMIT)
@@ -235,9 +235,10 @@ def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
     migration = bed.enqueue(asked(bed, target_uri=target.uri))
     with running(bed, migration) as (reports, _):
         gate.wait()
-        with ledger_failing_once(bed) as failed:
+        with ledger_failing(bed) as failed:
             gate.open.set()
             assert failed.wait(60)
+            until(lambda: bool(reports))  # for one lease the ledger is asked again
     assert target.calls["Insert"] == 3  # all, all once more, a half
     assert reports[0].status is Outcome.FAILED
     assert reports[0].error is not None
@@ -251,9 +252,12 @@ def test_what_the_ledger_interrupts_in_the_middle_of_a_chunk_starts_over(
 
 
 def test_a_refusal_that_is_not_certain_starts_it_over(bed: Bed, proxied: Proxied) -> None:
-    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each."""
+    """Some of a refused insert may be applied, and nobody could tell it apart: it is copied again from its start, once each.
+
+    Whatever the refusal: this code is no known one, and none of an entity's value.
+    """
     fill(bed.source)
-    status = common_pb2.Status(code=65535, error_code=1, reason="produce failed")
+    status = common_pb2.Status(code=2000, error_code=1, reason="produce failed")
     refusal = milvus_pb2.MutationResult(status=status).SerializeToString()
     proxy = proxied(bed.target)
     proxy.answer("Insert", b"", refusal, times=1, applied=True)

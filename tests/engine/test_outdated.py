@@ -6,12 +6,13 @@ from itertools import count
 
 import pytest
 
+import engine
 from engine.executors import READERS, WAITING_MAX, WRITERS
 from engine.ledger import new_owner
 from engine.lifecycle import EventName
 from engine.milvus.connection import connect
-from engine.model import AutoId, CollectionReport, Outcome
-from engine.proof.drift import SAMPLE_CHUNKS, sample
+from engine.model import AutoId, CollectionReport, Outcome, Secrets
+from engine.proof.drift import SAMPLE_CHUNKS, sample, seed_of
 from engine.proof.keyless import proof_of
 from tests.engine.bed import Bed, Row, Side, heard, rows, running
 from tests.engine.proxy import Proxy
@@ -24,6 +25,8 @@ KEYS = range(200)
 IN_FLIGHT = READERS + WAITING_MAX + WRITERS
 CHUNK_BYTES = 500
 """So that there are many chunks, and a verification reads a few of them again on the source."""
+RUNS = 3
+"""So many of them; later ones read others, and may come to it."""
 TTL = {"collection.ttl.seconds": "86400"}
 
 
@@ -36,11 +39,14 @@ def run(bed: Bed, migration: str, *events: EventName) -> CollectionReport:
 
 
 def unseen(bed: Bed, migration: str, name: str) -> int:
-    """A key of a range that no verification reads again on the source unless it is asked to read them all."""
-    again = [chunk.id for chunk in sample(bed.ledger.chunks(migration, name), SAMPLE_CHUNKS, name)]
-    chunks = bed.ledger.chunks(migration, name)
-    keys = (int(chunk.range.upper or 0) for chunk in chunks if chunk.id not in again)
-    return max(keys)
+    """A key of a range that none of the first verifications reads again on the source unless it is asked to read them all."""
+    chunks = list(bed.ledger.chunks(migration, name))
+    again = [
+        chunk.id
+        for asked in range(RUNS)
+        for chunk in sample(chunks, SAMPLE_CHUNKS, seed_of(migration, asked, name))
+    ]
+    return max(int(chunk.range.upper or 0) for chunk in chunks if chunk.id not in again)
 
 
 def changed(key: int) -> Row:
@@ -69,6 +75,23 @@ def test_what_was_found_different_is_not_settled_by_its_receipt(bed: Bed, proxie
     assert bed.target.get("drifted", [key])[key]["text"] == "new"
 
 
+def test_a_later_proof_reads_other_ranges_again(lite_bed: Bed) -> None:
+    """The ranges of the source that are read again differ from proof to proof; the report says which they were."""
+    lite_bed.source.create("quiet")
+    lite_bed.source.insert("quiet", rows(KEYS))
+    migration = lite_bed.queued("quiet")
+    first, again = run(lite_bed, migration), run(lite_bed, migration, EventName.VERIFY)
+    lite_bed.target.client.delete("quiet", ids=[7])
+    assert not run(lite_bed, migration, EventName.VERIFY).verified
+    mended = run(lite_bed, migration, EventName.REPAIR)
+    assert (first.verified, mended.verified) == (True, True)
+    for report, asked in ((first, 0), (mended, 3)):
+        chunks = range(lite_bed.chunks(migration, "quiet")[0])
+        seed = seed_of(migration, asked, "quiet")
+        assert report.source_ranges == tuple(sorted(sample(chunks, SAMPLE_CHUNKS, seed)))
+    assert (again.source_ranges, again.source_checked) == ((), len(KEYS))  # all of it
+
+
 def test_what_differs_by_content_is_not_settled_by_its_receipts(bed: Bed) -> None:
     """Where the target made the keys, a partition that was found different is compared with the source by every later run."""
     bed.source.create("made", schema={"auto_id": True})
@@ -81,8 +104,6 @@ def test_what_differs_by_content_is_not_settled_by_its_receipts(bed: Bed) -> Non
     bed.source.insert("made", [contents[0] | {"text": "new"}])
     found = run(bed, migration, EventName.VERIFY)
     assert (found.missing, found.extra) == (1, 1)
-    again = sample(bed.ledger.chunks(migration, "made"), SAMPLE_CHUNKS, "made")
-    assert all(chunk.range.upper is not None for chunk in again)  # no later run sees it by chance
     found = run(bed, migration, EventName.RESUME)
     assert (found.verified, found.missing, found.extra) == (False, 1, 1)
 
@@ -218,16 +239,17 @@ def test_a_source_that_is_exchanged_in_the_middle_is_compared_whole(
     bed: Bed, proxied: Proxied
 ) -> None:
     """A copy of two collections, one of which was dropped for the other, is found and mended, though every count is the same."""
-    chunks, before = range(40), 4
-    name = next(
-        name
-        for name in map("nightly_{}".format, count())
-        if min(sample(chunks, SAMPLE_CHUNKS, name)) > before + IN_FLIGHT
-    )
+    chunks, before, name = range(40), 4, "nightly"
     bed.source.create(name)
     bed.source.insert(name, rows(chunks))
+    bed.source.ready()
     target = proxied(bed.target)
-    migration = bed.queued(name, target_uri=target.uri)
+    plan = engine.plan(bed.request(name, target_uri=target.uri), Secrets())
+    migration = next(
+        migration
+        for migration in (bed.enqueue_plan(plan) for _ in count())
+        if min(sample(chunks, SAMPLE_CHUNKS, seed_of(migration, 0, name))) > before + IN_FLIGHT
+    )
     gate, stop = target.hold("Insert", before), threading.Event()
     with running(bed, migration, stop, chunk_bytes=1) as (_, beats):
         gate.wait()

@@ -47,6 +47,18 @@ def test_a_definition_that_changed_meanwhile_is_a_difference(lite_bed: Bed) -> N
         assert verified_again(lite_bed, migration).verified
 
 
+def test_a_definition_is_described_once_for_a_proof(lite_bed: Bed) -> None:
+    """A proof asks the source for a collection's indexes and aliases once, after all else."""
+    lite_bed.source.create("grown")
+    lite_bed.source.insert("grown", rows(range(20)))
+    with Proxy(lite_bed.source.uri) as proxy:
+        migration = lite_bed.queued("grown", source_uri=proxy.uri)
+        before = proxy.calls.copy()
+        assert lite_bed.run(migration).status is Outcome.SUCCESSFUL
+        asked = proxy.calls - before
+    assert (asked["DescribeIndex"], asked["ListAliases"]) == (1, 1)
+
+
 @pytest.mark.real_milvus
 def test_a_source_that_was_made_anew_is_read_whole(bed: Bed) -> None:
     """Where its source was dropped and filled anew since it was planned, no receipt is believed, whatever the counts say."""

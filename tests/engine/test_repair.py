@@ -6,6 +6,7 @@ import pytest
 from pymilvus.grpc_gen import milvus_pb2
 
 import engine
+from engine import descent
 from engine.ledger import TransitionRefused
 from engine.lifecycle import EventName
 from engine.model import Outcome, Report
@@ -119,3 +120,20 @@ def test_a_repair_is_repeated(bed: Bed, proxied: Proxied) -> None:
     bed.assert_same("calm", NUMBERS)
     bed.assert_same("numbers", [*NUMBERS, 500])
     bed.assert_same("texts", TEXTS)
+
+
+def test_who_sets_nothing_aside_is_not_the_one_that_set_aside_too_much(
+    lite_bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that mends well while another one meets more refusals than there may be goes on with its own."""
+    lite_bed.source.create("one")
+    lite_bed.source.insert("one", rows(range(20)))
+    migration = lite_bed.queued("one")
+    assert lite_bed.run(migration).status is Outcome.SUCCESSFUL
+    lite_bed.target.client.delete("one", ids=[7])
+    lite_bed.act(migration, EventName.VERIFY)
+    assert lite_bed.run(migration).status is Outcome.MISMATCHED
+    monkeypatch.setattr(descent, "ASIDE_MAX", -1)  # as if there were too many already
+    lite_bed.act(migration, EventName.REPAIR)
+    report = lite_bed.run(migration)
+    assert report.status is Outcome.SUCCESSFUL, report

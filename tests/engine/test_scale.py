@@ -87,3 +87,21 @@ def test_small_collections_wait_side_by_side(bed: Bed, proxied: Callable[[Side],
     look.open.set()
     undoing.join(90)
     assert bed.target.client.list_collections() == []
+
+
+def test_what_is_being_planned_and_compared_is_told(lite_bed: Bed) -> None:
+    """Of many collections it is said which one is looked at or compared, of how many, and how many ranges of its keys were."""
+    for name in ("a", "b"):
+        lite_bed.source.create(name)
+        lite_bed.source.insert(name, rows(range(5)))
+    planned: list[str] = []
+    plan = engine.plan(lite_bed.request(), Secrets(), planned.append)
+    assert planned == [
+        f"“{name}” is being looked at, {place} of 2 collections."
+        for place, name in enumerate(("a", "b"), 1)
+    ]
+    lite_bed.run(lite_bed.enqueue_plan(plan))
+    compared: list[str] = []
+    engine.verify(lite_bed.request(), Secrets(), None, compared.append)
+    assert compared[0] == "“a” is being compared, 1 of 2 collections."
+    assert compared[-1] == "“b” is being compared, 2 of 2 collections: 1 ranges of its keys so far."

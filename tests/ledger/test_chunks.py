@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import engine
 from engine.ledger import Ledger, new_owner
-from engine.ledger.chunks import PAGE
+from engine.ledger.findings import PAGE
 from engine.lifecycle import EventName, Status
 from engine.model import (
     ChunkRange,
@@ -295,6 +295,37 @@ def test_totals_add_up(ledger: Ledger, wish: Request) -> None:
         ("films", 30, 20, 10, "copied"),
         ("empty", 30, 0, 0, "waiting"),
     ]
+
+
+def test_what_was_found_counts_in_the_place_of_what_was_planned(
+    ledger: Ledger, wish: Request
+) -> None:
+    """A released collection is planned by its server's statistics; from when its keys are read the progress counts these."""
+    planned = {"more": 5, "fewer": 900, "none": 7, "waiting": 3}
+    plan = Plan(
+        request=wish,
+        source_version="2",
+        target_version="2",
+        collections=tuple(collection_plan(name, number) for name, number in planned.items()),
+    )
+    with ledger.transaction() as transaction:
+        migration = transaction.add_migration(wish, requester="me")
+        transaction.record_plan(migration.id, plan, "me")
+        transaction.apply(migration.id, EventName.ENQUEUE, actor="me")
+    lease = ledger.claim(migration.id, new_owner())
+
+    def told() -> dict[str, int]:
+        return {each.name: each.entities for each in ledger.totals(migration.id).collections}
+
+    for name, chunks in (("more", 3), ("fewer", 1), ("none", 0)):
+        ranges = (one_range(n, entities=10) for n in range(chunks))
+        ledger.store_chunks(
+            lease, name, "", (each.model_copy(update={"collection": name}) for each in ranges)
+        )
+    assert told() == {"more": 30, "fewer": 10, "none": 0, "waiting": 3}
+    assert ledger.totals(migration.id).entities == 43
+    ledger.forget_chunks(lease, "more")
+    assert told() == {"more": 5, "fewer": 10, "none": 0, "waiting": 3}
 
 
 def collection_plan(name: str, entities: int) -> CollectionPlan:

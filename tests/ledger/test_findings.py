@@ -6,7 +6,7 @@ from itertools import chain
 import pytest
 
 from engine.ledger import Ledger
-from engine.ledger.chunks import PAGE
+from engine.ledger.findings import PAGE
 from engine.model import Lease, Mismatch, MismatchKind, Reason, Receipt
 
 Chunked = Callable[..., list[int]]
@@ -147,10 +147,12 @@ def test_a_chunk_is_doubted_from_its_first_finding_until_its_next_receipt(
 def test_a_forgotten_collection_can_be_planned_anew(
     ledger: Ledger, lease: Lease, chunked: Chunked
 ) -> None:
-    """After forgetting, chunks, receipts and findings are gone, and a new planning is stored."""
+    """After forgetting, chunks, receipts, findings and how many keys were shared are gone, and a new planning is stored."""
     (chunk,) = chunked(1)
     ledger.record_verified(lease, chunk, [MISSING])
+    ledger.set_collection(lease, "films", source_surplus=3)
     ledger.forget_chunks(lease, "films")
+    assert ledger.collection_state(lease.migration_id, "films").source_surplus is None
     assert not ledger.chunks_planned(lease.migration_id, "films")
     assert ledger.mismatches(lease.migration_id) == ()
     assert chunk not in chunked(2)

@@ -49,6 +49,24 @@ def test_a_process_is_alive_until_it_is_killed() -> None:
     assert owner_is_dead(owner)
 
 
+def test_of_another_users_process_only_another_start_is_certain(
+    monkeypatch: pytest.MonkeyPatch, require: Callable[[str], NoReturn]
+) -> None:
+    """A process that may not be asked is the owner as long as its start, where that can be seen, is the owner's."""
+    if not Path("/proc/self/stat").exists():
+        require("the system has no /proc")
+
+    def refused(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    owner = new_owner()
+    monkeypatch.setattr(os, "kill", refused)
+    assert not owner_is_dead(owner)
+    assert not owner_is_dead(changed(owner, 1, str(2**31 - 1)))  # hidden
+    boot = owner.split(":")[2].rpartition(".")[0]
+    assert owner_is_dead(changed(owner, 2, f"{boot}.1"))
+
+
 def test_a_process_id_that_was_given_out_again_is_not_the_owner(
     require: Callable[[str], NoReturn],
 ) -> None:

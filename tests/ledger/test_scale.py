@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from engine import reports
 from engine.heartbeat import WAITING
-from engine.ledger import Ledger, proofs
+from engine.ledger import Ledger, proofs, queries
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow
 from engine.ledger.transitions import load
 from engine.lifecycle import EventName
@@ -116,6 +116,18 @@ def test_what_happened_of_late_is_what_is_told(ledger: Ledger, lease: Lease) -> 
         log = ledger.log(lease.migration_id, 4)
     assert [event.name for event in log] == [EventName.CLAIM, WAITING, "phase", WAITING]
     assert read["EventRow"] == len(log)
+
+
+def test_no_more_events_are_looked_through_than_so_many(
+    ledger: Ledger, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happened is told of the newest events alone, however many there are: a click does not walk through all of them."""
+    waits(ledger, lease, 50)
+    ledger.note(lease, "phase", {"phase": "copy"})
+    waits(ledger, lease, 50)
+    for looked_through, told in ((50, [WAITING]), (52, [WAITING, "phase", WAITING])):
+        monkeypatch.setattr(queries, "LOOKED_THROUGH", looked_through)
+        assert [event.name for event in ledger.log(lease.migration_id)] == told
 
 
 def test_an_event_is_found_among_many_by_its_name(ledger: Ledger, lease: Lease) -> None:

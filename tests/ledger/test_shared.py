@@ -74,6 +74,22 @@ def test_a_lost_lease_records_nothing(ledger: Ledger, lease: Lease) -> None:
     assert target_ids(ledger, lease) == {"films": None}
 
 
+def test_of_two_that_end_at_once_one_releases_what_both_read(
+    ledger: Ledger, lease: Lease, other: Lease
+) -> None:
+    """The first leaves the release to the second, which finds nobody to leave it to; one that was handed back goes on, too."""
+    for each in (lease, other):
+        ledger.set_collection(each, "films", source_was_loaded=False)
+    assert ledger.is_loaded_for_another(other, "films")
+    assert ledger.hand_load_on(lease, "films")
+    assert not ledger.is_loaded_for_another(other, "films")
+    assert not ledger.hand_load_on(other, "films")
+    ledger.set_collection(lease, "films", source_was_loaded=True)
+    assert not ledger.hand_load_on(other, "films")
+    ledger.finish(other, EventName.RELEASE)
+    assert ledger.hand_load_on(lease, "films")
+
+
 def test_who_made_what_stands_there_is_named(
     ledger: Ledger, lease: Lease, other: Lease, wish: Request
 ) -> None:

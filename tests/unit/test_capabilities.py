@@ -192,3 +192,11 @@ def test_milvus_lite_keeps_one_index_per_field() -> None:
     """Two indexes of one field are told by its name."""
     (said,) = unsupported(LITE, schema(), [index("INVERTED"), index("INVERTED")])
     assert said == "milvus_lite 3.2.2 keeps one index per field (f has several)"
+
+
+def test_what_an_array_is_made_of_has_to_be_known_too() -> None:
+    """An array of times needs a server that has arrays and times."""
+    times = schema(data_type=T.Array, element_type=T.Timestamptz)
+    (said,) = unsupported(Target("v2.6.5", lite=False), times, ())
+    assert "TIMESTAMPTZ (used by f)" in said
+    assert list(unsupported(Target("v2.6.6", lite=False), times, ())) == []

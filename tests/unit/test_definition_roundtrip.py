@@ -87,6 +87,53 @@ def test_every_change_is_a_difference(change: str, schema: Any, chance: random.R
     assert any(f"“{name}”" in sentence for sentence in said)
 
 
+def _function(schema: Any) -> Any:
+    """A function of the schema, which gets one if it has none."""
+    if not schema.functions:
+        schema.functions.add(
+            name="words",
+            type=schema_pb2.FunctionType.BM25,
+            input_field_names=["text"],
+            output_field_names=["sparse"],
+            params=pairs({"k1": "1.2"}),
+        )
+    return schema.functions[0]
+
+
+CHANGES_OF_ALL: dict[str, Any] = {
+    "description": lambda schema: setattr(schema, "description", schema.description + "!"),
+    "dynamic": lambda schema: setattr(
+        schema, "enable_dynamic_field", not schema.enable_dynamic_field
+    ),
+    "a field more": lambda schema: schema.fields.add(name="more!", data_type=T.Int8),
+    "a field fewer": lambda schema: schema.fields.pop(),
+    "auto-id": lambda schema: setattr(schema, "autoID", True),
+    "a function fewer": lambda schema: schema.functions.pop(0),
+    "a function's type": lambda schema: setattr(
+        _function(schema), "type", schema_pb2.FunctionType.MinHash
+    ),
+    "a function's name": lambda schema: setattr(_function(schema), "name", "other!"),
+    "a function's description": lambda schema: setattr(_function(schema), "description", "!"),
+    "a function's parameter": lambda schema: _function(schema).params.add(key="b", value="0.1"),
+    "a function's input": lambda schema: _function(schema).input_field_names.append("more"),
+    "a function's output": lambda schema: _function(schema).output_field_names.append("more"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_ALL)
+@given(schema=collections(), chance=st.randoms())
+@settings(max_examples=10)
+def test_every_change_of_the_whole_is_a_difference(
+    change: str, schema: Any, chance: random.Random
+) -> None:
+    """What is said of the collection, which fields and functions it has, and all that is said of a function."""
+    _function(schema)
+    plan = planned(schema)
+    found = described(schemas.creation_schema(plan), chance)
+    CHANGES_OF_ALL[change](found)
+    assert schemas.differences(plan, found, lite=False)
+
+
 @given(schema=collections(), chance=st.randoms())
 def test_another_order_of_the_fields_is_a_difference(schema: Any, chance: random.Random) -> None:
     """Old clients insert by the places of the fields."""
@@ -136,6 +183,23 @@ def test_indexes_come_back_as_they_went(made: list[IndexDefinition], lite: bool)
         assert "has metric_type L2, not COSINE" in said
 
 
+@pytest.mark.parametrize("lite", [False, True])
+def test_every_change_of_an_index_is_a_difference(*, lite: bool) -> None:
+    """One that is missing, extra, on another field, or without a parameter; a parameter more is what a server adds itself."""
+
+    def made(field: str, name: str = "", **params: str) -> IndexDefinition:
+        return indexing.definition(name or field, field, {"index_type": "HNSW"} | params)
+
+    def said(*found: IndexDefinition) -> list[str]:
+        return list(indexing.differences([made("vector", M="16")], found, lite=lite))
+
+    assert said() == ["index “vector” on vector is missing"]
+    assert said(made("vector", M="16"), made("text")) == ["index “text” is extra"]
+    assert said(made("vector")) == ["index “vector” has M missing, not 16"]
+    assert said(made("vector", M="16", efConstruction="360")) == []
+    assert lite or said(made("text", "vector", M="16")) == ["index “vector” is on text, not vector"]
+
+
 KEYS = st.one_of(
     st.sampled_from(
         (
@@ -169,6 +233,31 @@ def test_every_property_is_carried_or_told(found: dict[str, str], policy: KeyPol
     missing = [key for key in found if key not in target and key != "max_field_id"]
     assert len(told) == len(missing)
     assert all(any(key in sentence for sentence in told) for key in missing)
+
+
+AT_ONCE = ("mmap.enabled", "timezone", "partitionkey.isolation", "what.only.a.newer.server.has")
+LAST = (
+    *("collection.ttl.seconds", "ttl_field", "allow_insert_auto_id"),
+    *("collection.insertRate.max.mb", "collection.deleteRate.max.mb"),
+    *("collection.bulkLoadRate.max.mb", "collection.queryRate.max.qps"),
+    "collection.searchRate.max.vps",
+)
+NEVER_SENT = ("max_field_id", "replicate.endTS", "collection.on.truncating")
+TOLD = (
+    *("replicate.id", "cipher.key", "collection.resource_groups", "database.resource_groups"),
+    *("database.force.deny.writing", "database.force.deny.reading"),
+)
+
+
+@pytest.mark.parametrize("key", [*AT_ONCE, *LAST, *NEVER_SENT, *TOLD])
+def test_every_property_goes_when_it_may(key: str) -> None:
+    """Lifetimes and limits of rates only at the end, a server's own never, its cluster's own never and told, all else at once."""
+    plan = collection().model_copy(update={"properties": {key: "7"}})
+    assert (key in properties.at_creation(plan)) is (key in AT_ONCE)
+    assert (key in properties.at_the_end(plan)) is (key in LAST)
+    told = list(properties.left_behind(plan.properties))
+    assert [key in sentence for sentence in told] == [True] * (key in TOLD)
+    assert properties.expires(plan.properties) is (key in LAST[:2])
 
 
 @given(collections(), st.dictionaries(KEYS, NAMES), st.lists(INDEXES, max_size=3))

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.proof.drift import Drift, sample
+from engine.proof.drift import Drift, sample, seed_of
 
 DRAWS = 2_000
 
@@ -17,6 +17,13 @@ def test_a_sample_is_of_different_items_and_repeatable(number: int, size: int, s
     assert len(set(chosen)) == len(chosen) == min(size, number)
     assert set(chosen) <= set(range(number))
     assert chosen == sample(range(number), size, seed)
+
+
+def test_each_verification_chooses_for_itself() -> None:
+    """What is asked for after an end looks at other ranges than before, what was interrupted at the same ones."""
+    chosen = [sample(range(1_000), 4, seed_of("M-1", asked, "films")) for asked in (0, 0, 1, 2)]
+    assert chosen[0] == chosen[1]
+    assert len({tuple(each) for each in chosen}) == 3
 
 
 def test_every_item_is_as_likely() -> None:

@@ -16,6 +16,7 @@ from engine.milvus.failures import (
     MilvusRefused,
     from_grpc,
     from_status,
+    may_be_an_entitys,
     not_loaded,
 )
 from engine.model import Endpoint
@@ -222,3 +223,17 @@ def test_a_code_that_a_server_lost_is_told_by_its_words(
     assert failure is not None
     assert type(failure) is kind
     assert not_loaded(failure) is released
+
+
+@pytest.mark.parametrize(
+    ("code", "entitys"),
+    [
+        *((5, True), (1001, True), (1100, True), (1804, True), (65535, True)),  # values
+        *((100, False), (700, False), (1400, False), (1802, False), (2000, False), (-1, False)),
+    ],
+)
+def test_a_refusal_may_be_for_one_entity_or_is_for_the_whole_request(
+    code: int, *, entitys: bool
+) -> None:
+    """Only codes that servers give for a value set an entity aside; a collection, a privilege, an index concern all of them."""
+    assert may_be_an_entitys(MilvusRefused("no", code)) is entitys

@@ -149,23 +149,24 @@ def test_a_bucket_without_a_rate_holds_nobody() -> None:
 @given(
     rate=st.integers(1, 100),
     megabytes=st.lists(st.integers(1, 100), min_size=2, max_size=8),
-    reads=st.booleans(),
+    what=st.sampled_from(["written", "source", "target"]),
 )
-def test_megabytes_a_second_are_kept(*, rate: int, megabytes: list[int], reads: bool) -> None:
-    """What went before never exceeds the operator's MB/s and one second's worth, written or read; nobody waits longer than that."""
+def test_megabytes_a_second_are_kept(rate: int, megabytes: list[int], what: str) -> None:
+    """What went before never exceeds the operator's MB/s and one second's worth, written or read; nobody waits for longer."""
     clock, spent = Ticking(), 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(flows, "SLICE_SECONDS", 0.0)
         flow = Flow(threading.Event(), clock=clock)
         flow.throttle(Throttle(megabytes_per_second=rate))
+        read = {"source": flow.source, "target": flow.target}.get(what)
         begun = clock.now
         for size in megabytes:
-            with flow.source.turn() if reads else flow.turn(1, size * MEGABYTE):
+            with read.turn() if read else flow.turn(1, size * MEGABYTE):
                 seconds = clock.now - begun
                 assert spent <= rate * (seconds + 1)
                 assert seconds <= spent / rate + len(megabytes) * 4 * TICK_SECONDS
-            if reads:
-                flow.source.spend(1, size * MEGABYTE)
+            if read:
+                read.spend(1, size * MEGABYTE)
             spent += size
 
 
@@ -184,6 +185,13 @@ def test_a_window_halves_once_a_burst_and_grows_back() -> None:
         limits.append(window.limit)
     assert limits == sorted(limits)
     assert (limits[0], limits[-1]) == (2, 8)
+
+
+def test_a_refusal_halves_what_was_really_at_once() -> None:
+    """Where only two of eight were at it, a server that wants fewer gets one, not four."""
+    window = Window(8)
+    window.refused(10.0, busy=2)
+    assert window.limit == 1
 
 
 def test_turns_at_once_are_as_many_as_the_window_allows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,6 +270,26 @@ def test_the_reason_is_always_said() -> None:
     clock.now += 10
     assert entered.wait(10)
     waiting.join()
+
+
+def test_a_target_that_refuses_reads_is_read_less() -> None:
+    """A refusal while the target is read makes the readers there fewer, and leaves the writers as many."""
+    flow = Flow(threading.Event(), writers=4, clock=Clock())
+    with flow.target.turn():
+        flow.refused(Throttled("too fast"))
+    assert flow.reason().endswith("pages are read at once.")
+    assert flow.reason().startswith("The target asked for fewer requests: ")
+
+
+def test_a_wait_that_is_over_is_not_shown_for_ever() -> None:
+    """A wait for a server of which nothing more is heard is not the reason any more after 20 s."""
+    clock = Clock()
+    flow = Flow(threading.Event(), clock=clock)
+    flow.waits("b did not answer.")
+    clock.now += 19
+    assert flow.reason() == "Waiting: b did not answer."
+    clock.now += 2
+    assert flow.reason() == ""
 
 
 def test_nobody_waits_in_an_attempt_that_must_end() -> None:

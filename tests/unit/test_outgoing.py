@@ -21,6 +21,7 @@ ELEMENTS = {
     T.Float: ("float_data", 0.5),
     T.Double: ("double_data", 0.5),
     T.VarChar: ("string_data", "three"),
+    T.Timestamptz: ("timestamptz_data", 1_700_000_000),
 }
 SCALARS: dict[int, tuple[str, Any, Any]] = {
     T.Bool: ("bool_data", True, False),

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine.model import Progress
 from engine.pace import entities_per_second, remaining_seconds
+from engine.stopwatch import Stopwatch
 
 
 def progress(
@@ -30,8 +31,8 @@ def progress(
     ("reached", "left"),
     [
         (progress(0, 60), None),
-        (progress(9, 60), None),  # under 1 %
-        (progress(100, 9.9), None),  # under 10 s
+        (progress(9, 60, 9, 60), None),  # under 1 %
+        (progress(100, 9.9, 100, 9.9), None),  # under 10 s
         (progress(100, 10, 90, 9.9), 90.0),  # no minute yet: at the rate so far
         (progress(500, 100, 100, 9.9), 100.0),  # the last minute says nothing yet
         (progress(500, 100, 100, 50), 250.0),  # the last minute's rate, not the whole copy's
@@ -83,3 +84,14 @@ def test_it_does_not_jump() -> None:
     steps = [abs(b - a) for a, b in pairwise(lefts) if a and b]
     assert len(steps) == 160
     assert max(steps) < 10
+
+
+def test_a_copy_takes_what_all_of_its_attempts_took() -> None:
+    """An attempt adds its time to that of the earlier ones; what lies between them, as a pause, is nobody's."""
+    written: list[float] = []
+    for _ in range(2):
+        watch = Stopwatch(100.0, lambda: None, written.append)
+        watch.check()  # too soon to be written down
+        watch.record()
+    assert len(written) == 2
+    assert all(100.0 < seconds < 110.0 for seconds in written)

@@ -14,6 +14,7 @@ from engine.errors import (
     ServiceUnavailable,
     Throttled,
 )
+from engine.milvus import retry
 from engine.milvus.retry import PASSING, REFUSED_AT_THE_DOOR, Failures, repeat
 
 
@@ -129,15 +130,17 @@ def test_a_stop_ends_the_waiting() -> None:
     assert len(tries) == 1
 
 
-def test_a_server_that_was_waited_for_in_vain_is_not_waited_for_again() -> None:
+def test_a_server_that_was_waited_for_in_vain_is_not_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Once one call to a server has used up the whole time, the next ones are made once and fail at once."""
-    hopeless, calls = threading.Event(), []
-
-    def call() -> str:
-        calls.append(1)
-        raise Throttled("no room left")
-
-    hopeless.set()
+    hopeless, stop = threading.Event(), Impatient()
+    monkeypatch.setattr(retry, "TOTAL_SECONDS_MAX", 0.0)
+    call, _ = failing(1, Throttled)
     with pytest.raises(Throttled):
-        repeat(call, stop=threading.Event(), hopeless=hopeless)
-    assert len(calls) == 1
+        repeat(call, stop=stop, hopeless=hopeless)
+    monkeypatch.undo()
+    call, tries = failing(1, Throttled)
+    with pytest.raises(Throttled):
+        repeat(call, stop=stop, hopeless=hopeless)
+    assert len(tries) == 1

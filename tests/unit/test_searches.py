@@ -33,6 +33,11 @@ def test_nothing_to_find_is_no_difference() -> None:
     assert overlap([], []) == overlap([[]], [[]]) == 1.0
 
 
+def test_more_hits_than_the_source_has_are_no_better() -> None:
+    """Where the target finds more that tie, or more than the source has entities, the share stays 1."""
+    assert overlap([[(1, 0.9)]], [[(1, 0.9), (2, 0.9)]]) == 1.0
+
+
 def found(**changes: object) -> SearchComparison:
     """A comparison of an HNSW index."""
     plain = SearchComparison(field="v", index_type="HNSW", queries=10, top_k=10, overlap=0.97)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, schema_pb2
 
-from engine.milvus.wire import QueryAnswer, write_request
+from engine.milvus.wire import Column, QueryAnswer, write_request
 from tests.unit.columns import column_of
 
 T = schema_pb2.DataType
@@ -79,3 +79,13 @@ def test_a_view_of_a_message_is_no_copy() -> None:
     column = column_of(schema_pb2.FieldData(field_name="v"))
     answer = milvus_pb2.QueryResults(fields_data=[column.message()]).SerializeToString()
     assert QueryAnswer.of(answer).columns[0].wire.obj is answer
+
+
+def test_a_part_that_comes_twice_is_left_to_protobuf() -> None:
+    """Parts of a message that are said again are merged by whoever decodes it: such a column is no plain run of vectors."""
+    vectors = schema_pb2.FieldData(type=schema_pb2.DataType.FloatVector, field_name="v")
+    vectors.vectors.dim = 2
+    vectors.vectors.float_vector.data.extend([0.5, 1.5])
+    wire = vectors.SerializeToString()
+    assert Column(memoryview(wire)).float_vectors() is not None
+    assert Column(memoryview(wire * 2)).float_vectors() is None

@@ -232,6 +232,20 @@ def test_an_unverified_collection_is_never_called_verified(samples: Any) -> None
     assert "NOT VERIFIED" in str(message.blocks)
 
 
+def test_a_note_of_many_collections_hides_no_other(samples: Any, texts: Any) -> None:
+    """What is said of many collections is said once, with the first of their names; a note of one alone still finds its place."""
+    lines = [
+        CollectionReport(name=f"c{number}", source_entities=5, notes=("It was released.",))
+        for number in range(12)
+    ]
+    alone = CollectionReport(name="z", source_entities=5, verified=True, notes=("It has a note.",))
+    report = samples.report(Status.MISMATCHED, collections=(*lines, alone))
+    said = "\n".join(texts(report_message(samples.card(Status.MISMATCHED), report).blocks))
+    assert said.count("It was released.") == 1
+    assert "`c0`, `c1`, `c2` and 9 more: It was released." in said
+    assert "`z`: It has a note." in said
+
+
 def test_the_findings_file_has_a_line_for_each(samples: Any) -> None:
     """Signs as rclone's check has them, a legend, tabs between the columns, keys as JSON."""
     lines = findings_file(samples.report(Status.MISMATCHED)).splitlines()

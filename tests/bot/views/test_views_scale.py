@@ -1,5 +1,8 @@
 """What the views cost as a plan grows: it is digested once, however many buttons carry its hash."""
 
+import pytest
+
+from bot.views.details import details_view
 from bot.views.home import HomePage, Job, home_view
 from bot.views.root import root_message
 from engine.lifecycle import Status
@@ -33,3 +36,15 @@ def test_a_changed_plan_has_a_hash_of_its_own(samples: Samples) -> None:
     assert changed.hash != first
     assert changed.hash == Plan.model_validate(changed.model_dump()).hash
     assert plan == samples.plan()
+
+
+@pytest.mark.parametrize(
+    ("first", "head"), [("requested", "40 of 50 entries"), ("phase", "40 entries")]
+)
+def test_what_was_not_read_from_its_beginning_is_not_counted(
+    samples: Samples, first: str, head: str
+) -> None:
+    """The log says of how many entries it shows the last ones only where it was read back to the request."""
+    events = [samples.event(first), *(samples.event("phase", phase=str(n)) for n in range(49))]
+    blocks = details_view(samples.card(Status.RUNNING), events)["blocks"]
+    assert any(f"the last {head}" in str(block) for block in blocks)
