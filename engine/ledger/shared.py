@@ -15,8 +15,8 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
-from engine.ledger.patience import repeatable
 from engine.ledger.records import listed_plan_of, migration_of
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import CollectionRow, EventRow, MigrationRow
 from engine.ledger.transitions import (
     Act,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from pymilvus import DataType
 from pymilvus.grpc_gen import common_pb2, milvus_pb2
 
 from engine import copier
@@ -140,3 +141,19 @@ def test_requests_grow_back(bed: Bed, proxied: Proxied, light: int) -> None:
     assert sum(number for number in sent if number <= CHUNK // 2) >= HALVED * CHUNK
     assert sent[-REGROWN:] == [CHUNK] * REGROWN
     bed.assert_same("grown", range(light + CHUNKS * CHUNK))
+
+
+@pytest.mark.usefixtures("short_leases")
+def test_an_entity_larger_than_a_message_of_the_log_arrives(bed: Bed, proxied: Proxied) -> None:
+    """Arrays make an entity of 6 MB, more than a message of the target's log holds: it is inserted, and in doubt upserted."""
+    long_array = {"element_type": DataType.VARCHAR, "max_capacity": 200, "max_length": 60_000}
+    bed.source.create("mixed", fields=[("many", DataType.ARRAY, long_array)])
+    made = [row | {"many": [TEXT] * (100 if row["id"] else 1)} for row in rows(range(3))]
+    for row in made:
+        bed.source.insert("mixed", [row])
+    target = proxied(bed.target)
+    target.lose_answer("Insert", 2)
+    report = bed.run(bed.queued("mixed", target_uri=target.uri))
+    assert report.status is Outcome.SUCCESSFUL, report
+    assert target.calls["Upsert"] > 0
+    bed.assert_same("mixed", range(3))
