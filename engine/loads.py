@@ -113,9 +113,8 @@ class Loads:
         try:
             loading.release(self.cluster, name)
         except failures.MilvusRefused:
-            if (
-                definitions.describe(self.cluster, name) is not None
-            ):  # what was dropped is not loaded either
+            gone = definitions.describe(self.cluster, name) is None
+            if not gone:  # what was dropped is not loaded either
                 raise
 
     def _is_anothers(self, name: str) -> bool:

@@ -30,10 +30,10 @@ from engine.ledger.database import (
 from engine.ledger.jobs import JobFilter, Jobs, JobsPage
 from engine.ledger.leases import LEASE_SECONDS
 from engine.ledger.owners import new_owner, owner_is_dead
-from engine.ledger.patience import Waits
 from engine.ledger.presence import database_exists
 from engine.ledger.queries import Queries
 from engine.ledger.records import RecordedMismatch, normal_id
+from engine.ledger.repeatable import Waits
 from engine.ledger.shared import Shared
 from engine.ledger.totals import Totals
 from engine.ledger.transaction import REQUESTED, Transaction
@@ -91,7 +91,7 @@ class Ledger(Chunks, Shared, Queries, Totals, Jobs, Audits):
         return cls(engine, clock)
 
     def waiting(self, waits: Waits) -> Self:
-        """The same ledger for a worker, who waits for a database that is away: `waits` says how long (`patience.py`)."""
+        """The same ledger for a worker, who waits for a database that is away: `waits` says how long (`repeatable.py`)."""
         patient = copy(self)
         patient.waits = waits
         return patient

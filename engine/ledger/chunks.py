@@ -14,13 +14,13 @@ from sqlmodel import col, select
 from engine.ledger import counts
 from engine.ledger.collections import upsert_collection
 from engine.ledger.findings import PAGE, Findings, collection_of_chunk
-from engine.ledger.patience import repeatable
 from engine.ledger.records import (
     chunk_of,
     chunk_values,
     key_of,
     key_text,
 )
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import ChunkRow, CollectionRow, SetAsideRow
 from engine.model import Chunk, ChunkRange, Lease, Receipt, SetAside
 

@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
 from engine.ledger.leases import Leases
-from engine.ledger.patience import repeatable
 from engine.ledger.records import collection_of, collection_values
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import CollectionRow
 from engine.model import CollectionState, Lease
 

@@ -34,7 +34,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from engine.errors import ConfigurationInvalid, LedgerAway, LedgerIncompatible
 from engine.ledger import network
-from engine.ledger.patience import Waits, at_once
+from engine.ledger.repeatable import Waits, at_once
 
 BUSY_SECONDS: Final = 30.0
 """How long a writer waits for the writer before it."""

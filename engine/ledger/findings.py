@@ -12,8 +12,8 @@ from sqlmodel import col, select
 
 from engine.ledger import counts
 from engine.ledger.collections import Collections
-from engine.ledger.patience import repeatable
 from engine.ledger.records import json_text, key_text
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import ChunkRow, MismatchRow
 from engine.model import Lease, Mismatch
 

@@ -17,8 +17,8 @@ from engine.errors import CancelRequested, LeaseLost, MigrationBusy
 from engine.ledger import proofs
 from engine.ledger.database import Database
 from engine.ledger.owners import describe
-from engine.ledger.patience import repeatable
 from engine.ledger.records import collection_values, migration_of, throttle_of
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import CollectionRow, MigrationRow
 from engine.ledger.transitions import (
     Act,

@@ -14,8 +14,8 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from engine.ledger.database import Database
-from engine.ledger.patience import repeatable
 from engine.ledger.records import RecordedMismatch, event_of, migration_of, mismatch_of, normal_id
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import ChunkRow, EventRow, MigrationRow, MismatchRow
 from engine.ledger.transitions import (
     TransitionRefused,

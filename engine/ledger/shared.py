@@ -15,8 +15,8 @@ from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from engine.ledger.leases import Leases
-from engine.ledger.patience import repeatable
 from engine.ledger.records import listed_plan_of, migration_of
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import CollectionRow, EventRow, MigrationRow
 from engine.ledger.transitions import (
     Act,
@@ -96,7 +96,7 @@ class Shared(Leases):
         """Record that this migration made the target's collection of that id, unless another one's record says so.
 
         Servers answer two who make the same collection at the same moment that each of them did. The id 0 tells nobody apart:
-        Milvus Lite gives it to every collection.
+        Milvus Lite gives it to every collection. There whoever makes one is its maker, and what had its name before is gone.
 
         Returns:
             Whether it is this migration's.
@@ -108,6 +108,8 @@ class Shared(Leases):
             self._check(session.connection(), lease)
             if target_id and _has_another_maker(session, lease.migration_id, name, target_id):
                 return False
+            if not target_id:
+                _forget_earlier_makers(session, lease, name)
             own = _own_row(lease, name).values(phase=phase, target_id=target_id)
             session.connection().execute(own)
             return True
@@ -267,6 +269,21 @@ def _own_row(lease: Lease, name: str) -> Update:
     return update(CollectionRow).where(
         col(CollectionRow.migration_id) == lease.migration_id, col(CollectionRow.name) == name
     )
+
+
+def _forget_earlier_makers(session: Session, lease: Lease, name: str) -> None:
+    made = select(col(MigrationRow.id), col(MigrationRow.request)).join(
+        CollectionRow, col(CollectionRow.migration_id) == col(MigrationRow.id)
+    )
+    others = made.where(
+        col(MigrationRow.id) != lease.migration_id,
+        col(CollectionRow.name) == name,
+        col(CollectionRow.target_id) == 0,
+    )
+    own = _target(load(session, lease.migration_id).request)
+    earlier = [of for of, request in session.exec(others) if _target(request) == own]
+    of_them = (col(CollectionRow.migration_id).in_(earlier), col(CollectionRow.name) == name)
+    session.connection().execute(update(CollectionRow).where(*of_them).values(target_id=None))
 
 
 def _has_another_maker(session: Session, migration_id: str, name: str, target_id: int) -> bool:

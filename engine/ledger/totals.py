@@ -13,8 +13,8 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from engine.ledger.database import Database
-from engine.ledger.patience import repeatable
 from engine.ledger.records import chunk_of, migration_of
+from engine.ledger.repeatable import repeatable
 from engine.ledger.tables import ChunkRow, CollectionRow, SetAsideRow
 from engine.ledger.transitions import load
 from engine.model import Chunk, ChunkSums, CollectionProgress, Migration, Progress

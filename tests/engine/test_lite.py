@@ -6,6 +6,7 @@ import pytest
 from pymilvus import DataType
 
 import engine
+from engine.lifecycle import EventName
 from engine.milvus import definitions
 from engine.milvus.connection import connect
 from engine.milvus.sample import ALIAS, PARTITIONS, fill
@@ -142,9 +143,26 @@ def test_a_lifetime_is_the_operators_once_it_is_handed_over(lite_bed: Bed) -> No
     with connect(lite_bed.source.endpoint, "") as source:
         plan = survey(source, "cargo")
         definitions.alter(source, "cargo", TTL)
-        (said,) = redefined(source, plan, handed_over=False).definitions
+        (said,) = redefined(source, plan, handed_over=False)
         assert "collection.ttl.seconds was not set, is 86400" in said
-        assert redefined(source, plan, handed_over=True).definitions == ()
+        assert redefined(source, plan, handed_over=True) == ()
+
+
+def test_an_undo_leaves_what_was_migrated_again(lite_bed: Bed) -> None:
+    """Milvus Lite gives every collection the id 0: who makes one of that name again is its maker, not who made the one before."""
+    lite_bed.source.create("crew")
+    lite_bed.source.insert("crew", rows(range(20)))
+    old = lite_bed.queued("crew")
+    assert lite_bed.run(old).status is Outcome.SUCCESSFUL
+    lite_bed.target.client.delete("crew", filter="id == 7")
+    lite_bed.act(old, EventName.VERIFY)
+    assert lite_bed.run(old).status is Outcome.MISMATCHED
+    again = lite_bed.enqueue(engine.remigration(lite_bed.ledger, old))
+    assert lite_bed.run(again).status is Outcome.SUCCESSFUL
+    undone = engine.undo(lite_bed.ledger, old, Secrets())
+    assert (undone.dropped, undone.left) == ((), ("crew",))
+    lite_bed.assert_same("crew", range(20))
+    assert engine.undo(lite_bed.ledger, again, Secrets()).dropped == ("crew",)
 
 
 def test_a_new_file_is_a_target(lite_bed: Bed, tmp_path: Path) -> None:

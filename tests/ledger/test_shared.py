@@ -55,7 +55,7 @@ def test_who_records_it_first_made_it(ledger: Ledger, lease: Lease, other: Lease
 def test_other_collections_are_other_collections(
     ledger: Ledger, lease: Lease, other: Lease
 ) -> None:
-    """Another id or another name is another collection, and the id 0, which Milvus Lite gives to all, says nothing."""
+    """Another id or another name is another collection; of the id 0, which Milvus Lite gives to all, the last one has it."""
     for each in (lease, other):
         begin(ledger, each, "films", "people")
     assert ledger.record_created(lease, "films", CREATED, 77)
@@ -63,6 +63,8 @@ def test_other_collections_are_other_collections(
     assert ledger.record_created(other, "people", CREATED, 77)
     for each in (lease, other):
         assert ledger.record_created(each, "films", CREATED, 0)
+    made = {"films": None, "people": None}, {"films": 0, "people": 77}
+    assert (target_ids(ledger, lease), target_ids(ledger, other)) == made
 
 
 def test_a_lost_lease_records_nothing(ledger: Ledger, lease: Lease) -> None:
