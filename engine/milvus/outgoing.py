@@ -59,7 +59,7 @@ def make_writable(column: Any, rows: int) -> None:
     if column.scalars.WhichOneof("data") == "array_data":
         _type_empty_arrays(column.scalars.array_data)
         # Servers know it from the schema. With it, 2.3.5 refuses an entity of more than a message of its log (5 MB) with "no hash
-        # key for 0th message": it begins another message before the first entity. Without it, and no SDK sends it, it does not.
+        # key for 0th message": it begins another message before the first entity. Without it (pymilvus sends none) it does not.
         column.scalars.array_data.ClearField("element_type")
 
 
