@@ -123,5 +123,5 @@ def test_a_ledger_that_goes_away_leaves_the_migration_named(
         with pytest.raises(typer.Exit) as ended, console.about(ledger, migration, json=True):
             ledger.migrations()
     told = json.loads(capsys.readouterr().out)
-    assert (told["migration"], told["error"]["code"]) == (migration.id, "E-UNAVAILABLE")
+    assert (told["migration"], told["error"]["code"]) == (migration.id, "E-LEDGER-AWAY")
     assert ended.value.exit_code == 5

@@ -158,9 +158,12 @@ def test_a_proof_by_content_holds_few_chunks(bed: Bed, monkeypatch: pytest.Monke
     def look() -> None:
         held.append(sum(isinstance(each, Chunk) for each in gc.get_objects()))
 
+    gc.collect()
+    look()
+    others = held.pop()  # what failures of earlier tests still hold
     assert proved_again(bed, migration, look).verified
     assert stored > 20
-    assert 0 < max(held) < 10
+    assert 0 < max(held) - others < 10
 
 
 def test_what_cannot_be_compared_any_more_is_counted_once(
