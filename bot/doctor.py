@@ -172,6 +172,8 @@ def _roles(settings: Settings) -> str:
             f"Nobody has a role in {', '.join(without)}, so nobody can request or approve there.",
             next_step="Name an Organization Owner or a Project Admin in ferry.yml.",
         )
+    if not settings.places:
+        return "no project is configured yet"
     return f"each of {len(settings.places)} projects has somebody"
 
 

@@ -220,9 +220,9 @@ def from_status(status: Any, rpc: str, where: str) -> FerryError | None:
         return _throttled(where, rpc, reason)
     if code in _FULL_CODES:
         return Throttled(
-            f"{where} has no room left ({rpc}: {reason}).",
+            f"{where} takes no more: it has no room left, or writing is denied there ({rpc}: {reason}).",
             state=_UNCHANGED,
-            next_step="Give it more memory or disk, or raise its quota, then try again.",
+            next_step="Give it more memory or disk, raise its quota, or allow writing again; then try again.",
         )
     if code in _NOT_READY_CODES or status.error_code == _LEGACY_NOT_READY:
         return ServiceUnavailable(
