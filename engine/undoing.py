@@ -281,6 +281,12 @@ class _Found:
         if said:
             raise _changed(self.migration, [said])
 
+    def drop(self, plan: CollectionPlan, state: CollectionState) -> Fate:
+        """Drops one of them; with a database that is gone, all that stood in it is."""
+        if not self.here:
+            return Fate.GONE
+        return drop_created(self.target, plan, state, self.ledger, self.migration.id)
+
     def forget(self, plan: CollectionPlan) -> None:
         """Takes note that a collection was seen to."""
         self._untouched.pop(plan.name, None)
@@ -304,7 +310,7 @@ class _Found:
 def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -> Undone:
     """Drops everything under the lease, notes what became of each collection, and records the end."""
     fates = drops.fates
-    for plan, state in found.begun if found.here else ():
+    for plan, state in found.begun:
         heartbeat.check_now()
         found.look_again(plan)
         if not drops.begun:
@@ -313,7 +319,7 @@ def _dropped(found: _Found, lease: Lease, heartbeat: Heartbeat, drops: _Drops) -
             crashpoints.reached("undo_begun")
         # Its aliases go before it does: whoever resumes what stops in between makes them anew.
         found.ledger.set_collection(lease, plan.name, handed_over=False)
-        fates[plan.name] = drop_created(found.target, plan, state, found.ledger, lease.migration_id)
+        fates[plan.name] = found.drop(plan, state)
         found.ledger.set_collection(lease, plan.name, **_NOT_THERE)
         found.forget(plan)
     kept = _drop_database(found, lease, heartbeat.check_now) if found.here else ""

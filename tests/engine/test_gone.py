@@ -1,12 +1,16 @@
 """What is dropped on either side under a migration is told in plain words, with how the data stands and what to do now."""
 
+import uuid
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
+import engine
 from engine.errors import SourceChanged
-from engine.lifecycle import EventName
-from engine.model import Outcome
+from engine.lifecycle import EventName, Status
+from engine.milvus.client import preparing_client
+from engine.model import Outcome, Secrets
 from tests.engine.bed import Bed, Side, rows, running
 from tests.engine.proxy import Proxy
 
@@ -133,3 +137,20 @@ def test_a_target_that_is_dropped_during_a_new_proof_is_absent(
     (found,) = reports[0].collections
     assert (found.absent, found.missing) == (True, 40)
     assert "not on the target" in found.notes[0]
+
+
+@real
+def test_an_undo_forgets_what_went_with_its_database(bed: Bed) -> None:
+    """Somebody dropped the target's database: all that stood in it is told to be gone, and is the migration's no more."""
+    bed.source.create("crew")
+    bed.source.insert("crew", rows(range(5)))
+    request, made = bed.request("crew"), f"made_{uuid.uuid4().hex[:6]}"
+    there = request.target.model_copy(update={"database": made})
+    migration = bed.enqueue(request.model_copy(update={"target": there}))
+    assert bed.run(migration).status is Outcome.SUCCESSFUL
+    with closing(preparing_client(there.uri, db_name=made)) as client:
+        client.drop_collection("crew")
+        client.drop_database(made)
+    undone = engine.undo(bed.ledger, migration, Secrets())
+    assert (undone.gone, undone.dropped, undone.state) == (("crew",), (), Status.UNDONE)
+    assert [each.target_id for each in bed.ledger.collection_states(migration)] == [None]
