@@ -170,7 +170,8 @@ def test_shared_keys_of_which_some_expired_are_a_note(bed: Bed) -> None:
     bed.source.create("fading", properties=TTL)
     bed.source.insert("fading", rows(KEYS))
     migration = shared_at_the_copy(bed, "fading")
-    bed.source.client.upsert("fading", list(rows([57])))  # as if the older one had expired
+    answered = bed.source.get("fading", [57])[57]
+    bed.source.client.upsert("fading", [answered])  # as if the other one had expired
     found = proved_again(bed, migration)
     assert found.verified, found
     assert "1 keys are shared by 2 entities" in found.notes[0]
