@@ -22,6 +22,7 @@ from tests.bench.figures import (
     Shape,
     entities_per_second,
     median_ratio,
+    share_of_bound,
     share_of_what_was_given,
     show,
     verification_share,
@@ -38,9 +39,9 @@ SMALL = tuple(
     Shape(100_000, dimension, keys) for dimension in (768, 128) for keys in get_args(KeyType)
 )
 
-RATE_RATIO_MIN = 1.5
-"""In the slowest hours seen, a client without any cost would have been 2.16 times as fast as the loop."""
-SHARE_MIN = 0.8
+RATE_RATIO_MIN = 2.0
+SHARE_MIN = 0.75
+SHARE_OF_WHAT_WAS_GIVEN_MIN = 0.8
 CPU_RATIO_MAX = 1 / 5
 PEAK_MEGABYTES_MAX = 300
 VERIFICATION_SHARE_MAX = 0.4
@@ -51,7 +52,8 @@ def test_copy_beats_the_row_loop(real_milvus_pair: tuple[Server, Server], tmp_pa
     """Ferry outruns `query_iterator` → `insert`, near the bound, with a fifth of the CPU; proof and memory stay small."""
     with _filled(real_milvus_pair, JUDGED):
         loops, migrations = _measured(real_milvus_pair, JUDGED, RUNS, tmp_path)
-    assert share_of_what_was_given(migrations) >= SHARE_MIN
+    assert share_of_bound(migrations) >= SHARE_MIN
+    assert share_of_what_was_given(migrations) >= SHARE_OF_WHAT_WAS_GIVEN_MIN
     assert median_ratio(loops, migrations, "wall") >= RATE_RATIO_MIN
     assert 1 / median_ratio(loops, migrations, "client_cpu") <= CPU_RATIO_MAX
     assert verification_share(migrations) <= VERIFICATION_SHARE_MAX
